@@ -1,0 +1,150 @@
+"""The command table: `asrkit NAME` runs `asrkit/bin/name.py`, imported only when used, so that --help is quick."""
+
+import os
+
+# One thread a process, set before numpy wakes its BLAS: parallelism comes from --nj, and a sum must not
+# depend on how many threads happened to share it (same seed, same bytes).
+for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_variable] = "1"
+
+import argparse  # noqa: E402
+import importlib  # noqa: E402
+import logging  # noqa: E402
+import shlex  # noqa: E402
+import sys  # noqa: E402
+
+from asrkit import __version__  # noqa: E402
+from asrkit.config import nearest, read_conf  # noqa: E402
+from asrkit.errors import DataError, UsageError  # noqa: E402
+
+COMMANDS = {
+    "prepare-wavs": "folder of recordings -> Kaldi data directory",
+    "validate-data": "check a data directory, list every fault",
+    "fix-data": "sort and filter a data directory's files so that they agree",
+    "split-data": "split a data directory into N parts by speaker",
+    "subset-data": "copy a part of a data directory",
+    "detect-endpoints": "wav.scp -> segments, by energy and zero crossings",
+    "compute-mfcc": "recordings -> feats.scp and arks",
+    "compute-cmvn": "feats.scp -> cmvn.scp, one statistic a speaker",
+    "train-codebook": "features -> codebook.npz (vector quantisation)",
+    "quantize": "features -> codes.scp",
+    "train": "train a word model for every word of a data directory",
+    "init-model": "the start of the training: models from uniform segmentation",
+    "acc-stats": "one accumulation pass over a data directory",
+    "sum-accs": "add statistics",
+    "est-model": "statistics -> re-estimated models",
+    "align": "best state sequences -> ali.scp, CTM",
+    "decode": "features -> hypotheses and the scores of every word",
+    "score": "error rates, confusion matrix, per-speaker table",
+    "compare": "is system B better than system A? McNemar, bootstrap",
+    "report": "one table and the pictures of several decodings",
+    "recognize": "wav files -> words",
+    "info": "what a model, data directory, ark or exp folder holds",
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors name the nearest known flag."""
+
+    def __init__(self, **kwargs):
+        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
+
+    def known_flags(self):
+        return [flag for flag in self._option_string_actions if flag.startswith("--")]
+
+    def parse_args(self, args=None, namespace=None):
+        parsed, rest = self.parse_known_args(args, namespace)
+        for word in rest:
+            if word.startswith("-"):
+                flag = word.split("=", 1)[0]
+                self.error(f"unknown option {flag}{nearest(flag, self.known_flags())}")
+        if rest:
+            self.error(f"unexpected argument '{rest[0]}'")
+        return parsed
+
+
+def expand_configs(argv, parser):
+    """Replace every `--config FILE` by the file's lines, put first so that the command line wins."""
+    from_files, rest = [], []
+    words = iter(argv)
+    for word in words:
+        if word == "--config" or word.startswith("--config="):
+            path = word.partition("=")[2] or next(words, None)
+            if not path:
+                raise UsageError("--config needs a file")
+            for number, flag, value in read_conf(path):
+                if flag not in parser.known_flags() or flag in ("--config", "--help"):
+                    raise UsageError(f"{path}:{number}: unknown option {flag}{nearest(flag, parser.known_flags())}")
+                from_files.append(flag if value is None else f"{flag}={value}")
+        else:
+            rest.append(word)
+    return from_files + rest
+
+
+def build_parser(name, module, argv):
+    parser = Parser(
+        prog=f"asrkit {name}", description=module.__doc__, epilog=getattr(module, "EXAMPLE", None),
+    )
+    parser.add_argument("--config", metavar="FILE", help="read --key=value lines from FILE (may be repeated)")
+    module.add_arguments(parser)
+    if hasattr(module, "add_chosen_arguments"):  # options that depend on another option's value
+        module.add_chosen_arguments(parser, argv)
+    return parser
+
+
+def run(name, argv):
+    module = importlib.import_module("asrkit.bin." + name.replace("-", "_"))
+    parser = build_parser(name, module, argv)
+    try:
+        argv = expand_configs(argv, parser)
+        args = parser.parse_args(argv)
+        print("#", shlex.join(["asrkit", name, *argv]), file=sys.stderr)
+        return module.main(args)
+    except UsageError as error:
+        parser.error(str(error))
+    except DataError as error:
+        print(f"asrkit {name}: error: {error}", file=sys.stderr)
+    except BrokenPipeError:
+        # The reader of our output left early (`asrkit ... | head`): not our failure, and nothing more to say.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"asrkit {name}: error: {where}{error.strerror or error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print(f"asrkit {name}: interrupted", file=sys.stderr)
+        return 130
+    return 1
+
+
+def usage():
+    width = max(map(len, COMMANDS))
+    table = "\n".join(f"  {name:<{width}}  {summary}" for name, summary in COMMANDS.items())
+    return (
+        "usage: asrkit COMMAND [options]\n\n"
+        "Isolated-word speech recognition with GMM, discrete HMM and continuous HMM, in Kaldi's manner.\n\n"
+        f"{table}\n\n"
+        "asrkit COMMAND --help explains a command and gives an example.\n"
+        "Options are --name value or --name=value; --config FILE reads them from a file.\n"
+        "Exit status: 0 done, 1 the data or the work failed, 2 wrong usage.\n"
+    )
+
+
+def main(argv=None):
+    argv = list(sys.argv[1:] if argv is None else argv)
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(usage(), end="")
+        return 0 if argv else 2
+    if argv[0] == "--version":
+        print(f"asrkit {__version__}")
+        return 0
+    name = argv[0]
+    if name not in COMMANDS:
+        print(f"asrkit: unknown command '{name}'{nearest(name, COMMANDS)}; asrkit --help lists them", file=sys.stderr)
+        return 2
+    logging.basicConfig(stream=sys.stderr, format="%(levelname)s: %(message)s", level=logging.INFO, force=True)
+    return run(name, argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

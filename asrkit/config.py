@@ -1,0 +1,114 @@
+"""Settings: one frozen dataclass <-> command-line flags <-> Kaldi-style conf files.
+
+A field made with `option()` becomes the flag `--field-name` (or the name given in `flag`, where Kaldi's
+name differs from ours); `add_options` puts a dataclass on a parser and `from_args` reads it back.
+"""
+
+import argparse
+import dataclasses
+import difflib
+from pathlib import Path
+
+from asrkit.errors import UsageError
+
+
+def option(default, help, *, flag=None, choices=None):
+    """A dataclass field that is also a command-line flag; the type is that of the default."""
+    return dataclasses.field(default=default, metadata={"help": help, "flag": flag, "choices": choices})
+
+
+def parse_bool(text):
+    """Kaldi's booleans: `true` and `false`; anything else is an error."""
+    if text.lower() in ("true", "t", "1"):
+        return True
+    if text.lower() in ("false", "f", "0"):
+        return False
+    raise argparse.ArgumentTypeError(f"invalid boolean '{text}' (true or false)")
+
+
+def flag_name(field):
+    return field.metadata.get("flag") or field.name.replace("_", "-")
+
+
+def add_flag(parser, name, default, help, choices=None, dest=None):
+    """Add `--name`; booleans take `true` or `false`, and the bare flag means `true`."""
+    extra = {"dest": dest} if dest else {}
+    if isinstance(default, bool):
+        parser.add_argument(
+            f"--{name}", type=parse_bool, nargs="?", const=True, default=default, metavar="true|false",
+            help=f"{help} (default: {str(default).lower()})", **extra,
+        )
+    else:
+        metavar = "|".join(choices) if choices else {int: "N", float: "X"}.get(type(default), "TEXT")
+        parser.add_argument(
+            f"--{name}", type=type(default), default=default, choices=choices, metavar=metavar,
+            help=f"{help} (default: {default})".replace("%", "%%"), **extra,
+        )
+
+
+def add_options(parser, config_class, title=None):
+    """Add one flag a field of the dataclass `config_class` to `parser`."""
+    group = parser.add_argument_group(title) if title else parser
+    for field in dataclasses.fields(config_class):
+        meta = field.metadata
+        if "help" in meta:
+            add_flag(group, flag_name(field), field.default, meta["help"], meta["choices"], dest=field.name)
+
+
+def from_args(config_class, args):
+    """Build the dataclass from parsed arguments; a value its `__post_init__` refuses is wrong usage."""
+    names = [f.name for f in dataclasses.fields(config_class) if hasattr(args, f.name)]
+    try:
+        return config_class(**{name: getattr(args, name) for name in names})
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def from_dict(config_class, values):
+    """Build the dataclass from a dict that may lack fields (defaults) but may not have unknown ones."""
+    known = {f.name for f in dataclasses.fields(config_class)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ValueError(f"unknown setting '{unknown[0]}'{nearest(unknown[0], known)}")
+    return config_class(**values)
+
+
+def format_value(value):
+    """A value as it stands in a conf file."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def format_conf(config):
+    """The dataclass as the text of a Kaldi-style conf file, every setting written out."""
+    return "".join(f"--{flag_name(f)}={format_value(getattr(config, f.name))}\n" for f in dataclasses.fields(config))
+
+
+def nearest(name, known):
+    """` (did you mean X?)` for the known name closest to `name`, or nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def read_conf(path):
+    """Read `--key=value` lines; `#` starts a comment.
+
+    Returns
+    -------
+    list of (int, str, str or None)
+        Line number, flag with its dashes, value (None where the line has no `=`).
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--config {path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    lines = []
+    for number, line in enumerate(text.splitlines(), 1):
+        line = line.split("#", 1)[0].strip()
+        if not line:
+            continue
+        if not line.startswith("--"):
+            raise UsageError(f"{path}:{number}: '{line}' is not of the form --key=value")
+        key, equals, value = line.partition("=")
+        lines.append((number, key.strip(), value.strip() if equals else None))
+    return lines

@@ -1,0 +1,1 @@
+"""Reading and writing files: the only rooms besides bin/ that know paths."""
