@@ -1,0 +1,177 @@
+"""Kaldi archives: matrices and vectors in ark/scp files, read and written through kaldiio.
+
+Refused, because reading them would run something: pickled entries, and shell pipes unless asked for.
+"""
+
+import io
+import os
+import re
+import struct
+from pathlib import Path
+
+import numpy as np
+from kaldiio.matio import read_kaldi, write_array, write_array_ascii
+from kaldiio.utils import open_like_kaldi
+
+from asrkit.errors import DataError
+from asrkit.io.files import atomic_write
+
+# path, optional byte offset, optional row (and column) range: feats.ark:15[0:10,0:12]
+SPEC = re.compile(r"(?P<path>.+?)(:(?P<offset>\d+))?(\[(?P<range>[\d:, ]*)\])?")
+BROKEN = (ValueError, AssertionError, struct.error, IndexError, EOFError, RuntimeError, TypeError, MemoryError)
+
+
+def is_pipe(spec):
+    """Whether an scp entry is a shell command (`cat x.ark |`) instead of a file."""
+    return spec.strip().endswith("|") or spec.strip().startswith("|")
+
+
+def refuse_pipe(spec, allow_pipes):
+    if is_pipe(spec) and not allow_pipes:
+        raise DataError(f"'{spec}' is a shell pipe and would run a command (--allow-pipes true if you trust it)")
+
+
+def resolve(path, base=None):
+    """Where a relative path of an scp file leads: from the current folder, else from `base` or its parent.
+
+    Foreign directories carry paths relative to wherever their author stood; `base` is the data directory.
+    """
+    path = Path(path)
+    if path.exists() or path.is_absolute() or base is None:
+        return path
+    for folder in (Path(base), Path(base).parent):
+        if (folder / path).exists():
+            return folder / path
+    raise DataError(
+        f"{path}: no such file from here, from {base} or from its parent "
+        f"(run from the folder the path is relative to, or write absolute paths into the scp file)"
+    )
+
+
+def read_matrix(spec, *, base=None, allow_pipes=False):
+    """Read one matrix or vector named by an scp entry.
+
+    Parameters
+    ----------
+    spec : str
+        `path`, `path:offset`, either with a row range `[first:last]`, last included, as in Kaldi.
+    base : path, optional
+        Data directory, tried for relative paths that do not exist from the current folder.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, float64 or int32; (T, D) or (N,).
+
+    Raises
+    ------
+    DataError
+        The entry is a pipe or pickled, its file is missing, or it is cut off or no archive.
+    """
+    refuse_pipe(spec, allow_pipes)
+    if is_pipe(spec):
+        with open_like_kaldi(spec, "rb") as stream:
+            return _read(io.BytesIO(stream.read()), spec)
+    match = SPEC.fullmatch(spec.strip())
+    path = resolve(match["path"], base)
+    try:
+        with open(path, "rb") as stream:
+            if match["offset"]:
+                stream.seek(int(match["offset"]))
+            array = _read(stream, spec)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror} (named by '{spec}')") from None
+    return array if match["range"] is None else _cut(array, match["range"], spec)
+
+
+def _read(stream, spec):
+    place = stream.tell()
+    start = stream.read(5)
+    stream.seek(place)
+    if start[:3] in (b"PKL", b"NPY") or start == b"AUDIO":
+        raise DataError(f"'{spec}': the entry is pickled or holds no matrix, and is refused (write it anew as a Kaldi matrix)")
+    if not start:
+        raise DataError(f"'{spec}': nothing at that place, the archive is cut off (write it anew)")
+    try:
+        if start[:2] == b"\0B":
+            return read_kaldi(stream)
+        return _read_text(stream)
+    except BROKEN:
+        raise DataError(f"'{spec}': cut off in the middle, or no Kaldi archive at that place (write it anew)") from None
+
+
+def _read_text(stream):
+    """A text matrix or vector `[ 1 2 \\n 3 4 ]` (float32), or an int32 vector `1 2 3`.
+
+    kaldiio takes a matrix whose first number has no point for integers; Kaldi prints 1.0 as `1`.
+    """
+    first = stream.readline()
+    if b"[" not in first:
+        return np.array([int(word) for word in first.split()], dtype=np.int32)
+    lines = [first.replace(b"[", b"")]
+    while b"]" not in lines[-1]:
+        line = stream.readline()
+        if not line:
+            raise EOFError
+        lines.append(line)
+    lines[-1] = lines[-1].split(b"]")[0]
+    rows = [[float(word) for word in line.split()] for line in lines]
+    if len(rows) == 1:
+        return np.array(rows[0], dtype=np.float32)
+    return np.array([row for row in rows if row], dtype=np.float32)
+
+
+def _cut(array, text, spec):
+    """Apply Kaldi's row (and column) range, both ends included."""
+    slices = []
+    for axis, part in enumerate(text.split(",")):
+        ends = part.strip().split(":")
+        if ends in ([""], ["", ""]):
+            slices.append(slice(None))
+            continue
+        first, last = int(ends[0]), int(ends[-1])
+        if axis >= array.ndim or len(ends) > 2 or not first <= last < array.shape[axis]:
+            raise DataError(f"'{spec}': range [{text}] does not fit the matrix of shape {array.shape}")
+        slices.append(slice(first, last + 1))
+    return array[tuple(slices)]
+
+
+def read_scp(scp, *, base=None, allow_pipes=False):
+    """Yield (key, array) for a table of scp entries, naming the key in every error."""
+    for key, spec in scp.items():
+        try:
+            yield key, read_matrix(spec, base=base, allow_pipes=allow_pipes)
+        except DataError as error:
+            raise DataError(f"utterance '{key}': {error}") from None
+
+
+def write_archive(ark_path, scp_path, items, *, compression=None, text=False):
+    """Write (key, array) pairs, in the order given, to an ark and its scp; both appear whole or not at all.
+
+    Parameters
+    ----------
+    items : iterable of (str, numpy.ndarray)
+        float32 or float64 matrices and vectors, int32 vectors; consumed one at a time.
+    compression : int, optional
+        Kaldi's compression method (1 to 7) for float matrices.
+
+    Returns
+    -------
+    int
+        How many were written.
+    """
+    ark_path = Path(os.path.abspath(ark_path))
+    entries = {}
+    with atomic_write(ark_path, "wb") as stream:
+        for key, array in items:
+            stream.write(key.encode() + b" ")
+            entries[key] = f"{ark_path}:{stream.tell()}"
+            if text and array.dtype == np.int32:
+                stream.write(" ".join(map(str, array)).encode() + b"\n")
+            elif text:
+                write_array_ascii(stream, array, ".9g")
+            else:
+                write_array(stream, array, compression_method=compression)
+    with atomic_write(scp_path) as stream:
+        stream.writelines(f"{key} {spec}\n" for key, spec in entries.items())
+    return len(entries)

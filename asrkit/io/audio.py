@@ -1,0 +1,108 @@
+"""Recordings: whatever libsndfile reads, as float32 samples of one channel at one rate."""
+
+import io
+import logging
+import struct
+from pathlib import Path
+
+import numpy as np
+
+from asrkit.errors import DataError
+from asrkit.io.archive import is_pipe, refuse_pipe, resolve
+
+log = logging.getLogger("asrkit")
+
+
+def audio_info(rxfilename, *, base=None, allow_pipes=False):
+    """(rate in Hz, samples a channel, channels) of a recording, counted from the data that is really there."""
+    samples, rate = _read(rxfilename, base, allow_pipes)
+    return rate, len(samples), samples.shape[1]
+
+
+def read_audio(rxfilename, *, rate=None, base=None, channel=0, strict=False, allow_pipes=False):
+    """Read one channel of a recording, resampled to `rate`.
+
+    Parameters
+    ----------
+    rate : int, optional
+        Wanted rate in Hz; None keeps the recording's own.
+    channel : int
+        Which channel of a recording with several; taking one is a warning, or an error with `strict`.
+
+    Returns
+    -------
+    samples : numpy.ndarray
+        float32 (N,), in [-1, 1).
+    rate : int
+        Hz.
+
+    Raises
+    ------
+    DataError
+        The file is missing, unreadable, empty, cut off, or holds NaN or infinite samples.
+    """
+    data, own_rate = _read(rxfilename, base, allow_pipes)
+    if len(data) == 0:
+        raise DataError(f"{rxfilename}: the recording is empty, 0 samples (record it again, or leave it out)")
+    channels = data.shape[1]
+    if channel >= channels:
+        raise DataError(f"{rxfilename}: channel {channel} asked for, but it has {channels} (count starts at 0)")
+    if channels > 1:
+        message = f"{rxfilename}: {channels} channels, channel {channel} is used"
+        if strict:
+            raise DataError(f"{message}: refused by --strict (mix it down to one channel)")
+        log.warning("%s", message)
+    samples = np.ascontiguousarray(data[:, channel])
+    if not np.isfinite(samples).all():
+        raise DataError(f"{rxfilename}: {np.sum(~np.isfinite(samples))} samples are NaN or infinite (record or convert it again)")
+    if rate is not None and rate != own_rate:
+        import soxr
+
+        samples = soxr.resample(samples, own_rate, rate)
+    return samples, rate or own_rate
+
+
+def _read(rxfilename, base, allow_pipes):
+    """All channels, float32 (N, C), and the rate."""
+    import soundfile
+
+    refuse_pipe(rxfilename, allow_pipes)
+    if is_pipe(rxfilename):
+        from kaldiio.utils import open_like_kaldi
+
+        with open_like_kaldi(rxfilename, "rb") as stream:
+            data = stream.read()
+    else:
+        path = Path(resolve(rxfilename, base))
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+    if not data:
+        raise DataError(f"{rxfilename}: the file is empty, 0 bytes (record it again, or leave it out)")
+    try:
+        with soundfile.SoundFile(io.BytesIO(data)) as sound:
+            announced = sound.frames
+            samples = sound.read(dtype="float32", always_2d=True)
+            rate = sound.samplerate
+    except soundfile.LibsndfileError as error:
+        raise DataError(f"{rxfilename}: not a recording that libsndfile reads: {error.error_string}") from None
+    missing = _missing_bytes(data)
+    if missing or len(samples) < announced:
+        gap = f"{missing} bytes" if missing else f"{announced - len(samples)} samples"
+        raise DataError(f"{rxfilename}: cut off, {gap} of the announced sound are missing (copy it again)")
+    return samples, rate
+
+
+def _missing_bytes(data):
+    """How many bytes of its sound a WAVE file announces but does not have (libsndfile keeps silent about it)."""
+    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+        return 0
+    place = 12
+    while place + 8 <= len(data):
+        name, size = struct.unpack("<4sI", data[place : place + 8])
+        if name == b"data":
+            # Written by a program that could not seek back: the length is not known, and not wrong.
+            return 0 if size >= 0x7FFFFFFF else max(0, size - (len(data) - place - 8))
+        place += 8 + size + size % 2
+    return 0

@@ -1,0 +1,51 @@
+"""Symbol tables, one per state: the emission of the discrete HMM."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from asrkit.models.base import Stats, floored_distribution, safe_log
+
+
+@dataclass(frozen=True)
+class CategoricalStats(Stats):
+    """`counts[s, k]`: how often state s spoke symbol k, (S, K)."""
+
+    counts: np.ndarray
+
+
+@dataclass(frozen=True)
+class Categorical:
+    """`log_probs[s, k]` is log P(symbol k | state s): (S, K)."""
+
+    log_probs: np.ndarray
+
+    num_floored = 0
+
+    @property
+    def num_gauss(self):
+        return 0
+
+    def log_likelihood(self, obs):
+        """log P(code | state): (N, S)."""
+        return self.log_probs.T[obs]
+
+    def accumulate(self, obs, gamma):
+        """Sum of occupancies by symbol; `gamma` is (N, S)."""
+        num_symbols = self.log_probs.shape[1]
+        return CategoricalStats(np.stack([np.bincount(obs, weights=g, minlength=num_symbols) for g in gamma.T]))
+
+    def estimate(self, stats, config):
+        """Relative frequencies, no symbol below `config.symbol_floor`; a state never visited keeps its own."""
+        log_probs = self.log_probs.copy()
+        for s in np.flatnonzero(stats.counts.sum(axis=1) > 0):
+            log_probs[s] = safe_log(floored_distribution(stats.counts[s], config.symbol_floor)[0])
+        return Categorical(log_probs)
+
+    def sample(self, states, rng):
+        """Draw one symbol for each entry of the state sequence `states`: int32 (N,)."""
+        probs = np.exp(self.log_probs)
+        return np.array([rng.choice(probs.shape[1], p=probs[s] / probs[s].sum()) for s in states], dtype=np.int32)
+
+    def to_arrays(self):
+        return dict(vars(self))

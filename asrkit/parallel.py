@@ -1,0 +1,29 @@
+"""An ordered map over processes. Results come back in the order of the work, whatever the number of jobs."""
+
+import sys
+
+
+def ordered_map(function, items, *, jobs=1, label=None):
+    """Yield `function(item)` for every item, in order, with a progress bar on a terminal.
+
+    Parameters
+    ----------
+    function : callable
+        Must be importable by name (a module's function, or a functools.partial of one) when `jobs` > 1.
+    items : sequence
+    jobs : int
+        Processes; 1 runs in this one.
+    label : str, optional
+        What the progress bar counts.
+    """
+    from tqdm import tqdm
+
+    if jobs > 1 and len(items) > 1:
+        import joblib
+
+        results = joblib.Parallel(n_jobs=min(jobs, len(items)), return_as="generator")(
+            joblib.delayed(function)(item) for item in items
+        )
+    else:
+        results = map(function, items)
+    yield from tqdm(results, total=len(items), desc=label, disable=None, file=sys.stderr, leave=False)
