@@ -14,7 +14,7 @@ import shlex  # noqa: E402
 import sys  # noqa: E402
 
 from asrkit import __version__  # noqa: E402
-from asrkit.config import nearest, read_conf  # noqa: E402
+from asrkit.config import nearest, parse_bool, read_conf  # noqa: E402
 from asrkit.errors import DataError, UsageError  # noqa: E402
 
 COMMANDS = {
@@ -52,6 +52,9 @@ class Parser(argparse.ArgumentParser):
     def known_flags(self):
         return [flag for flag in self._option_string_actions if flag.startswith("--")]
 
+    def boolean_flags(self):
+        return [flag for flag, action in self._option_string_actions.items() if action.type is parse_bool]
+
     def parse_args(self, args=None, namespace=None):
         parsed, rest = self.parse_known_args(args, namespace)
         for word in rest:
@@ -81,6 +84,14 @@ def expand_configs(argv, parser):
     return from_files + rest
 
 
+def spell_out_booleans(argv, parser):
+    """`--flag` alone means `--flag=true`, and must not swallow the word after it, as in `--no-feats data/train`."""
+    booleans = parser.boolean_flags()
+    values = ("true", "false", "t", "f", "1", "0")
+    after = [*argv[1:], ""]
+    return [f"{w}=true" if w in booleans and n.lower() not in values else w for w, n in zip(argv, after)]
+
+
 def build_parser(name, module, argv):
     parser = Parser(
         prog=f"asrkit {name}", description=module.__doc__, epilog=getattr(module, "EXAMPLE", None),
@@ -96,7 +107,7 @@ def run(name, argv):
     module = importlib.import_module("asrkit.bin." + name.replace("-", "_"))
     parser = build_parser(name, module, argv)
     try:
-        argv = expand_configs(argv, parser)
+        argv = spell_out_booleans(expand_configs(argv, parser), parser)
         args = parser.parse_args(argv)
         print("#", shlex.join(["asrkit", name, *argv]), file=sys.stderr)
         return module.main(args)

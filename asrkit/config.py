@@ -31,11 +31,11 @@ def flag_name(field):
 
 
 def add_flag(parser, name, default, help, choices=None, dest=None):
-    """Add `--name`; booleans take `true` or `false`, and the bare flag means `true`."""
+    """Add `--name`; booleans take `true` or `false`; the command line may leave `true` out."""
     extra = {"dest": dest} if dest else {}
     if isinstance(default, bool):
         parser.add_argument(
-            f"--{name}", type=parse_bool, nargs="?", const=True, default=default, metavar="true|false",
+            f"--{name}", type=parse_bool, default=default, metavar="true|false",
             help=f"{help} (default: {str(default).lower()})", **extra,
         )
     else:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from asrkit import families
 from asrkit.config import option
 
 log = logging.getLogger("asrkit")
@@ -24,13 +25,13 @@ class TrainConfig:
             raise ValueError("--max-iters must be at least 1")
 
 
-def train_word(family, family_config, train_config, block, word, word_index):
+def train_word(family_name, family_config, train_config, block, word, word_index):
     """Train one word's model.
 
     Parameters
     ----------
-    family : module
-        From `asrkit.families`.
+    family_name : str
+        A name of `asrkit.families`.
     block : Block
         The word's training utterances.
     word_index : int
@@ -42,6 +43,7 @@ def train_word(family, family_config, train_config, block, word, word_index):
     log : list of dict
         One entry an iteration of the start that was kept; `objective` never falls.
     """
+    family = families.load(family_name)
     best = None
     starts = getattr(family_config, "num_starts", 1)
     for start in range(starts):

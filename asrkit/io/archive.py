@@ -129,8 +129,9 @@ def _cut(array, text, spec):
         if ends in ([""], ["", ""]):
             slices.append(slice(None))
             continue
-        first, last = int(ends[0]), int(ends[-1])
-        if axis >= array.ndim or len(ends) > 2 or not first <= last < array.shape[axis]:
+        whole = len(ends) <= 2 and all(end.isdigit() for end in ends)
+        first, last = (int(ends[0]), int(ends[-1])) if whole else (0, -1)
+        if axis >= array.ndim or not first <= last < array.shape[axis]:
             raise DataError(f"'{spec}': range [{text}] does not fit the matrix of shape {array.shape}")
         slices.append(slice(first, last + 1))
     return array[tuple(slices)]
@@ -143,6 +144,25 @@ def read_scp(scp, *, base=None, allow_pipes=False):
             yield key, read_matrix(spec, base=base, allow_pipes=allow_pipes)
         except DataError as error:
             raise DataError(f"utterance '{key}': {error}") from None
+
+
+def read_ark(path):
+    """Yield (key, array) of a whole archive in its own order, without an scp."""
+    try:
+        with open(path, "rb") as stream:
+            while key := _read_key(stream):
+                yield key, _read(stream, f"{path}:{stream.tell()}")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: no Kaldi archive (its keys are not text)") from None
+
+
+def _read_key(stream):
+    key = b""
+    while (byte := stream.read(1)) not in (b" ", b""):
+        key += byte
+    return key.decode().strip()
 
 
 def write_archive(ark_path, scp_path, items, *, compression=None, text=False):

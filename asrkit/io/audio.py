@@ -32,9 +32,9 @@ def read_audio(rxfilename, *, rate=None, base=None, channel=0, strict=False, all
     Returns
     -------
     samples : numpy.ndarray
-        float32 (N,), in [-1, 1).
-    rate : int
-        Hz.
+        float32 (N,), in [-1, 1), at `rate`.
+    own_rate : int
+        Hz, as recorded.
 
     Raises
     ------
@@ -53,13 +53,11 @@ def read_audio(rxfilename, *, rate=None, base=None, channel=0, strict=False, all
             raise DataError(f"{message}: refused by --strict (mix it down to one channel)")
         log.warning("%s", message)
     samples = np.ascontiguousarray(data[:, channel])
-    if not np.isfinite(samples).all():
-        raise DataError(f"{rxfilename}: {np.sum(~np.isfinite(samples))} samples are NaN or infinite (record or convert it again)")
     if rate is not None and rate != own_rate:
         import soxr
 
         samples = soxr.resample(samples, own_rate, rate)
-    return samples, rate or own_rate
+    return samples, own_rate
 
 
 def _read(rxfilename, base, allow_pipes):
@@ -91,6 +89,8 @@ def _read(rxfilename, base, allow_pipes):
     if missing or len(samples) < announced:
         gap = f"{missing} bytes" if missing else f"{announced - len(samples)} samples"
         raise DataError(f"{rxfilename}: cut off, {gap} of the announced sound are missing (copy it again)")
+    if not np.isfinite(samples).all():
+        raise DataError(f"{rxfilename}: {np.sum(~np.isfinite(samples))} samples are NaN or infinite (record or convert it again)")
     return samples, rate
 
 

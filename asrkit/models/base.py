@@ -85,6 +85,18 @@ class Stats:
             arrays.update(value.to_arrays() if isinstance(value, Stats) else {field.name: np.asarray(value)})
         return arrays
 
+    def filled(self, arrays):
+        """The same kind of sums with the values of `to_arrays`' dict."""
+        values = {}
+        for field in dataclasses.fields(self):
+            mine = getattr(self, field.name)
+            if isinstance(mine, Stats):
+                values[field.name] = mine.filled(arrays)
+            else:
+                given = arrays[field.name]
+                values[field.name] = given if isinstance(mine, np.ndarray) else type(mine)(given)
+        return type(self)(**values)
+
 
 @dataclass(frozen=True)
 class WordStats(Stats):
@@ -107,11 +119,11 @@ class WordStats(Stats):
 
 
 def logsumexp(log_x):
-    """log sum exp over the last axis; a row of -inf gives -inf."""
-    peak = log_x.max(axis=-1)
+    """log sum exp over the first axis; where all is -inf it gives -inf."""
+    peak = log_x.max(axis=0)
     shift = np.where(np.isfinite(peak), peak, 0.0)
     with np.errstate(divide="ignore"):
-        return np.log(np.exp(log_x - shift[..., None]).sum(axis=-1)) + shift
+        return np.log(np.exp(log_x - shift).sum(axis=0)) + shift
 
 
 def safe_log(p):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from asrkit import kernels
-from asrkit.models.base import Block, Stats, WordStats, floored_distribution, safe_log
+from asrkit.models.base import Stats, WordStats, floored_distribution, safe_log
 
 
 @dataclass(frozen=True)
@@ -174,10 +174,11 @@ def init_uniform(model, block, config):
 def choose_num_states(block, config):
     """How many states the word gets: `config.num_states`, fewer where its recordings are too short.
 
-    The 2nd percentile of the utterances' lengths keeps one odd recording from deciding for all.
+    As many as the shortest recording has frames, so that none is lost; but a recording shorter than a third
+    of the median is taken for an accident that must not decide for all.
     """
-    shortest = int(np.percentile(block.lengths, 2)) if len(block.utts) else 1
-    return max(1, min(config.num_states, shortest))
+    shortest = max(block.lengths.min(), int(np.median(block.lengths)) // 3)
+    return max(1, min(config.num_states, int(shortest)))
 
 
 def single_gaussian_states(mixture_class, obs, num_states, config):
@@ -189,6 +190,3 @@ def single_gaussian_states(mixture_class, obs, num_states, config):
 def config_floor(variance, config):
     """(D,) variance floor: a fraction of the data's variance, and never zero for a constant dimension."""
     return np.maximum(config.variance_floor * variance, 1e-6)
-
-
-__all__ = ["Block", "Hmm", "HmmStats", "choose_num_states", "init_uniform", "left_right", "single_gaussian_states"]

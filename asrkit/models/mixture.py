@@ -61,11 +61,15 @@ class Mixture:
 
     def log_likelihood(self, obs):
         """log p(x | state): (N, S)."""
-        return logsumexp(self.component_log_likelihood(obs))
+        return np.ascontiguousarray(logsumexp(self._log_joint(obs - self.center, slice(None))).T)
 
     def component_log_likelihood(self, obs):
         """log of weight x density: (N, S, M)."""
-        return self._log_density(obs - self.center, slice(None)) + self.log_weights
+        return self._log_joint(obs - self.center, slice(None)).transpose(2, 1, 0)
+
+    def _log_joint(self, x, states):
+        """(M, S, N): components first, so that sums over them run along memory."""
+        return self._log_density(x, states) + self.log_weights[states].T[..., None]
 
     def accumulate(self, obs, gamma):
         """Sum over frames: `gamma[n, s]` is the occupancy of state s by frame n."""
@@ -79,10 +83,10 @@ class Mixture:
             if not len(rows):
                 continue
             x = centered[rows]
-            log_joint = self._log_density(x, slice(s, s + 1))[:, 0] + self.log_weights[s]
-            post = np.exp(log_joint - logsumexp(log_joint)[:, None]) * gamma[rows, s, None]  # (n, M)
-            occ[s] = post.sum(axis=0)
-            first[s] = post.T @ x
+            log_joint = self._log_joint(x, slice(s, s + 1))[:, 0]
+            post = np.exp(log_joint - logsumexp(log_joint)) * gamma[rows, s]  # (M, n)
+            occ[s] = post.sum(axis=1)
+            first[s] = post @ x
             second[s] = self._second(post, x)
         return MixtureStats(occ, first, second)
 
@@ -166,15 +170,16 @@ class DiagMixture(Mixture):
         # One product over [x^2, x]: log N = -1/2 (D log 2pi + sum log v + sum (x - m)^2 / v).
         means = self.means[states] - self.center
         precision = 1.0 / self.variances[states]
-        shape = means.shape[:2]
-        weights = np.concatenate([-0.5 * precision, means * precision], axis=-1).reshape(-1, 2 * x.shape[1])
+        weights = np.concatenate([-0.5 * precision, means * precision], axis=-1).swapaxes(0, 1)  # (M, S, 2D)
         constant = -0.5 * (
             x.shape[1] * LOG_2PI + np.log(self.variances[states]).sum(axis=-1) + (means**2 * precision).sum(axis=-1)
         )
-        return (np.concatenate([x * x, x], axis=1) @ weights.T).reshape(len(x), *shape) + constant
+        product = weights.reshape(-1, 2 * x.shape[1]) @ np.concatenate([x * x, x], axis=1).T
+        product += constant.T.reshape(-1, 1)
+        return product.reshape(*weights.shape[:2], len(x))
 
     def _second(self, post, x):
-        return post.T @ (x * x)
+        return post @ (x * x)
 
     def _with_spread(self, log_weights, means, offset, second, occ, seen):
         # Clipping at the floor is the exact constrained maximum, so the likelihood still rises.
@@ -221,13 +226,13 @@ class FullMixture(Mixture):
         cholesky = np.linalg.cholesky(self.covariances[states])
         whiten = np.linalg.inv(cholesky)  # (S, M, D, D): (x - m)' inv(C) (x - m) = |whiten (x - m)|^2
         half_log_det = np.log(np.diagonal(cholesky, axis1=-2, axis2=-1)).sum(axis=-1)
-        out = np.empty((len(x), *means.shape[:2]))
+        out = np.empty((*means.shape[1::-1], len(x)))
         for s, m in np.ndindex(*means.shape[:2]):
-            out[:, s, m] = (((x - means[s, m]) @ whiten[s, m].T) ** 2).sum(axis=1)
-        return -0.5 * (out + x.shape[1] * LOG_2PI) - half_log_det
+            out[m, s] = np.einsum("ij,ij->i", y := (x - means[s, m]) @ whiten[s, m].T, y)
+        return -0.5 * (out + x.shape[1] * LOG_2PI) - half_log_det.T[..., None]
 
     def _second(self, post, x):
-        return np.stack([(x * p[:, None]).T @ x for p in post.T])
+        return np.stack([(x * p[:, None]).T @ x for p in post])
 
     def _with_spread(self, log_weights, means, offset, second, occ, seen):
         covariances = second / occ[..., None, None] - offset[..., :, None] * offset[..., None, :]

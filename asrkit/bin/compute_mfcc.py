@@ -1,0 +1,169 @@
+"""Compute MFCC features: wav.scp (and segments) -> feats.scp, arks, utt2num_frames, utt2dur, frontend.conf.
+
+The options are those of Kaldi's compute-mfcc-feats; give them here or in a file with --config conf/mfcc.conf.
+Recordings of any rate are resampled to --sample-frequency. The settings are written to DIR/frontend.conf and
+travel from there into every model.
+"""
+
+import functools
+import logging
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from asrkit.config import add_flag, add_options, format_conf, from_args
+from asrkit.errors import DataError, UsageError
+from asrkit.features import RECORD, ReadConfig, check_skipped, first_reasons, summary
+from asrkit.frontend import MfccConfig, compute_mfcc
+from asrkit.io.archive import write_archive
+from asrkit.io.audio import read_audio
+from asrkit.io.data_dir import read_data_dir
+from asrkit.io.files import atomic_write, c_sorted, write_table
+from asrkit.parallel import ordered_map
+
+EXAMPLE = "example: asrkit compute-mfcc data/train --config conf/mfcc.conf --nj 2"
+CHUNK = 50  # recordings a unit of work; fixed, so that nothing depends on --nj
+
+log = logging.getLogger("asrkit")
+
+
+def add_arguments(parser):
+    parser.add_argument("dir", metavar="DIR", help="data directory with wav.scp")
+    add_flag(parser, "nj", 1, "processes, and arks")
+    add_flag(parser, "channel", 0, "channel of recordings that have several")
+    add_flag(parser, "strict", False, "refuse recordings with several channels")
+    add_flag(parser, "compress", 0, "Kaldi's compression method, 1 to 7; 0 stores float32")
+    add_options(parser, ReadConfig)
+    add_options(parser, MfccConfig, "MFCC")
+
+
+def main(args):
+    config, read = from_args(MfccConfig, args), from_args(ReadConfig, args)
+    if args.nj < 1:
+        raise UsageError("--nj must be at least 1")
+    data = read_data_dir(args.dir, require=("wav.scp",))
+    work = recordings(data)
+    if not work:
+        raise DataError(f"{data.path}: no utterances (asrkit prepare-wavs makes a data directory)")
+    chunks = [work[i : i + CHUNK] for i in range(0, len(work), CHUNK)]
+    extract = functools.partial(
+        extract_chunk, config=config, base=data.path, channel=args.channel, strict=args.strict, allow_pipes=read.allow_pipes
+    )
+    results = ordered_map(extract, chunks, jobs=args.nj, label=f"MFCC, {CHUNK} recordings a step")
+    skipped, frames, durations, slow = {}, {}, {}, []
+
+    def usable(count):
+        for _ in range(count):
+            for utt, feats, duration_s, rate, reason in next(results):
+                if reason:
+                    skipped[utt] = reason
+                    continue
+                frames[utt], durations[utt] = len(feats), f"{duration_s:.3f}".rstrip("0").rstrip(".")
+                if rate < config.sample_rate_hz:
+                    slow.append(utt)
+                yield utt, feats
+
+    retire(data.path / "feats.scp")
+    scp, arks = {}, []
+    stem = data.path / "data" / f"raw_mfcc_{data.path.resolve().name}"
+    for job, part in enumerate(np.array_split(np.arange(len(chunks)), args.nj), 1):
+        ark = Path(f"{stem}.{job}.ark")
+        job_scp = Path(f"{stem}.{job}.scp")
+        write_archive(ark, job_scp, usable(len(part)), compression=args.compress or None)
+        arks += [ark, job_scp]
+        scp.update(line.rstrip("\n").split(" ", 1) for line in job_scp.open(encoding="utf-8"))
+    try:
+        check_skipped(skipped, read.max_skipped, "computed", len(frames))
+        if not frames:
+            raise DataError(f"{data.path}: no recording could be used{first_reasons(skipped)}")
+    except DataError:
+        for path in arks:
+            path.unlink()
+        raise
+    if slow:
+        log.warning(
+            "%d recordings (%s, ...) have a lower rate than --sample-frequency=%d: resampled, but their upper band is empty",
+            len(slow), slow[0], config.sample_rate_hz,
+        )
+    write_table(data.path / "feats.scp", scp)
+    write_table(data.path / "utt2num_frames", frames)
+    write_table(data.path / "utt2dur", durations)
+    with atomic_write(data.path / "frame_shift") as stream:
+        stream.write(f"{config.frame_shift_ms / 1000:g}\n")
+    with atomic_write(data.path / RECORD) as stream:
+        stream.write(format_conf(config))
+    print(f"{summary('computed', len(frames), skipped)}: {sum(frames.values())} frames in {data.path / 'feats.scp'}")
+    return 0
+
+
+def recordings(data):
+    """(recording, its file, [(utt, start_s, end_s)]) in C-locale order; the whole recording is (utt, 0, -1)."""
+    by_recording = {}
+    for utt, segment in data.segments.items():
+        if segment.recording not in data.wav:
+            raise DataError(
+                f"{data.path / 'segments'}: utterance '{utt}' is of recording '{segment.recording}', which is not in wav.scp"
+                f" (asrkit fix-data {data.path} removes it)"
+            )
+        by_recording.setdefault(segment.recording, []).append((utt, segment.start_s, segment.end_s))
+    if not data.segments:
+        by_recording = {utt: [(utt, 0.0, -1.0)] for utt in data.wav}
+    return [(name, data.wav[name], by_recording[name]) for name in c_sorted(by_recording)]
+
+
+def cut(samples, rate_hz, start_s, end_s):
+    """The samples of a segment; an end of -1 means the recording's own."""
+    if end_s < 0:
+        return samples[int(round(start_s * rate_hz)) :]
+    if end_s > len(samples) / rate_hz + 0.05:
+        raise DataError(f"segment ends at {end_s:g} s, the recording at {len(samples) / rate_hz:g} s")
+    return samples[int(round(start_s * rate_hz)) : int(round(end_s * rate_hz))]
+
+
+def silence_reason(samples):
+    """Why these samples hold nothing to hear, or None."""
+    if not len(samples):
+        return "no samples"
+    if not np.abs(samples - samples.mean()).max() > 1e-4:  # about three steps of 16-bit sound
+        return "silent"
+    return None
+
+
+def extract_chunk(chunk, config, base, channel, strict, allow_pipes):
+    """Features of some recordings: (utt, feats or None, duration in s, own rate in Hz, reason or None)."""
+    out = []
+    for _, rxfilename, parts in chunk:
+        try:
+            samples, own_rate = read_audio(
+                rxfilename, rate=config.sample_rate_hz, base=base, channel=channel, strict=strict, allow_pipes=allow_pipes
+            )
+        except DataError as error:
+            out += [(utt, None, 0.0, 0, str(error)) for utt, _, _ in parts]
+            continue
+        for utt, start_s, end_s in parts:
+            try:
+                part = cut(samples, config.sample_rate_hz, start_s, end_s)
+            except DataError as error:
+                out.append((utt, None, 0.0, 0, str(error)))
+                continue
+            reason = silence_reason(part)
+            feats = None
+            if reason is None:
+                feats = compute_mfcc(part, config)
+                if not len(feats):
+                    reason = f"{len(part) / config.sample_rate_hz:.3f} s, shorter than one window"
+            out.append((utt, feats, len(part) / config.sample_rate_hz, own_rate, reason))
+    return out
+
+
+def retire(path):
+    """Move an old feats.scp to .backup: its arks are about to be written anew."""
+    if path.exists():
+        try:
+            (path.parent / ".backup").mkdir(exist_ok=True)
+            os.replace(path, path.parent / ".backup" / path.name)
+        except OSError as error:
+            raise DataError(f"{path}: cannot be replaced: {error.strerror}") from None
+        print(f"{path} moved to {path.parent / '.backup'}", file=sys.stderr)

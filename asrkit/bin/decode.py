@@ -1,0 +1,64 @@
+"""Recognise the utterances of a data directory -> OUT/hyp and OUT/scores.scp.
+
+The word with the largest log-likelihood wins. hyp has a line `utt word` for each utterance; scores.scp leads to
+float64 vectors with the score of every word, in the order of OUT/words.txt; OUT/skipped says why an utterance
+has no hypothesis. DIR needs no text.
+"""
+
+import functools
+import json
+import time
+from pathlib import Path
+
+from asrkit.config import add_flag, add_options, from_args
+from asrkit.decoding import CHUNK, best_words, no_path_reason, score_words
+from asrkit.features import ReadConfig, read_features, summary
+from asrkit.io.archive import write_archive
+from asrkit.io.files import atomic_write, write_table
+from asrkit.io.model_file import read_model
+from asrkit.parallel import ordered_map
+
+EXAMPLE = "example: asrkit decode exp/chmm data/test exp/chmm/decode_test"
+
+
+def add_arguments(parser):
+    parser.add_argument("exp", metavar="EXP", help="folder with final.npz, or a model file")
+    parser.add_argument("dir", metavar="DIR", help="data directory with feats.scp")
+    parser.add_argument("out", metavar="OUT", help="folder for the results, best inside EXP")
+    add_flag(parser, "nj", 1, "processes")
+    add_flag(parser, "method", "viterbi", "score of a word: its best path, or the sum over all", choices=("viterbi", "forward"))
+    add_options(parser, ReadConfig)
+
+
+def main(args):
+    started = time.perf_counter()
+    read = from_args(ReadConfig, args)
+    model_set = read_model(args.exp)
+    features = read_features(args.dir, frontend=model_set.frontend, allow_pipes=read.allow_pipes)
+    items = list(features.feats.items())
+    chunks = [items[i : i + CHUNK] for i in range(0, len(items), CHUNK)]
+    score = functools.partial(score_words, model_set, method=args.method)
+    hyps, skipped, scores = {}, dict(features.skipped), {}
+    for chunk, rows in zip(chunks, ordered_map(score, chunks, jobs=args.nj, label=f"{CHUNK} utterances a step"), strict=True):
+        for (utt, feats), row, (word, _, _) in zip(chunk, rows, best_words(model_set, rows), strict=True):
+            scores[utt] = row
+            if word is None:
+                skipped[utt] = no_path_reason(model_set, len(feats))
+            else:
+                hyps[utt] = word
+    out = Path(args.out)
+    write_archive(out / "scores.ark", out / "scores.scp", scores.items())
+    write_table(out / "words.txt", {word: index for index, word in enumerate(model_set.words)})
+    write_table(out / "skipped", skipped)
+    with atomic_write(out / "decode.json") as stream:
+        frames = sum(len(feats) for feats in features.feats.values())
+        facts = {"family": model_set.family, "words": list(model_set.words), "method": args.method, "frames": frames}
+        seconds = round(time.perf_counter() - started, 3)
+        json.dump({**facts, "decoded": len(hyps), "skipped": len(skipped), "seconds": seconds}, stream, sort_keys=True)
+        stream.write("\n")
+    write_table(out / "hyp", hyps)
+    print(summary("decoded", len(hyps), skipped))
+    if len(skipped) > read.max_skipped:
+        print(f"more than --max-skipped {read.max_skipped}: they count as errors; {out / 'skipped'} says why")
+        return 1
+    return 0

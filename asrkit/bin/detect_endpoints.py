@@ -1,0 +1,69 @@
+"""Find the speech in every recording: wav.scp -> segments, by energy and zero crossings.
+
+Each recording is taken to hold one word; its segment gets the recording's name, so text and utt2spk stay as
+they are. The thresholds adapt to each recording's own noise and peak level.
+"""
+
+import functools
+
+from asrkit.bin.compute_mfcc import CHUNK
+from asrkit.config import add_flag, add_options, from_args
+from asrkit.endpoint import EndpointConfig, detect_endpoints
+from asrkit.errors import DataError
+from asrkit.features import ReadConfig, check_skipped, summary
+from asrkit.io.audio import read_audio
+from asrkit.io.data_dir import read_data_dir
+from asrkit.io.files import write_table
+from asrkit.parallel import ordered_map
+
+EXAMPLE = "example: asrkit detect-endpoints data/train --padding-ms 80"
+
+
+def add_arguments(parser):
+    parser.add_argument("dir", metavar="DIR", help="data directory with wav.scp")
+    add_flag(parser, "nj", 1, "processes")
+    add_flag(parser, "channel", 0, "channel of recordings that have several")
+    add_flag(parser, "strict", False, "refuse recordings with several channels")
+    add_flag(parser, "force", False, "replace segments that are there already")
+    add_options(parser, ReadConfig)
+    add_options(parser, EndpointConfig, "detection")
+
+
+def main(args):
+    config, read = from_args(EndpointConfig, args), from_args(ReadConfig, args)
+    data = read_data_dir(args.dir, require=("wav.scp",))
+    if data.segments and not args.force:
+        raise DataError(f"{data.path / 'segments'}: already there (--force true replaces it)")
+    work = list(data.wav.items())
+    chunks = [work[i : i + CHUNK] for i in range(0, len(work), CHUNK)]
+    detect = functools.partial(
+        detect_chunk, config=config, base=data.path, channel=args.channel, strict=args.strict, allow_pipes=read.allow_pipes
+    )
+    segments, skipped = {}, {}
+    spoken_s = total_s = 0.0
+    for results in ordered_map(detect, chunks, jobs=args.nj, label=f"endpoints, {CHUNK} recordings a step"):
+        for utt, ends, duration_s, reason in results:
+            if reason:
+                skipped[utt] = reason
+                continue
+            segments[utt] = f"{utt} {ends[0]:.3f} {ends[1]:.3f}"
+            spoken_s += ends[1] - ends[0]
+            total_s += duration_s
+    check_skipped(skipped, read.max_skipped, "found", len(segments))
+    write_table(data.path / "segments", segments)
+    print(f"{summary('found', len(segments), skipped)}: {spoken_s:.1f} s of speech in {total_s:.1f} s")
+    return 0
+
+
+def detect_chunk(chunk, config, base, channel, strict, allow_pipes):
+    """(utt, (start_s, end_s) or None, duration in s, reason or None) of some recordings."""
+    out = []
+    for utt, rxfilename in chunk:
+        try:
+            samples, rate = read_audio(rxfilename, base=base, channel=channel, strict=strict, allow_pipes=allow_pipes)
+        except DataError as error:
+            out.append((utt, None, 0.0, str(error)))
+            continue
+        ends = detect_endpoints(samples, rate, config)
+        out.append((utt, ends, len(samples) / rate, None if ends else "no speech found"))
+    return out

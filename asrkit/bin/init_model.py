@@ -1,0 +1,43 @@
+"""The start of a training, for a cluster: uniform segmentation (or k-means for a gmm) -> EXP/0.npz.
+
+Goes on with acc-stats, sum-accs and est-model; `asrkit train` does the same in one command.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from asrkit import families
+from asrkit.bin import train
+from asrkit.config import add_options, from_args
+from asrkit.features import ReadConfig, check_skipped, read_features
+from asrkit.frontend import TransformConfig
+from asrkit.io.model_file import ModelSet, write_model
+from asrkit.training import TrainConfig
+
+EXAMPLE = "example: asrkit init-model data/train exp/chmm --family chmm"
+
+add_chosen_arguments = train.add_chosen_arguments
+
+
+def add_arguments(parser):
+    parser.add_argument("dir", metavar="DIR", help="data directory with feats.scp and text")
+    parser.add_argument("exp", metavar="EXP", help="folder for 0.npz")
+    parser.add_argument("--family", required=True, choices=families.names(), help="kind of model")
+    add_options(parser, ReadConfig)
+    add_options(parser, TrainConfig, "training")
+    add_options(parser, TransformConfig, "features")
+
+
+def main(args):
+    features, family_config, train_config, codebook = train.prepare(args)
+    family = families.load(args.family)
+    blocks = train.word_blocks(features, codebook.quantize if codebook else None)
+    models = {
+        word: family.init(family_config, block, np.random.default_rng([train_config.seed, index, 0]))
+        for index, (word, block) in enumerate(blocks.items())
+    }
+    path = Path(args.exp) / "0.npz"
+    write_model(path, train.model_set(args.family, models, family_config, train_config, codebook, features))
+    print(f"started {len(models)} words in {path}")
+    return 0

@@ -1,0 +1,173 @@
+"""One table and the pictures of several decodings -> OUT/table.txt, OUT/report.md and PNG files.
+
+Each DECODE is a folder that `asrkit decode` and `asrkit score` have written, inside the folder of its model. The
+pictures: the confusion matrix and the training curves of every system, and one word's Viterbi alignment over its
+spectrogram (of the first system that has states).
+"""
+
+import functools
+import json
+from pathlib import Path
+
+import numpy as np
+
+from asrkit.config import add_flag
+from asrkit.errors import DataError
+from asrkit.features import read_features
+from asrkit.io.audio import read_audio
+from asrkit.io.files import atomic_write
+from asrkit.io.model_file import read_model
+from asrkit.models.base import Block
+
+EXAMPLE = "example: asrkit report exp/report data/test exp/gmm/decode_test exp/chmm/decode_test"
+
+
+def add_arguments(parser):
+    parser.add_argument("out", metavar="OUT", help="folder for the report")
+    parser.add_argument("dir", metavar="DIR", help="the data directory that was decoded")
+    parser.add_argument("decodes", metavar="DECODE", nargs="+", help="scored decode folders")
+    add_flag(parser, "title", "", "a line above the table: the corpus and its split")
+    add_flag(parser, "utt", "", "the utterance of the alignment picture (default: the first that is right)")
+
+
+def main(args):
+    from asrkit import plots
+
+    out = Path(args.out)
+    systems = [read_system(Path(decode)) for decode in args.decodes]
+    lines = table(systems, args.title)
+    pictures = []
+    for system in systems:
+        pictures.append((f"confusion_{system['name']}.png", f"{system['name']}: what was said (rows) and what was heard (columns)"))
+        copy(system["decode"] / "confusion.png", out / pictures[-1][0])
+        pictures.append((f"training_{system['name']}.png", f"{system['name']}: the objective of every word's training, iteration by iteration"))
+        draw(functools.partial(plots.plot_training_curves, read_curves(system["exp"] / "train.jsonl")), out / pictures[-1][0])
+    caption = draw_alignment(systems, args, out / "alignment.png")
+    if caption:
+        pictures.append(("alignment.png", caption))
+    with atomic_write(out / "table.txt") as stream:
+        stream.write("\n".join(lines) + "\n")
+    with atomic_write(out / "report.md") as stream:
+        stream.write("# Error rates\n\n```\n" + "\n".join(lines) + "\n```\n")
+        for name, text in pictures:
+            stream.write(f"\n![{text}]({name})\n\n{text}\n")
+    print("\n".join(lines))
+    return 0
+
+
+def read_system(decode):
+    """What the table says of one decode folder."""
+    exp = decode.parent
+    return {
+        "name": exp.name, "decode": decode, "exp": exp,
+        "report": read_json(decode / "report.json", "asrkit score"),
+        "decoded": read_json(decode / "decode.json", "asrkit decode"),
+        "trained": read_json(exp / "train.json", "asrkit train"),
+    }
+
+
+def read_json(path, maker):
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file ({maker} makes it)") from None
+    except ValueError as error:
+        raise DataError(f"{path}: no JSON: {error} ({maker} makes it anew)") from None
+
+
+def table(systems, title):
+    """The lines of the table: families x errors, rate, interval, seconds."""
+    width = max(6, *(len(system["name"]) for system in systems))
+    lines = [title] if title else []
+    lines.append(f"{'system':<{width}}  errors   words    WER %  95 % interval   train s  decode s")
+    for system in systems:
+        report = system["report"]
+        low, high = report["interval"]
+        lines.append(
+            f"{system['name']:<{width}}  {report['errors']:6d}  {report['total']:6d}  {100 * report['wer']:7.2f}"
+            f"  [{100 * low:5.2f}, {100 * high:5.2f}]  {system['trained']['seconds']:8.1f}  {system['decoded']['seconds']:8.1f}"
+        )
+    return lines
+
+
+def copy(source, target):
+    try:
+        data = source.read_bytes()
+    except OSError as error:
+        raise DataError(f"{source}: cannot be read: {error.strerror} (asrkit score makes it)") from None
+    with atomic_write(target, "wb") as stream:
+        stream.write(data)
+
+
+def draw(plot, path):
+    """Let `plot(stream)` write one picture, whole or not at all."""
+    with atomic_write(path, "wb") as stream:
+        plot(stream)
+
+
+def read_curves(path):
+    """word -> [(iteration, objective per frame, Gaussians)] of a training log."""
+    curves = {}
+    try:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            entry = json.loads(line)
+            curves.setdefault(entry["word"], []).append((entry["iteration"], entry["per_frame"], entry["gaussians"]))
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{path}: no training log: {error} (asrkit train makes it)") from None
+    return curves
+
+
+def draw_alignment(systems, args, path):
+    """Draw one utterance's best path; the picture's caption, or None where no system has states."""
+    from asrkit import plots
+
+    for system in reversed(systems):
+        model_set = read_model(system["exp"])
+        if max(model.num_states for model in model_set.models.values()) > 1:
+            break
+    else:
+        return None
+    features = read_features(args.dir, frontend=model_set.frontend)
+    hyps = dict(line.split() for line in (system["decode"] / "hyp").read_text(encoding="utf-8").splitlines())
+    right = [utt for utt, word in hyps.items() if features.data.text.get(utt) == word and utt in features.feats]
+    utt = args.utt or next(iter(right), None)
+    if utt is None:
+        return None
+    if utt not in features.feats:
+        raise DataError(f"{args.dir}: utterance '{utt}' has no features that can be drawn (--utt names another)")
+    word = hyps.get(utt, model_set.words[0])
+    block = Block.from_items([(utt, model_set.observe(features.feats[utt]))])
+    model = model_set.models[word]
+    score, states = model.align(block)
+    per_frame = model.emission.log_likelihood(block.obs)[np.arange(len(states)), states]
+    picture, centers_hz, shift_s, source = spectrogram(features, utt, len(states))
+    title = f"{utt}: Viterbi alignment with '{word}' ({system['name']}), log-likelihood {score[0]:.1f}"
+    draw(lambda stream: plots.plot_alignment(picture, centers_hz, shift_s, states, word, per_frame, stream, title), path)
+    return f"{system['name']}: the best state sequence of {utt} over its {source}"
+
+
+def spectrogram(features, utt, num_frames):
+    """(dB (F, T), band centres in Hz, seconds a frame, what it is) of an utterance."""
+    import librosa
+
+    shift_s = features.frame_shift_s()
+    data = features.data
+    segment = data.segments.get(utt)
+    recording = segment.recording if segment else utt
+    if recording in data.wav:
+        samples, rate_hz = read_audio(data.wav[recording], base=data.path)
+        if segment:
+            samples = samples[int(segment.start_s * rate_hz) : None if segment.end_s < 0 else int(segment.end_s * rate_hz)]
+        hop, num_fft = round(shift_s * rate_hz), 1 << (round(0.025 * rate_hz) - 1).bit_length()
+        power = librosa.feature.melspectrogram(y=samples, sr=rate_hz, n_fft=num_fft, hop_length=hop, n_mels=32, power=2.0)
+        centers_hz = librosa.mel_frequencies(n_mels=34, fmax=rate_hz / 2)[1:-1]
+        picture = librosa.power_to_db(power, top_db=None)
+        edge = np.arange(num_frames) + (picture.shape[1] - num_frames) // 2
+        return picture[:, np.clip(edge, 0, picture.shape[1] - 1)], centers_hz, shift_s, "spectrogram"
+    # No recording: the smooth spectrum that the cepstra came from, on librosa's mel scale up to 4 kHz.
+    from scipy.fft import idct
+
+    cepstra = features.feats[utt][:, :13]
+    picture = idct(np.pad(cepstra, ((0, 0), (0, 32 - cepstra.shape[1]))), norm="ortho", axis=1).T
+    return picture, librosa.mel_frequencies(n_mels=34, fmax=4000)[1:-1], shift_s, "spectrum, rebuilt from its cepstra"
+

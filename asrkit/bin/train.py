@@ -1,0 +1,144 @@
+"""Train a model for every word of a data directory -> EXP/final.npz and EXP/train.jsonl.
+
+Each utterance says one word (DIR/text). Re-estimation goes on until the total log-probability stops rising;
+train.jsonl has one line an iteration. Equal data, settings and seed give a byte-equal final.npz, whatever --nj.
+A dhmm uses EXP/codebook.npz where `asrkit train-codebook` has made one, and makes one otherwise.
+"""
+
+import functools
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from asrkit import families
+from asrkit.bin.train_codebook import make_codebook
+from asrkit.codebook import CodebookConfig
+from asrkit.config import add_flag, add_options, from_args
+from asrkit.errors import DataError
+from asrkit.features import ReadConfig, check_skipped, read_features, summary
+from asrkit.frontend import TransformConfig
+from asrkit.io.files import atomic_write, c_sorted
+from asrkit.io.model_file import ModelSet, read_codebook, write_model
+from asrkit.parallel import ordered_map
+from asrkit.training import TrainConfig, train_word
+
+EXAMPLE = "example: asrkit train data/train exp/chmm --family chmm --config conf/chmm.conf --nj 2"
+
+
+def add_arguments(parser):
+    parser.add_argument("dir", metavar="DIR", help="data directory with feats.scp and text")
+    parser.add_argument("exp", metavar="EXP", help="folder for the model")
+    parser.add_argument("--family", required=True, choices=families.names(), help="kind of model")
+    add_flag(parser, "nj", 1, "processes; words are trained side by side")
+    add_options(parser, ReadConfig)
+    add_options(parser, TrainConfig, "training")
+    add_options(parser, TransformConfig, "features")
+
+
+def add_chosen_arguments(parser, argv):
+    """The options of the family that the command line names; without one (--help) those of all, for reading."""
+    chosen = [b for a, b in zip(argv, argv[1:]) if a == "--family"] + [
+        word.partition("=")[2] for word in argv if word.startswith("--family=")
+    ]
+    if chosen and chosen[-1] in families.names():
+        add_options(parser, families.load(chosen[-1]).Config, chosen[-1])
+    else:
+        parser.epilog += "\noptions of a family: asrkit train --family NAME --help"
+
+
+def main(args):
+    started = time.perf_counter()
+    features, family_config, train_config, codebook = prepare(args)
+    read, exp = from_args(ReadConfig, args), Path(args.exp)
+    blocks = word_blocks(features, codebook.quantize if codebook else None)
+    train = functools.partial(train_one, args.family, family_config, train_config)
+    work = [(word, index, block) for index, (word, block) in enumerate(blocks.items())]
+    models, lines, skipped = {}, [], dict(features.skipped)
+    for word, (model, entries) in zip(blocks, ordered_map(train, work, jobs=args.nj, label="words"), strict=True):
+        models[word] = model
+        lines += entries
+        skipped.update(too_short(blocks[word], model))
+    used = len(features.feats) + len(features.skipped) - len(skipped)
+    check_skipped(skipped, read.max_skipped, "trained on", used)
+    with atomic_write(exp / "train.jsonl") as stream:
+        stream.writelines(json.dumps(line, sort_keys=True) + "\n" for line in lines)
+    with atomic_write(exp / "num_jobs") as stream:
+        stream.write(f"{args.nj}\n")
+    with atomic_write(exp / "train.json") as stream:  # beside the model, which must not know how long it took
+        json.dump({"seconds": round(time.perf_counter() - started, 3), "utts": used, "skipped": skipped}, stream, sort_keys=True)
+        stream.write("\n")
+    write_model(exp / "final.npz", model_set(args.family, models, family_config, train_config, codebook, features))
+    report({line["word"]: line for line in lines}, family_config)
+    print(f"trained {len(models)} words, {summary('on', used, skipped)} utterances")
+    return 0
+
+
+def prepare(args):
+    """Features, settings and codebook of a training: what `train` and `init-model` share."""
+    family = families.load(args.family)
+    family_config, train_config, read = from_args(family.Config, args), from_args(TrainConfig, args), from_args(ReadConfig, args)
+    features = read_features(
+        args.dir, need_text=True, transform_config=from_args(TransformConfig, args), allow_pipes=read.allow_pipes
+    )
+    check_skipped(features.skipped, read.max_skipped, "read", len(features.feats))
+    codebook = None
+    if family.OBSERVATIONS == "codes":
+        codebook = find_codebook(Path(args.exp), features, train_config.seed)
+        family_config = replace(family_config, num_symbols=codebook.size)
+    return features, family_config, train_config, codebook
+
+
+def model_set(family_name, models, family_config, train_config, codebook, features):
+    """Everything that goes into the model file; the number of jobs does not."""
+    config = {"family": vars(family_config), "train": vars(train_config)}
+    return ModelSet(family_name, tuple(models), models, config, codebook, features.frontend, features.hash())
+
+
+def report(last, family_config):
+    """Say what was reduced or floored, and Kaldi's line; `last` is each word's last line of the log."""
+    for word, line in last.items():
+        if line["floored"]:
+            print(f"{word}: {line['floored']} variances on their floor")
+        asked = getattr(family_config, "num_states", line["states"])
+        if line["states"] < asked:
+            print(f"{word}: {line['states']} states, not {asked}: its recordings are too short for more")
+    frames = sum(line["frames"] for line in last.values())
+    total = sum(line["objective"] for line in last.values())
+    print(f"Overall log-likelihood per frame is {total / frames:.5f} over {frames} frames.")
+
+
+def train_one(family_name, family_config, train_config, work):
+    word, index, block = work
+    return train_word(family_name, family_config, train_config, block, word, index)
+
+
+def find_codebook(exp, features, seed):
+    """EXP/codebook.npz if it fits the features, or a new one with the default settings."""
+    if not (exp / "codebook.npz").exists():
+        print(f"no {exp / 'codebook.npz'}: making one with the default settings (asrkit train-codebook takes others)")
+        return make_codebook(features, CodebookConfig(), seed, exp)
+    codebook, frontend = read_codebook(exp / "codebook.npz")
+    if frontend != features.frontend:
+        raise DataError(f"{exp / 'codebook.npz'}: made of features of another kind (delete it, or asrkit train-codebook again)")
+    return codebook
+
+
+def word_blocks(features, observe=None):
+    """dict of word to Block, in C-locale order of the words."""
+    utts = {}
+    for utt, word in features.words().items():
+        utts.setdefault(word, []).append(utt)
+    missing = sorted({features.data.text[utt] for utt in features.skipped} - set(utts))
+    if missing:
+        raise DataError(f"{features.data.path / 'text'}: word '{missing[0]}' has no utterance that can be used (record it again)")
+    return {word: features.block(utts[word], observe) for word in c_sorted(utts)}
+
+
+def too_short(block, model):
+    """Utterances with fewer frames than the model has states: dict of utt to reason."""
+    return {
+        utt: f"{length} frames < {model.num_states} states"
+        for utt, length in zip(block.utts, block.lengths, strict=True)
+        if length < model.num_states
+    }

@@ -1,0 +1,46 @@
+"""Train a vector-quantisation codebook on all frames of a data directory -> EXP/codebook.npz.
+
+LBG grows it by splitting, 1, 2, 4, ..., with Lloyd iterations after each split; distances are taken after
+scaling every dimension to unit variance.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from asrkit.codebook import CodebookConfig, train_codebook
+from asrkit.config import add_flag, add_options, from_args
+from asrkit.features import ReadConfig, check_skipped, read_features, summary
+from asrkit.frontend import TransformConfig
+from asrkit.io.model_file import write_codebook
+
+EXAMPLE = "example: asrkit train-codebook data/train exp/dhmm --codebook-size 128"
+
+
+def add_arguments(parser):
+    parser.add_argument("dir", metavar="DIR", help="data directory with feats.scp")
+    parser.add_argument("exp", metavar="EXP", help="folder for codebook.npz")
+    add_flag(parser, "seed", 0, "seed of the k-means starts")
+    add_options(parser, ReadConfig)
+    add_options(parser, CodebookConfig, "codebook")
+    add_options(parser, TransformConfig, "features")
+
+
+def main(args):
+    config, read = from_args(CodebookConfig, args), from_args(ReadConfig, args)
+    features = read_features(args.dir, transform_config=from_args(TransformConfig, args), allow_pipes=read.allow_pipes)
+    check_skipped(features.skipped, read.max_skipped, "read", len(features.feats))
+    make_codebook(features, config, args.seed, args.exp)
+    print(summary("read", len(features.feats), features.skipped))
+    return 0
+
+
+def make_codebook(features, config, seed, exp):
+    """Train on all frames of a FeatureSet and write EXP/codebook.npz."""
+    obs = features.block().obs
+    codebook, history = train_codebook(obs, config, np.random.default_rng(seed))
+    path = Path(exp) / "codebook.npz"
+    write_codebook(path, codebook, features.frontend, features.hash())
+    fewer = "" if codebook.size == config.size else f" ({config.size} asked for, the frames fall into no more cells)"
+    print(f"codebook of {codebook.size} vectors{fewer}, mean squared distance {history[-1][1]:.4f}, in {path}")
+    return codebook

@@ -1,0 +1,215 @@
+"""A data directory's features as a model wants them: read, checked, normalised, with deltas.
+
+What can't be used is not dropped in silence: every utterance comes back as features or as a reason.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from asrkit.config import from_args, option, read_conf
+from asrkit.errors import DataError, UsageError
+from asrkit.frontend import FrontEnd, MfccConfig, TransformConfig, cmvn_stats, transform
+from asrkit.io.archive import read_matrix
+from asrkit.io.data_dir import read_data_dir
+from asrkit.models.base import Block
+
+RECORD = "frontend.conf"  # beside feats.scp: the settings that made the features
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """Model features by utterance, in the order of the data directory, and why the others are missing."""
+
+    feats: dict
+    skipped: dict
+    frontend: FrontEnd
+    data: object
+
+    def words(self):
+        """The word each utterance says: dict of utt to str."""
+        return {utt: self.data.text[utt] for utt in self.feats}
+
+    def block(self, utts=None, observe=None):
+        """The features (or what `observe` makes of them) laid end to end."""
+        utts = self.feats if utts is None else utts
+        return Block.from_items((utt, self.feats[utt] if observe is None else observe(self.feats[utt])) for utt in utts)
+
+    def frame_shift_s(self):
+        """Seconds a frame: from the settings, else from the file frame_shift, else Kaldi's 10 ms."""
+        if self.frontend.mfcc is not None:
+            return self.frontend.mfcc.frame_shift_ms / 1000
+        path = self.data.path / "frame_shift"
+        try:
+            return float(path.read_text()) if path.exists() else 0.01
+        except ValueError:
+            raise DataError(f"{path}: no number of seconds (Kaldi writes 0.01)") from None
+
+    def hash(self):
+        """SHA-256 over names, words and features: two trainings on equal data have equal hashes."""
+        digest = hashlib.sha256()
+        for utt, feats in self.feats.items():
+            digest.update(f"{utt} {self.data.text.get(utt, '')} {feats.shape}\n".encode())
+            digest.update(feats.tobytes())
+        return digest.hexdigest()
+
+
+def read_mfcc_record(directory):
+    """The `MfccConfig` that made a directory's features, or None where nobody wrote it down."""
+    path = Path(directory) / RECORD
+    if not path.exists():
+        return None
+    import argparse
+
+    from asrkit.config import add_options
+
+    parser = argparse.ArgumentParser(exit_on_error=False, allow_abbrev=False, add_help=False)
+    add_options(parser, MfccConfig)
+    try:
+        words = [flag if value is None else f"{flag}={value}" for _, flag, value in read_conf(path)]
+        args, unknown = parser.parse_known_args(words)
+        if unknown:
+            raise UsageError(f"unknown setting {unknown[0]}")
+        return from_args(MfccConfig, args)
+    except (UsageError, argparse.ArgumentError) as error:
+        raise DataError(f"{path}: {error} (asrkit compute-mfcc writes it)") from None
+
+
+def read_features(directory, *, need_text=False, transform_config=None, frontend=None, allow_pipes=False):
+    """Read all features of a data directory.
+
+    Parameters
+    ----------
+    need_text : bool
+        Every utterance must have a transcript of exactly one word.
+    transform_config : TransformConfig, optional
+        For training: what to do with the stored features.
+    frontend : FrontEnd, optional
+        For everything else: the model's; features of another kind are refused.
+
+    Returns
+    -------
+    FeatureSet
+
+    Raises
+    ------
+    DataError
+        Files are missing or contradict each other, or the features are not what the model was trained on.
+    """
+    data = read_data_dir(directory, require=("text", "feats.scp") if need_text else ("feats.scp",))
+    if need_text:
+        check_words(data)
+    mfcc = read_mfcc_record(directory)
+    raw, skipped, dim = {}, {}, None
+    for utt, spec in data.feats.items():
+        try:
+            feats = read_matrix(spec, base=data.path, allow_pipes=allow_pipes)
+        except DataError as error:
+            raise DataError(f"{data.path / 'feats.scp'}: utterance '{utt}': {error}") from None
+        reason = unusable(feats)
+        if reason:
+            skipped[utt] = reason
+            continue
+        if dim is None:
+            dim = feats.shape[1]
+        if feats.shape[1] != dim:
+            raise DataError(
+                f"{data.path / 'feats.scp'}: utterance '{utt}' has dimension {feats.shape[1]}, those before it {dim} "
+                f"(compute all features with one setting: asrkit compute-mfcc)"
+            )
+        raw[utt] = np.ascontiguousarray(feats, dtype=np.float32)
+    if not raw:
+        raise DataError(f"{data.path / 'feats.scp'}: no utterance has features that can be used{first_reasons(skipped)}")
+    if frontend is None:
+        frontend = FrontEnd(dim, mfcc, transform_config)
+    else:
+        refuse_other_kind(frontend, dim, mfcc, data.path)
+    stats = speaker_stats(data, raw) if frontend.transform.cmvn == "speaker" else {}
+    feats = {utt: transform(x, frontend.transform, stats.get(data.speaker(utt))) for utt, x in raw.items()}
+    return FeatureSet(feats, skipped, frontend, data)
+
+
+def check_words(data):
+    """Every utterance with features says exactly one word, and every word has features."""
+    text, feats = data.path / "text", data.path / "feats.scp"
+    for number, (utt, word) in enumerate(data.text.items(), 1):
+        if utt not in data.feats:
+            raise DataError(f"{text}:{number}: utterance '{utt}' is not in feats.scp (asrkit fix-data {data.path} removes it)")
+        if len(word.split()) != 1:
+            said = f"'{word}'" if word else "nothing"
+            raise DataError(f"{text}:{number}: utterance '{utt}' says {said}, one word is needed (cut it, or leave it out)")
+    for number, utt in enumerate(data.feats, 1):
+        if utt not in data.text:
+            raise DataError(f"{feats}:{number}: utterance '{utt}' is not in text (asrkit fix-data {data.path} removes it)")
+
+
+def unusable(feats):
+    """Why a feature matrix can't be used, or None."""
+    if feats.ndim != 2:
+        return f"its features are a vector of {feats.size}, not a matrix"
+    if not len(feats):
+        return "no frames"
+    if not np.isfinite(feats).all():
+        return f"{int((~np.isfinite(feats)).any(axis=1).sum())} of {len(feats)} frames hold NaN or infinite values"
+    return None
+
+
+def refuse_other_kind(frontend, dim, mfcc, where):
+    difference = frontend.difference(dim, mfcc)
+    if difference:
+        raise DataError(f"{where}: features of another kind than the model's: {difference} (asrkit compute-mfcc with the model's settings)")
+
+
+def speaker_stats(data, raw):
+    """CMVN statistics by speaker: from cmvn.scp where it is there, else summed over the directory's utterances."""
+    if data.cmvn:
+        stats = {}
+        for speaker in {data.speaker(utt) for utt in raw}:
+            if speaker not in data.cmvn:
+                raise DataError(f"{data.path / 'cmvn.scp'}: speaker '{speaker}' is missing (asrkit compute-cmvn {data.path})")
+            stats[speaker] = read_matrix(data.cmvn[speaker], base=data.path).astype(np.float64)
+            dim = next(iter(raw.values())).shape[1]
+            if stats[speaker].shape != (2, dim + 1):
+                raise DataError(
+                    f"{data.path / 'cmvn.scp'}: speaker '{speaker}': statistics of shape {stats[speaker].shape} "
+                    f"for features of dimension {dim} (asrkit compute-cmvn {data.path})"
+                )
+        return stats
+    return sum_by_speaker(data, raw.items())
+
+
+def sum_by_speaker(data, items):
+    """Kaldi's CMVN statistics, one a speaker, in the order the speakers appear."""
+    stats = {}
+    for utt, feats in items:
+        speaker = data.speaker(utt)
+        stats[speaker] = stats.get(speaker, 0) + cmvn_stats(feats)
+    return stats
+
+
+def first_reasons(skipped, most=3):
+    """`: a: reason; b: reason; and 5 more` for an error or summary line."""
+    if not skipped:
+        return ""
+    shown = "; ".join(f"{utt}: {reason}" for utt, reason in list(skipped.items())[:most])
+    return f": {shown}" + (f"; and {len(skipped) - most} more" if len(skipped) > most else "")
+
+
+def summary(verb, done, skipped):
+    """`decoded 299, skipped 1 (theo_2_9: 3 frames < 5 states)`."""
+    names = first_reasons(skipped)[2:]
+    return f"{verb} {done}, skipped {len(skipped)}" + (f" ({names})" if skipped else "")
+
+
+def check_skipped(skipped, most, verb, done):
+    """Raise where more utterances had to be skipped than the user allows."""
+    if len(skipped) > most:
+        raise DataError(f"{summary(verb, done, skipped)}: more than --max-skipped {most} (mend or remove them, or raise it)")
+
+
+@dataclass(frozen=True)
+class ReadConfig:
+    max_skipped: int = option(0, "utterances that may be unusable before the command fails")
+    allow_pipes: bool = option(False, "run shell pipes found in scp files")

@@ -1,0 +1,268 @@
+"""Samples -> cepstra -> model features: MFCC, normalisation (CMVN), deltas. Arrays in, arrays out, no paths.
+
+`MfccConfig` makes cepstra of samples; `TransformConfig` makes model features of cepstra. Both travel inside
+the model file, so that a model goes from a recording to a word alone.
+"""
+
+import zlib
+from dataclasses import asdict, dataclass, fields
+
+import numpy as np
+
+from asrkit.config import from_dict, option
+
+
+@dataclass(frozen=True)
+class MfccConfig:
+    """compute-mfcc-feats' options under Kaldi's names, with units in ours."""
+
+    preset: str = option("kaldi", "whose MFCC: Kaldi's, or librosa.feature.mfcc's", choices=("kaldi", "librosa"))
+    sample_rate_hz: int = option(16000, "rate that recordings are resampled to", flag="sample-frequency")
+    frame_length_ms: float = option(25.0, "window", flag="frame-length")
+    frame_shift_ms: float = option(10.0, "hop", flag="frame-shift")
+    window_type: str = option(
+        "povey", "window shape; the librosa preset takes hann", choices=("povey", "hamming", "hanning", "rectangular", "blackman", "sine")
+    )
+    blackman_coeff: float = option(0.42, "constant of the blackman window")
+    preemphasis: float = option(0.97, "first-order high-pass (kaldi preset)", flag="preemphasis-coefficient")
+    remove_dc_offset: bool = option(True, "subtract each window's mean (kaldi preset)")
+    round_to_power_of_two: bool = option(True, "pad the window to a power of two")
+    snip_edges: bool = option(True, "only windows that lie wholly inside the recording")
+    dither: float = option(0.0, "Gaussian noise added to the samples, on the int16 scale; seeded by the recording (Kaldi: 1.0)")
+    num_mel_bins: int = option(23, "mel filters")
+    low_hz: float = option(20.0, "lowest edge of the filters", flag="low-freq")
+    high_hz: float = option(0.0, "highest edge; 0 or less counts down from half the rate", flag="high-freq")
+    vtln_low_hz: float = option(100.0, "accepted for Kaldi's sake; without warping it changes nothing", flag="vtln-low")
+    vtln_high_hz: float = option(-500.0, "accepted for Kaldi's sake; without warping it changes nothing", flag="vtln-high")
+    num_ceps: int = option(13, "cepstra, C0 or the energy included")
+    cepstral_lifter: float = option(22.0, "liftering constant")
+    use_energy: bool = option(True, "log energy in place of C0 (kaldi preset)")
+    raw_energy: bool = option(True, "energy before preemphasis and window")
+    energy_floor: float = option(0.0, "least energy of a frame; 0 is none")
+    htk_compat: bool = option(False, "HTK's order: energy or C0 last")
+    subtract_mean: bool = option(False, "subtract the utterance's mean")
+
+    def __post_init__(self):
+        if self.num_ceps > self.num_mel_bins:
+            raise ValueError(f"--num-ceps={self.num_ceps} is more than --num-mel-bins={self.num_mel_bins}")
+        if min(self.sample_rate_hz, self.frame_length_ms, self.frame_shift_ms, self.num_ceps) <= 0:
+            raise ValueError("--sample-frequency, --frame-length, --frame-shift and --num-ceps must be positive")
+        nyquist_hz = self.sample_rate_hz / 2
+        high_hz = self.high_hz if self.high_hz > 0 else nyquist_hz + self.high_hz
+        if not 0 <= self.low_hz < high_hz <= nyquist_hz:
+            raise ValueError(
+                f"--low-freq={self.low_hz} --high-freq={self.high_hz} is no band below half the rate, {nyquist_hz:g} Hz"
+            )
+
+
+@dataclass(frozen=True)
+class TransformConfig:
+    """What happens between stored cepstra and the model: apply-cmvn, then add-deltas."""
+
+    cmvn: str = option("none", "normalisation", choices=("none", "utterance", "speaker", "sliding"))
+    norm_vars: bool = option(False, "normalise the variance too, not only the mean")
+    cmn_window: int = option(600, "frames of the sliding window")
+    cmn_center: bool = option(True, "sliding window centred on its frame; false looks at the past alone")
+    delta_order: int = option(2, "0: none, 1: deltas, 2: deltas and accelerations")
+    delta_window: int = option(2, "frames on each side of the delta's regression")
+
+    def __post_init__(self):
+        if self.delta_order < 0 or self.delta_window < 1 or self.cmn_window < 1:
+            raise ValueError("--delta-order must be 0 or more, --delta-window and --cmn-window 1 or more")
+
+
+def compute_mfcc(samples, config):
+    """MFCC of one recording.
+
+    Parameters
+    ----------
+    samples : float32 (N,)
+        In [-1, 1), at `config.sample_rate_hz`.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 (T, num_ceps); T is 0 where the recording is shorter than one window.
+    """
+    if config.dither > 0:
+        # Seeded by the sound itself: the same recording has the same features in any job or order.
+        rng = np.random.default_rng(zlib.crc32(np.ascontiguousarray(samples).tobytes()))
+        samples = samples + rng.standard_normal(len(samples)).astype(np.float32) * np.float32(config.dither / 32768)
+    feats = (_kaldi_mfcc if config.preset == "kaldi" else _librosa_mfcc)(samples, config)
+    if config.subtract_mean and len(feats):
+        feats = feats - feats.mean(axis=0)
+    return feats
+
+
+def _kaldi_mfcc(samples, config):
+    import kaldi_native_fbank as knf
+
+    options = knf.MfccOptions()
+    frame = options.frame_opts
+    frame.samp_freq = config.sample_rate_hz
+    frame.frame_length_ms = config.frame_length_ms
+    frame.frame_shift_ms = config.frame_shift_ms
+    frame.window_type = config.window_type
+    frame.blackman_coeff = config.blackman_coeff
+    frame.preemph_coeff = config.preemphasis
+    frame.remove_dc_offset = config.remove_dc_offset
+    frame.round_to_power_of_two = config.round_to_power_of_two
+    frame.snip_edges = config.snip_edges
+    frame.dither = 0.0  # done above, reproducibly
+    options.mel_opts.num_bins = config.num_mel_bins
+    options.mel_opts.low_freq = config.low_hz
+    options.mel_opts.high_freq = config.high_hz
+    options.num_ceps = config.num_ceps
+    options.cepstral_lifter = config.cepstral_lifter
+    options.use_energy = config.use_energy
+    options.raw_energy = config.raw_energy
+    options.energy_floor = config.energy_floor
+    options.htk_compat = config.htk_compat
+    mfcc = knf.OnlineMfcc(options)
+    mfcc.accept_waveform(config.sample_rate_hz, (samples * np.float32(32768)).tolist())  # Kaldi's int16 scale
+    mfcc.input_finished()
+    frames = [mfcc.get_frame(i) for i in range(mfcc.num_frames_ready)]
+    return np.array(frames, dtype=np.float32).reshape(len(frames), config.num_ceps)
+
+
+def _librosa_mfcc(samples, config):
+    import librosa
+
+    length = round(config.sample_rate_hz * config.frame_length_ms / 1000)
+    hop = round(config.sample_rate_hz * config.frame_shift_ms / 1000)
+    num_fft = 1 << (length - 1).bit_length() if config.round_to_power_of_two else length
+    center = not config.snip_edges
+    if len(samples) < (1 if center else num_fft):
+        return np.zeros((0, config.num_ceps), dtype=np.float32)
+    high_hz = config.high_hz if config.high_hz > 0 else config.sample_rate_hz / 2 + config.high_hz
+    feats = librosa.feature.mfcc(
+        y=samples, sr=config.sample_rate_hz, n_mfcc=config.num_ceps, lifter=config.cepstral_lifter,
+        n_fft=num_fft, win_length=length, hop_length=hop, center=center,
+        n_mels=config.num_mel_bins, fmin=config.low_hz, fmax=high_hz,
+    )
+    return np.ascontiguousarray(feats.T, dtype=np.float32)
+
+
+def compute_deltas(feats, order=2, window=2):
+    """Append regression deltas, as Kaldi's add-deltas: [x, delta, delta-delta, ...].
+
+    Parameters
+    ----------
+    feats : (T, D)
+    order : int
+        How many times the regression is applied.
+    window : int
+        Frames on each side; the first and last frame are repeated beyond the ends.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 (T, D * (order + 1)).
+    """
+    slope = np.arange(-window, window + 1) / sum(j * j for j in range(-window, window + 1))  # HTK book, eq. 5.16
+    scale = np.ones(1)
+    blocks = [feats]
+    for _ in range(order if len(feats) else 0):
+        scale = np.convolve(scale, slope)
+        reach = len(scale) // 2
+        padded = np.pad(feats.astype(np.float64), ((reach, reach), (0, 0)), mode="edge")
+        blocks.append(sum(weight * padded[i : i + len(feats)] for i, weight in enumerate(scale)))
+    if not len(feats):
+        return np.zeros((0, feats.shape[1] * (order + 1)), dtype=np.float32)
+    return np.concatenate(blocks, axis=1).astype(np.float32)
+
+
+def cmvn_stats(feats):
+    """Kaldi's statistics: float64 (2, D + 1); row 0 sums and the frame count, row 1 sums of squares and 0."""
+    x = np.asarray(feats, dtype=np.float64)
+    stats = np.zeros((2, x.shape[1] + 1))
+    stats[0, :-1], stats[0, -1] = x.sum(axis=0), len(x)
+    stats[1, :-1] = (x**2).sum(axis=0)
+    return stats
+
+
+def apply_cmvn(feats, stats, norm_vars=False):
+    """Subtract the mean that `stats` describe, and divide by the standard deviation if `norm_vars`."""
+    count = stats[0, -1]
+    mean = stats[0, :-1] / count
+    out = feats - mean
+    if norm_vars:
+        out /= np.sqrt(np.maximum(stats[1, :-1] / count - mean**2, 1e-10))
+    return out.astype(np.float32)
+
+
+def sliding_cmvn(feats, window=600, center=True, norm_vars=False, min_window=100):
+    """Normalise each frame by the window around it (or before it), as Kaldi's apply-cmvn-sliding."""
+    num_frames = len(feats)
+    t = np.arange(num_frames)
+    start = t - window // 2 if center else t - window
+    end = start + window if center else t + 1
+    end = np.where(start < 0, end - start, end)
+    start = np.maximum(start, 0)
+    if not center:
+        end = np.where(end > t, np.maximum(t + 1, min_window), end)
+    over = np.maximum(end - num_frames, 0)
+    start, end = np.maximum(start - over, 0), end - over
+    x = feats.astype(np.float64)
+    zero = np.zeros((1, x.shape[1]))
+    sums, squares = (np.concatenate([zero, np.cumsum(y, axis=0)]) for y in (x, x * x))
+    count = (end - start)[:, None]
+    mean = (sums[end] - sums[start]) / count
+    out = x - mean
+    if norm_vars:
+        variance = np.maximum((squares[end] - squares[start]) / count - mean**2, 1e-10)
+        out = np.where(count > 1, out / np.sqrt(variance), 0.0)
+    return out.astype(np.float32)
+
+
+def transform(feats, config, speaker_stats=None):
+    """Stored cepstra -> model features: float32 (T, D * (delta_order + 1)).
+
+    Parameters
+    ----------
+    speaker_stats : (2, D + 1), optional
+        Used with `cmvn="speaker"`; without it the utterance is all that is known of its speaker.
+    """
+    if len(feats) and config.cmvn == "sliding":
+        feats = sliding_cmvn(feats, config.cmn_window, config.cmn_center, config.norm_vars)
+    elif len(feats) and config.cmvn != "none":
+        known = config.cmvn == "speaker" and speaker_stats is not None
+        feats = apply_cmvn(feats, speaker_stats if known else cmvn_stats(feats), config.norm_vars)
+    return compute_deltas(feats, config.delta_order, config.delta_window)
+
+
+@dataclass(frozen=True)
+class FrontEnd:
+    """What features a model was trained on.
+
+    Attributes
+    ----------
+    dim : int
+        Dimension of the stored features, before deltas.
+    mfcc : MfccConfig or None
+        None where the features were given and nobody said how they were made: such a model cannot hear.
+    transform : TransformConfig
+    """
+
+    dim: int
+    mfcc: MfccConfig | None
+    transform: TransformConfig
+
+    def to_dict(self):
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values):
+        mfcc = values["mfcc"]
+        return cls(
+            values["dim"], None if mfcc is None else from_dict(MfccConfig, mfcc), from_dict(TransformConfig, values["transform"])
+        )
+
+    def difference(self, dim, mfcc):
+        """How features of dimension `dim`, made with `mfcc` (None: not known), differ in kind; None if they do not."""
+        if mfcc is not None and self.mfcc is not None and mfcc != self.mfcc:
+            names = [f.name for f in fields(MfccConfig) if getattr(mfcc, f.name) != getattr(self.mfcc, f.name)]
+            return ", ".join(f"{n} is {getattr(mfcc, n)}, the model's is {getattr(self.mfcc, n)}" for n in names)
+        if dim != self.dim:
+            return f"dimension is {dim}, the model's is {self.dim}"
+        return None

@@ -1,0 +1,151 @@
+"""Model, codebook and statistics files: `.npz` archives with a `meta` JSON string, read without pickle."""
+
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from asrkit import families
+from asrkit.codebook import Codebook
+from asrkit.errors import DataError
+from asrkit.frontend import FrontEnd
+from asrkit.io.files import atomic_write
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class ModelSet:
+    """A vocabulary of trained words, and all that it takes to go from a recording to one of them.
+
+    Attributes
+    ----------
+    family : str
+    words : tuple of str
+        In C-locale order, the order of every score vector.
+    models : dict of str to WordModel
+    config : dict
+        The settings of the training: "family" and "train".
+    codebook : Codebook or None
+        Of families whose observations are codes.
+    frontend : FrontEnd
+    data_hash : str
+        SHA-256 over the training utterances' names, words and features.
+    """
+
+    family: str
+    words: tuple
+    models: dict
+    config: dict
+    codebook: Codebook | None
+    frontend: FrontEnd
+    data_hash: str
+
+    def observe(self, feats):
+        """Model features -> what the word models see: the features, or their codes."""
+        return feats if self.codebook is None else self.codebook.quantize(feats)
+
+    @property
+    def family_config(self):
+        return families.load(self.family).Config(**self.config["family"])
+
+
+def write_npz(path, kind, meta, arrays):
+    """Write arrays and a meta dict, whole or not at all; equal content gives equal bytes."""
+    meta = {"asrkit": kind, "version": VERSION, **meta}
+    with atomic_write(path, "wb") as stream:
+        np.savez(stream, meta=np.array(json.dumps(meta, sort_keys=True)), **arrays)
+
+
+def read_npz(path, kind):
+    """Read what `write_npz` wrote: (meta, arrays). Every way it can fail is a DataError that says which."""
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+    if data[:2] != b"PK":
+        raise DataError(f"{path}: not an asrkit {kind} file")
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        meta = json.loads(str(arrays.pop("meta")))
+        found, version = meta.pop("asrkit"), meta.pop("version")
+    except (zipfile.BadZipFile, EOFError, OSError, zipfile.zlib.error):
+        raise DataError(f"{path}: cut off or damaged (copy it again, or train again)") from None
+    except (KeyError, ValueError, AttributeError, TypeError):
+        raise DataError(f"{path}: not an asrkit {kind} file") from None
+    if found != kind:
+        raise DataError(f"{path}: holds a {found}, not a {kind}")
+    if version != VERSION:
+        raise DataError(f"{path}: format version {version}, this asrkit reads version {VERSION} (train again)")
+    return meta, arrays
+
+
+def write_model(path, model_set):
+    arrays = {f"{word}/{name}": a for word in model_set.words for name, a in model_set.models[word].to_arrays().items()}
+    if model_set.codebook is not None:
+        arrays.update({f".codebook/{name}": a for name, a in vars(model_set.codebook).items()})
+    meta = {
+        "family": model_set.family, "words": list(model_set.words), "config": model_set.config,
+        "frontend": model_set.frontend.to_dict(), "data_hash": model_set.data_hash,
+    }
+    write_npz(path, "model", meta, arrays)
+
+
+def read_model(path):
+    """Read a model file, or the `final.npz` of a training folder."""
+    path = Path(path)
+    if path.is_dir():
+        if not (path / "final.npz").exists():
+            raise DataError(f"{path}: no final.npz in this folder (asrkit train makes it)")
+        path = path / "final.npz"
+    meta, arrays = read_npz(path, "model")
+    try:
+        family = families.load(meta["family"])
+        words = tuple(meta["words"])
+        codebook = Codebook(**_below(arrays, ".codebook")) if ".codebook/vectors" in arrays else None
+        models = {word: family.from_arrays(_below(arrays, word)) for word in words}
+        return ModelSet(
+            meta["family"], words, models, meta["config"], codebook, FrontEnd.from_dict(meta["frontend"]), meta["data_hash"]
+        )
+    except (KeyError, TypeError, ValueError, ImportError) as error:
+        raise DataError(f"{path}: its content does not fit this asrkit: {error} (train again)") from None
+
+
+def _below(arrays, prefix):
+    """The arrays named `prefix/field`, by field; a word may itself contain a slash."""
+    split = ((name.rpartition("/"), array) for name, array in arrays.items())
+    return {field: array for (word, _, field), array in split if word == prefix}
+
+
+def write_codebook(path, codebook, frontend, data_hash):
+    write_npz(path, "codebook", {"frontend": frontend.to_dict(), "data_hash": data_hash}, dict(vars(codebook)))
+
+
+def read_codebook(path):
+    """The codebook and the front end of the features it was trained on."""
+    meta, arrays = read_npz(path, "codebook")
+    return Codebook(**arrays), FrontEnd.from_dict(meta["frontend"])
+
+
+def write_stats(path, stats, model_hash):
+    """Write one accumulation pass: dict of word to Stats, and the hash of the model it was made with."""
+    write_stat_arrays(path, {word: s.to_arrays() for word, s in stats.items()}, model_hash)
+
+
+def write_stat_arrays(path, sums, model_hash):
+    """The same from what `read_stats` gives: dict of word to dict of arrays."""
+    arrays = {f"{word}/{name}": array for word, fields in sums.items() for name, array in fields.items()}
+    write_npz(path, "statistics", {"words": list(sums), "model_hash": model_hash}, arrays)
+
+
+def read_stats(path):
+    """Dict of word to dict of arrays, and the hash of the model the sums belong to."""
+    meta, arrays = read_npz(path, "statistics")
+    return {word: _below(arrays, word) for word in meta["words"]}, meta["model_hash"]

@@ -1,0 +1,352 @@
+"""What is wrong with a data directory: every fault as one line with file, line, key, numbers and remedy."""
+
+import logging
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from asrkit.config import option
+from asrkit.errors import DataError
+from asrkit.io.archive import SPEC, is_pipe, read_matrix, refuse_pipe, resolve
+from asrkit.io.audio import audio_info
+from asrkit.io.data_dir import SIDE_BY_SPEAKER, SIDE_BY_UTT, TABLES, missing_file, parse_segment
+from asrkit.io.files import c_sorted
+
+log = logging.getLogger("asrkit")
+
+CHECKED = (*TABLES, "spk2utt", *SIDE_BY_UTT, *SIDE_BY_SPEAKER)
+
+# Tables where fix-data drops an utterance whose line is malformed.
+REMOVED_BY_FIX = ("utt2spk", "text", "segments", "wav.scp", "feats.scp")
+
+# Ends of segments are commonly rounded to 10 ms.
+ROUNDING_S = 0.01
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What to look at, and what may be absent."""
+
+    no_feats: bool = option(False, "feats.scp may be absent (where present it is checked)")
+    no_text: bool = option(False, "text may be absent (where present it is checked)")
+    no_wav: bool = option(False, "wav.scp may be absent (where present it is checked)")
+    allow_pipes: bool = option(False, "accept shell pipes in scp files; reading runs them")
+    read_feats: bool = option(True, "read every feature matrix and CMVN statistic, not only its scp line")
+    read_wavs: bool = option(True, "read every recording, not only look whether its file exists")
+
+
+@dataclass(frozen=True)
+class Entry:
+    line: int
+    value: str
+
+
+def find_faults(path, checks):
+    """All faults of the data directory `path`; less than a fault is logged as a warning.
+
+    Returns
+    -------
+    list of str
+        One line each; empty for a valid directory.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return [f"{path}: no such directory (asrkit prepare-wavs makes one)"]
+    faults = _absent(path, checks)
+    tables = {}
+    for name in CHECKED:
+        if (path / name).exists():
+            tables[name], found = _scan(path / name)
+            faults += found
+    faults += _compare_utts(path, tables)
+    faults += _compare_speakers(path, tables)
+    faults += _compare_recordings(path, tables)
+    durations_s, found = _check_wavs(path, tables.get("wav.scp", {}), checks)
+    faults += found
+    faults += _check_segment_ends(path, tables.get("segments", {}), durations_s)
+    faults += _check_feats(path, tables, checks)
+    faults += _check_cmvn(path, tables.get("cmvn.scp", {}), checks)
+    return faults
+
+
+def line_fault(name, value):
+    """What is wrong with what follows the key on a line of the file `name`, or an empty string."""
+    fields = value.split()
+    if not fields:
+        return "empty transcript" if name == "text" else "nothing follows the key"
+    if name == "segments":
+        try:
+            parse_segment(value)
+        except ValueError as error:
+            return str(error)
+    if name in ("utt2spk", *SIDE_BY_UTT, *SIDE_BY_SPEAKER) and len(fields) != 1:
+        return f"{len(fields) + 1} fields instead of 2"
+    if name == "spk2gender" and value not in ("m", "f"):
+        return f"gender '{value}' is neither m nor f"
+    if name in SIDE_BY_UTT:
+        try:
+            good = float(value) > 0 and (name == "utt2dur" or int(value) > 0)
+        except ValueError:
+            good = False
+        if not good:
+            return f"'{value}' is not a positive {'number of seconds' if name == 'utt2dur' else 'count of frames'}"
+    return ""
+
+
+def _absent(path, checks):
+    present = {name for name in CHECKED if (path / name).exists()}
+    faults = [missing_file(path, name) for name in ("utt2spk", "spk2utt") if name not in present]
+    if "text" not in present and not checks.no_text:
+        faults.append(f"{missing_file(path, 'text')[:-1]}; --no-text if by design)")
+    if not present & {"wav.scp", "feats.scp"} and not (checks.no_wav and checks.no_feats):
+        faults.append(f"{path}: neither wav.scp nor feats.scp (asrkit prepare-wavs and asrkit compute-mfcc make them)")
+    elif "wav.scp" not in present and not checks.no_wav:
+        log.warning("%s: no wav.scp, only features (--no-wav if by design)", path)
+    elif "feats.scp" not in present and not checks.no_feats:
+        log.warning("%s: no feats.scp yet (asrkit compute-mfcc %s makes it; --no-feats if by design)", path, path)
+    if "segments" in present and "wav.scp" not in present:
+        faults.append(f"{path}/segments: there is no wav.scp with its recordings ({path}/wav.scp)")
+    return faults
+
+
+def _scan(path):
+    """The entries of one table, the first where a key is repeated, and the faults of its lines."""
+    entries, faults = {}, []
+    fix = f"asrkit fix-data {path.parent}"
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        return {}, [f"{path}: cannot be read: {error.strerror}"]
+    if not data:
+        return {}, [f"{path}: empty file"]
+    if data.startswith(b"\xef\xbb\xbf"):
+        faults.append(f"{path}:1: begins with a byte order mark ({fix} removes it)")
+        data = data[3:]
+    if b"\r\n" in data:
+        log.warning("%s: lines end as on Windows; asrkit reads them, Kaldi does not (%s rewrites them)", path, fix)
+    previous = None
+    for number, line in enumerate(data.removesuffix(b"\n").split(b"\n"), 1):
+        here = f"{path}:{number}"
+        try:
+            fields = line.decode("utf-8").split(None, 1)
+        except UnicodeDecodeError:
+            faults.append(f"{here}: not UTF-8 text (convert it, for example with iconv)")
+            fields = line.decode("utf-8", "replace").split(None, 1)
+        if not fields:
+            faults.append(f"{here}: empty line ({fix} removes it)")
+            continue
+        key, value = fields[0], fields[1].rstrip() if len(fields) > 1 else ""
+        if key in entries:
+            first = entries[key].line
+            faults.append(f"{here}: key '{key}' appears twice, first on line {first} ({fix} keeps the first)")
+            continue
+        if previous is not None and key.encode() < previous.encode():
+            faults.append(f"{here}: '{key}' comes after '{previous}', not in C-locale order ({fix} sorts it)")
+        wrong = line_fault(path.name, value)
+        if wrong:
+            remedy = f"{fix} removes it" if path.name in REMOVED_BY_FIX else "correct it"
+            faults.append(f"{here}: '{key}': {wrong} ({remedy})")
+        entries[key] = Entry(number, value)
+        previous = key
+    return entries, faults
+
+
+def _compare_utts(path, tables):
+    """Every utterance that some file has and another lacks."""
+    recordings = "segments" if "segments" in tables else "wav.scp"
+    names = [n for n in ("utt2spk", "text", recordings, "feats.scp", *SIDE_BY_UTT) if n in tables]
+    faults = []
+    for utt in c_sorted({utt for name in names for utt in tables[name]}):
+        having = [f"{name}:{tables[name][utt].line}" for name in names if utt in tables[name]]
+        lacking = [name for name in names if utt not in tables[name]]
+        if lacking:
+            also = f" (also {', '.join(having[1:])})" if having[1:] else ""
+            remedy = f"asrkit fix-data {path} removes it"
+            if set(lacking) <= set(SIDE_BY_UTT):
+                remedy = f"asrkit compute-mfcc {path} writes it anew"
+            faults.append(f"{path}/{having[0]}: utterance '{utt}'{also} is not in {', '.join(lacking)} ({remedy})")
+    return faults
+
+
+def _compare_speakers(path, tables):
+    """utt2spk against spk2utt, cmvn.scp and spk2gender, and the order Kaldi wants."""
+    if "utt2spk" not in tables:
+        return []
+    utt2spk = {utt: entry.value for utt, entry in tables["utt2spk"].items() if len(entry.value.split()) == 1}
+    lines = {utt: entry.line for utt, entry in tables["utt2spk"].items()}
+    faults = []
+    by_utt = c_sorted(utt2spk)
+    by_speaker = sorted(by_utt, key=lambda utt: (utt2spk[utt].encode(), utt.encode()))
+    for utt, other in zip(by_utt, by_speaker):
+        if utt != other:
+            faults.append(
+                f"{path}/utt2spk:{lines[utt]}: utt2spk is not in sorted order when sorted first on speaker-id "
+                f"(fix this by making speaker-ids prefixes of utt-ids); first '{utt}' of speaker '{utt2spk[utt]}'"
+            )
+            break
+    first_line = {}
+    for utt, speaker in utt2spk.items():
+        first_line.setdefault(speaker, lines[utt])
+    for name in [name for name in ("cmvn.scp", *SIDE_BY_SPEAKER) if name in tables]:
+        remedy = f"asrkit compute-cmvn {path} writes it anew" if name == "cmvn.scp" else f"add it to {name}"
+        for speaker in c_sorted(first_line.keys() - tables[name].keys()):
+            faults.append(f"{path}/utt2spk:{first_line[speaker]}: speaker '{speaker}' is not in {name} ({remedy})")
+        for speaker in c_sorted(tables[name].keys() - first_line.keys()):
+            here = f"{path}/{name}:{tables[name][speaker].line}"
+            faults.append(f"{here}: speaker '{speaker}' is not in utt2spk (asrkit fix-data {path} removes it)")
+    if "spk2utt" in tables:
+        faults += _compare_spk2utt(path, utt2spk, lines, tables["spk2utt"])
+    return faults
+
+
+def _compare_spk2utt(path, utt2spk, lines, spk2utt):
+    faults = []
+    remedy = f"(asrkit fix-data {path} makes spk2utt from utt2spk)"
+    listed = Counter((utt, speaker) for speaker, entry in spk2utt.items() for utt in entry.value.split())
+    for (utt, speaker), times in listed.items():
+        here = f"{path}/spk2utt:{spk2utt[speaker].line}: utterance '{utt}' of speaker '{speaker}'"
+        if utt not in utt2spk:
+            faults.append(f"{here} is not in utt2spk {remedy}")
+        elif utt2spk[utt] != speaker:
+            faults.append(f"{here} belongs to '{utt2spk[utt]}' in utt2spk:{lines[utt]} {remedy}")
+        elif times > 1:
+            faults.append(f"{here} appears {times} times {remedy}")
+    for utt, speaker in utt2spk.items():
+        if (utt, speaker) not in listed:
+            here = f"{path}/utt2spk:{lines[utt]}: utterance '{utt}' of speaker '{speaker}'"
+            faults.append(f"{here} is not in spk2utt {remedy}")
+    return faults
+
+
+def _compare_recordings(path, tables):
+    """Recordings of segments that wav.scp lacks, and the reverse."""
+    if not {"segments", "wav.scp"} <= tables.keys():
+        return []
+    wav, used, faults = tables["wav.scp"], set(), []
+    for utt, entry in tables["segments"].items():
+        recording = (entry.value.split() or [""])[0]
+        used.add(recording)
+        if recording and recording not in wav:
+            faults.append(
+                f"{path}/segments:{entry.line}: utterance '{utt}': recording '{recording}' is not in wav.scp "
+                f"(asrkit fix-data {path} removes it)"
+            )
+    for recording, entry in wav.items():
+        if recording not in used:
+            here = f"{path}/wav.scp:{entry.line}: recording '{recording}'"
+            faults.append(f"{here} is not in segments (asrkit fix-data {path} removes it)")
+    return faults
+
+
+def _check_wavs(path, wav, checks):
+    """Durations in seconds of the recordings that can be read, and the faults of the others."""
+    durations_s, rates, stereo, faults = {}, {}, [], []
+    for key, entry in tqdm(wav.items(), desc="recordings", disable=None, file=sys.stderr):
+        if not entry.value:
+            continue
+        try:
+            if checks.read_wavs:
+                rate, num_samples, channels = audio_info(entry.value, base=path, allow_pipes=checks.allow_pipes)
+                if num_samples == 0:
+                    raise DataError(f"{entry.value}: 0 samples (record it again, or leave it out)")
+                durations_s[key] = num_samples / rate
+                rates.setdefault(rate, []).append(key)
+                if channels > 1:
+                    stereo.append(key)
+            else:
+                _check_exists(entry.value, path, checks)
+        except DataError as error:
+            faults.append(f"{path}/wav.scp:{entry.line}: recording '{key}': {error}")
+    if len(rates) > 1:
+        each = ", ".join(f"{len(keys)} at {rate} Hz (first '{keys[0]}')" for rate, keys in sorted(rates.items()))
+        log.warning("%s/wav.scp: different sample rates in one directory: %s", path, each)
+    if stereo:
+        log.warning("%s/wav.scp: %d recordings have several channels (first '%s')", path, len(stereo), stereo[0])
+    return durations_s, faults
+
+
+def _check_exists(spec, path, checks):
+    """Raise DataError for a forbidden pipe or a file that does not exist."""
+    refuse_pipe(spec, checks.allow_pipes)
+    if not is_pipe(spec) and not resolve(SPEC.fullmatch(spec)["path"], path).is_file():
+        raise DataError(f"{spec}: no such file")
+
+
+def _check_segment_ends(path, segments, durations_s):
+    faults = []
+    for utt, entry in segments.items():
+        try:
+            segment = parse_segment(entry.value)
+        except ValueError:
+            continue  # told by _scan
+        duration_s = durations_s.get(segment.recording)
+        if duration_s is None:
+            continue
+        if segment.end_s > duration_s + ROUNDING_S or segment.start_s >= duration_s:
+            times = f"{segment.start_s:g} to {segment.end_s:g} s"
+            faults.append(
+                f"{path}/segments:{entry.line}: utterance '{utt}': {times} lies past the end of recording "
+                f"'{segment.recording}' of {duration_s:.3f} s (correct the times, -1 is the end)"
+            )
+    return faults
+
+
+def _check_feats(path, tables, checks):
+    faults, shapes = [], {}
+    anew = f"asrkit compute-mfcc {path} computes it anew"
+    feats, num_frames = tables.get("feats.scp", {}), tables.get("utt2num_frames", {})
+    for utt, entry, array in _arrays(path, "feats.scp", feats, checks, faults):
+        here = f"{path}/feats.scp:{entry.line}: utterance '{utt}'"
+        if array.ndim == 2 and len(array):
+            shapes[utt] = array.shape
+        else:
+            what = "0 frames" if array.size == 0 else f"a vector of {len(array)}, not a matrix"
+            faults.append(f"{here}: {what} ({anew}, asrkit subset-data leaves it out)")
+    usual_dim = Counter(dim for _, dim in shapes.values()).most_common(1)
+    for utt, (frames, dim) in shapes.items():
+        if dim != usual_dim[0][0]:
+            here = f"{path}/feats.scp:{feats[utt].line}: utterance '{utt}'"
+            faults.append(f"{here}: dimension {dim}, but {usual_dim[0][1]} others have {usual_dim[0][0]} ({anew})")
+        if utt in num_frames and num_frames[utt].value != str(frames):
+            faults.append(
+                f"{path}/utt2num_frames:{num_frames[utt].line}: utterance '{utt}': {num_frames[utt].value} frames, "
+                f"but its matrix has {frames} ({anew})"
+            )
+    return faults
+
+
+def _check_cmvn(path, cmvn, checks):
+    faults = []
+    for speaker, entry, array in _arrays(path, "cmvn.scp", cmvn, checks, faults):
+        if array.ndim != 2 or len(array) != 2:
+            faults.append(
+                f"{path}/cmvn.scp:{entry.line}: speaker '{speaker}': shape {array.shape}, not the two rows of "
+                f"CMVN statistics (asrkit compute-cmvn {path} computes it anew)"
+            )
+    return faults
+
+
+def _arrays(path, name, scp, checks, faults):
+    """Yield (key, entry, array) of the entries of an scp file; those that cannot be read go to `faults`."""
+    owner = "speaker" if name == "cmvn.scp" else "utterance"
+    for key, entry in tqdm(scp.items(), desc=name, disable=None, file=sys.stderr):
+        here = f"{path}/{name}:{entry.line}: {owner} '{key}'"
+        if not entry.value:
+            continue
+        try:
+            if checks.read_feats:
+                array = read_matrix(entry.value, base=path, allow_pipes=checks.allow_pipes)
+            else:
+                _check_exists(entry.value, path, checks)
+                continue
+        except DataError as error:
+            faults.append(f"{here}: {error}")
+            continue
+        broken = array.size - int(np.isfinite(array).sum())
+        if broken:
+            faults.append(f"{here}: {broken} of {array.size} values are NaN or infinite (compute it anew)")
+        yield key, entry, array

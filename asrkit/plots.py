@@ -1,0 +1,217 @@
+"""Pictures for reports and for teaching, as PNG. Nothing else in asrkit imports matplotlib.
+
+Every function takes numbers and ends by writing one picture to `path`, a file name or an open binary stream.
+The same numbers give the same bytes: the user's matplotlibrc has no say, and no date or version is stored.
+"""
+
+import functools
+
+import matplotlib.style
+import numpy as np
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from asrkit.scoring import NO_DECISION
+
+STYLE = {
+    "font.size": 9, "axes.titlesize": 10, "axes.spines.top": False, "axes.spines.right": False,
+    "axes.edgecolor": "0.4", "axes.titlelocation": "left", "xtick.color": "0.25", "ytick.color": "0.25",
+    "text.parse_math": False,  # a word may hold dollar signs
+}
+RIGHT, WRONG, GREY = "#2c6fa6", "#c4432b", "0.45"
+NICE_HZ = np.array([0, 100, 200, 500, 1000, 2000, 3000, 4000, 6000, 8000, 12000, 16000, 24000])
+
+
+def _styled(plot):
+    @functools.wraps(plot)
+    def wrapper(*args, **named):
+        with matplotlib.style.context(["default", STYLE]):
+            return plot(*args, **named)
+
+    return wrapper
+
+
+def _save(figure, path):
+    figure.savefig(path, format="png", dpi=150, metadata={"Software": None})
+
+
+@_styled
+def plot_confusion(report, path):
+    """Draw the confusion matrix of an `ErrorReport`.
+
+    Blue cells are right, red ones wrong; the shade is the share of the row (of what was said), red on a scale
+    that lets a single error be seen. The number on the right of a row is the per cent of it that was right.
+    """
+    counts = report.confusion
+    if not counts[:, -1].any():
+        counts = counts[:, :-1]  # no column for what never happened
+    columns = [*report.words, NO_DECISION][: counts.shape[1]]
+    size = max(len(columns), 4)
+    said = counts.sum(axis=1)
+    share = counts / np.maximum(said, 1)[:, None]
+    right = np.eye(*counts.shape, dtype=bool)
+
+    cell_inches = np.clip(16 / size, 0.12, 0.46)
+    letters = max(map(len, columns), default=0)
+    figure = Figure(figsize=(cell_inches * size + 1.7 + 0.075 * letters, cell_inches * size + 1.3 + 0.06 * letters))
+    figure.set_layout_engine("constrained")
+    axes = figure.add_subplot()
+    font = np.clip(22 * cell_inches, 3.5, 9)
+    for wanted, colours, norm in ((right, "Blues", PowerNorm(1, 0, 1.15)), (~right, "Reds", PowerNorm(0.5, 0, 0.6))):
+        axes.imshow(np.where(wanted & (counts > 0), share, np.nan), cmap=colours, norm=norm, interpolation="nearest")
+    axes.set_xticks(np.arange(len(columns) + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(len(report.words) + 1) - 0.5, minor=True)
+    axes.grid(which="minor", color="0.88", linewidth=0.6)
+    axes.tick_params(which="both", length=0)
+    for i, j in zip(*np.nonzero(counts)):
+        dark = share[i, j] > (0.55 if right[i, j] else 0.22)
+        axes.text(j, i, str(counts[i, j]), ha="center", va="center", fontsize=font, color="white" if dark else "0.1")
+    for i in np.flatnonzero(said):
+        percent = 100 * share[i, i]
+        axes.text(
+            len(columns) - 0.3, i, f"{percent:.0f} %" if percent in (0, 100) else f"{percent:.1f} %", va="center",
+            fontsize=font, color=GREY if percent == 100 else WRONG,
+        )
+    axes.set_xticks(range(len(columns)), columns, rotation=45, ha="right", rotation_mode="anchor", fontsize=font)
+    axes.set_yticks(range(len(report.words)), report.words, fontsize=font)
+    axes.set_xlabel("heard")
+    axes.set_ylabel("said")
+    axes.spines[:].set_visible(False)
+    low, high = report.interval
+    total = report.total
+    axes.set_title(
+        f"word error rate {100 * report.wer:.2f} %\n"
+        f"{total.errors} of {total.words} words, 95 % interval {100 * low:.2f} to {100 * high:.2f} %"
+    )
+    _save(figure, path)
+
+
+@_styled
+def plot_training_curves(curves, path):
+    """Draw the objective of every word's training over the iterations.
+
+    Parameters
+    ----------
+    curves : dict of str to list of tuple
+        Word to (iteration, log-likelihood per frame) or (iteration, log-likelihood per frame, Gaussians).
+        A ring marks an iteration whose number of Gaussians differs from the one before.
+    """
+    figure = Figure(figsize=(7, 4.4), layout="constrained")
+    axes = figure.add_subplot()
+    colours = matplotlib.colormaps["tab10" if len(curves) <= 10 else "turbo"]
+    ends, changes = [], {}
+    for number, (word, points) in enumerate(curves.items()):
+        colour = colours(number if len(curves) <= 10 else number / (len(curves) - 1))
+        iterations, objective = [p[0] for p in points], [p[1] for p in points]
+        axes.plot(iterations, objective, color=colour, linewidth=1.4)
+        for before, point in zip(points, points[1:]):
+            if len(point) > 2 and point[2] != before[2]:
+                axes.plot(*point[:2], "o", markersize=4.5, markerfacecolor="white", markeredgecolor=colour)
+                changes.setdefault(point[0], set()).add(point[2])
+        if points:
+            ends.append((objective[-1], iterations[-1], word, colour))
+    last = max((iteration for _, iteration, _, _ in ends), default=0)
+    low, high = axes.get_ylim()
+    gap = (high - low) * min(0.045, 1 / max(len(ends), 1))
+    heights = _spread(sorted(end[0] for end in ends), gap)
+    for (value, iteration, word, colour), height in zip(sorted(ends), heights):
+        axes.annotate(
+            word, (iteration, value), (last * 1.03 + 0.3, height), color=colour, va="center", annotation_clip=False,
+            fontsize=min(9, 200 / max(len(ends), 1)),
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.5, "alpha": 0.6},
+        )
+    for iteration, numbers in changes.items():
+        axes.axvline(iteration, color="0.85", linewidth=0.8, zorder=0)
+        axes.text(
+            iteration, 1.01, "/".join(map(str, sorted(numbers))), transform=axes.get_xaxis_transform(),
+            ha="center", va="bottom", color=GREY, fontsize=8,
+        )
+    axes.set_xlabel("iteration" + (" (ring, number above: Gaussians from here on)" if changes else ""))
+    axes.set_ylabel("log-likelihood per frame")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(axis="y", color="0.92", linewidth=0.6)
+    _save(figure, path)
+
+
+def _spread(values, gap):
+    """Move sorted values apart to at least `gap`, the whole staying centred on where it was."""
+    steps = gap * np.arange(len(values))
+    # v[i] - i * gap must not fall: the mean of its running maximum and minimum from the two ends is one answer.
+    rest = np.asarray(values) - steps
+    upward = np.maximum.accumulate(rest)
+    downward = np.minimum.accumulate(rest[::-1])[::-1]
+    return (upward + downward) / 2 + steps
+
+
+@_styled
+def plot_alignment(spectrogram_db, freq_hz, frame_shift_s, path_states, word, scores, path, title=None):
+    """Draw the state sequence of one recording over its spectrogram, and the score of every frame below.
+
+    Parameters
+    ----------
+    spectrogram_db : array (F, T)
+        Power in dB, low frequencies first; linear or mel bands.
+    freq_hz : array (F,)
+        Centre frequency of every band; the bands are drawn at equal heights.
+    frame_shift_s : float
+    path_states : int array (T,)
+        State of every frame, numbered as in the alignment (from 0).
+    word : str
+        The word whose model made the alignment.
+    scores : array (T,)
+        Log-likelihood of every frame in its state.
+    title : str, optional
+        Default: the word.
+    """
+    spectrogram_db, freq_hz = np.asarray(spectrogram_db), np.asarray(freq_hz)
+    states, scores = np.asarray(path_states), np.asarray(scores)
+    frames = len(states)
+    if spectrogram_db.shape != (len(freq_hz), frames) or scores.shape != (frames,) or not frames:
+        raise ValueError(
+            f"spectrogram {spectrogram_db.shape}, {len(freq_hz)} frequencies, {frames} states and {len(scores)} scores "
+            "do not fit together"
+        )
+    edges_s = frame_shift_s * np.arange(frames + 1)
+    starts = np.flatnonzero(np.diff(states, prepend=states[0] - 1))
+    ends = np.append(starts[1:], frames)
+
+    figure = Figure(figsize=(7, 4.8), layout="constrained")
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.1])
+    peak = spectrogram_db.max()
+    picture = top.imshow(
+        spectrogram_db, origin="lower", aspect="auto", cmap="magma", vmin=max(spectrogram_db.min(), peak - 70), vmax=peak,
+        extent=(0, edges_s[-1], -0.5, len(freq_hz) - 0.5), interpolation="nearest",
+    )
+    bar = figure.colorbar(picture, ax=top, pad=0.075, aspect=30)
+    bar.set_label("dB")
+    bar.outline.set_visible(False)
+    shown_hz = NICE_HZ[(NICE_HZ >= freq_hz[0]) & (NICE_HZ <= freq_hz[-1])]
+    top.set_yticks(np.interp(shown_hz, freq_hz, np.arange(len(freq_hz))), shown_hz)
+    top.set_ylabel("frequency (Hz)")
+    top.set_title(title or word, pad=18)
+
+    steps = top.twinx()
+    steps.stairs(states, edges_s, baseline=None, color="white", linewidth=2.6, alpha=0.9)
+    steps.stairs(states, edges_s, baseline=None, color="#19a974", linewidth=1.4)
+    steps.set_ylim(states.min() - 0.5, states.max() + 0.5)
+    steps.yaxis.set_major_locator(MaxNLocator(integer=True))
+    steps.set_ylabel(f"state of '{word}'", color="#12805a")
+    steps.tick_params(axis="y", colors="#12805a")
+    for start, end in zip(starts, ends):
+        top.text(
+            (edges_s[start] + edges_s[end]) / 2, 1.02, str(states[start]), transform=top.get_xaxis_transform(),
+            ha="center", va="bottom", fontsize=8, color="#12805a",
+        )
+        if start:
+            top.axvline(edges_s[start], color="white", linewidth=0.8, linestyle=":")
+            bottom.axvline(edges_s[start], color="0.75", linewidth=0.8, linestyle=":")
+
+    bottom.stairs(scores, edges_s, baseline=None, color=RIGHT, linewidth=1.3)
+    bottom.axhline(scores.mean(), color=GREY, linewidth=0.8)
+    bottom.text(1.01, scores.mean(), f"mean\n{scores.mean():.1f}", transform=bottom.get_yaxis_transform(),
+                va="center", color=GREY, fontsize=8)
+    bottom.set_ylabel("log-likelihood\nper frame")
+    bottom.set_xlabel("time (s)")
+    bottom.set_xlim(0, edges_s[-1])
+    _save(figure, path)
