@@ -3,20 +3,23 @@
 What can't be used is not dropped in silence: every utterance comes back as features or as a reason.
 """
 
+import argparse
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from asrkit.config import from_args, option, read_conf
+from asrkit.config import add_options, from_args, option, read_conf
+from asrkit.endpoint import EndpointConfig
 from asrkit.errors import DataError, UsageError
 from asrkit.frontend import FrontEnd, MfccConfig, TransformConfig, cmvn_stats, transform
 from asrkit.io.archive import read_matrix
 from asrkit.io.data_dir import read_data_dir
 from asrkit.models.base import Block
 
-RECORD = "frontend.conf"  # beside feats.scp: the settings that made the features
+MFCC_RECORD = "frontend.conf"  # beside feats.scp: the settings that made the features
+ENDPOINT_RECORD = "endpoint.conf"  # beside segments: the settings that found them
 
 
 @dataclass(frozen=True)
@@ -56,25 +59,20 @@ class FeatureSet:
         return digest.hexdigest()
 
 
-def read_mfcc_record(directory):
-    """The `MfccConfig` that made a directory's features, or None where nobody wrote it down."""
-    path = Path(directory) / RECORD
+def read_record(config_class, path):
+    """Settings that a command left beside its results, or None where it left none."""
     if not path.exists():
         return None
-    import argparse
-
-    from asrkit.config import add_options
-
     parser = argparse.ArgumentParser(exit_on_error=False, allow_abbrev=False, add_help=False)
-    add_options(parser, MfccConfig)
+    add_options(parser, config_class)
     try:
         words = [flag if value is None else f"{flag}={value}" for _, flag, value in read_conf(path)]
         args, unknown = parser.parse_known_args(words)
         if unknown:
             raise UsageError(f"unknown setting {unknown[0]}")
-        return from_args(MfccConfig, args)
+        return from_args(config_class, args)
     except (UsageError, argparse.ArgumentError) as error:
-        raise DataError(f"{path}: {error} (asrkit compute-mfcc writes it)") from None
+        raise DataError(f"{path}: {error} (compute it anew)") from None
 
 
 def read_features(directory, *, need_text=False, transform_config=None, frontend=None, allow_pipes=False):
@@ -101,7 +99,7 @@ def read_features(directory, *, need_text=False, transform_config=None, frontend
     data = read_data_dir(directory, require=("text", "feats.scp") if need_text else ("feats.scp",))
     if need_text:
         check_words(data)
-    mfcc = read_mfcc_record(directory)
+    mfcc = read_record(MfccConfig, data.path / MFCC_RECORD)
     raw, skipped, dim = {}, {}, None
     for utt, spec in data.feats.items():
         try:
@@ -123,7 +121,8 @@ def read_features(directory, *, need_text=False, transform_config=None, frontend
     if not raw:
         raise DataError(f"{data.path / 'feats.scp'}: no utterance has features that can be used{first_reasons(skipped)}")
     if frontend is None:
-        frontend = FrontEnd(dim, mfcc, transform_config)
+        endpoint = read_record(EndpointConfig, data.path / ENDPOINT_RECORD)
+        frontend = FrontEnd(dim, mfcc, transform_config, endpoint)
     else:
         refuse_other_kind(frontend, dim, mfcc, data.path)
     stats = speaker_stats(data, raw) if frontend.transform.cmvn == "speaker" else {}

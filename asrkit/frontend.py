@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, fields
 import numpy as np
 
 from asrkit.config import from_dict, option
+from asrkit.endpoint import EndpointConfig
 
 
 @dataclass(frozen=True)
@@ -242,20 +243,25 @@ class FrontEnd:
     mfcc : MfccConfig or None
         None where the features were given and nobody said how they were made: such a model cannot hear.
     transform : TransformConfig
+    endpoint : EndpointConfig or None
+        How the speech was found in the training recordings; None where nobody looked.
     """
 
     dim: int
     mfcc: MfccConfig | None
     transform: TransformConfig
+    endpoint: EndpointConfig | None = None
 
     def to_dict(self):
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values):
-        mfcc = values["mfcc"]
+        def made(config_class, name):
+            return None if values[name] is None else from_dict(config_class, values[name])
+
         return cls(
-            values["dim"], None if mfcc is None else from_dict(MfccConfig, mfcc), from_dict(TransformConfig, values["transform"])
+            values["dim"], made(MfccConfig, "mfcc"), made(TransformConfig, "transform"), made(EndpointConfig, "endpoint")
         )
 
     def difference(self, dim, mfcc):

@@ -58,21 +58,31 @@ def plot_confusion(report, path):
     figure.set_layout_engine("constrained")
     axes = figure.add_subplot()
     font = np.clip(22 * cell_inches, 3.5, 9)
-    for wanted, colours, norm in ((right, "Blues", PowerNorm(1, 0, 1.15)), (~right, "Reds", PowerNorm(0.5, 0, 0.6))):
-        axes.imshow(np.where(wanted & (counts > 0), share, np.nan), cmap=colours, norm=norm, interpolation="nearest")
-    axes.set_xticks(np.arange(len(columns) + 1) - 0.5, minor=True)
-    axes.set_yticks(np.arange(len(report.words) + 1) - 0.5, minor=True)
-    axes.grid(which="minor", color="0.88", linewidth=0.6)
-    axes.tick_params(which="both", length=0)
+    shades = ((right, "Blues", PowerNorm(1, 0, 1.15)), (~right, "Reds", PowerNorm(0.5, 0, 0.6)))
+    edges = [np.arange(n + 1) - 0.5 for n in counts.shape]
+    for wanted, colours, norm in shades:
+        axes.pcolormesh(*edges[::-1], np.ma.array(share, mask=~wanted | (counts == 0)), cmap=colours, norm=norm)
+    axes.set(aspect="equal", xlim=(-0.5, max(len(columns), 1) - 0.5), ylim=(max(len(report.words), 1) - 0.5, -0.5))
+    # Lines and texts within the matrix say that they need no room: the layout would measure each of them.
+    lines = {"colors": "0.88", "linewidth": 0.6, "in_layout": False}
+    axes.vlines(edges[1], -0.5, counts.shape[0] - 0.5, **lines)
+    axes.hlines(edges[0], -0.5, counts.shape[1] - 0.5, **lines)
+    axes.tick_params(length=0)
     for i, j in zip(*np.nonzero(counts)):
         dark = share[i, j] > (0.55 if right[i, j] else 0.22)
-        axes.text(j, i, str(counts[i, j]), ha="center", va="center", fontsize=font, color="white" if dark else "0.1")
+        axes.text(
+            j, i, str(counts[i, j]), ha="center", va="center", fontsize=font, color="white" if dark else "0.1", in_layout=False,
+        )
     for i in np.flatnonzero(said):
         percent = 100 * share[i, i]
         axes.text(
             len(columns) - 0.3, i, f"{percent:.0f} %" if percent in (0, 100) else f"{percent:.1f} %", va="center",
             fontsize=font, color=GREY if percent == 100 else WRONG,
         )
+    if said.any():
+        axes.text(len(columns) - 0.3, -0.75, "right", va="center", fontsize=font, color=GREY)
+    if columns[len(report.words):]:
+        axes.axvline(len(report.words) - 0.5, color="0.6", linewidth=1)
     axes.set_xticks(range(len(columns)), columns, rotation=45, ha="right", rotation_mode="anchor", fontsize=font)
     axes.set_yticks(range(len(report.words)), report.words, fontsize=font)
     axes.set_xlabel("heard")
@@ -111,14 +121,13 @@ def plot_training_curves(curves, path):
                 changes.setdefault(point[0], set()).add(point[2])
         if points:
             ends.append((objective[-1], iterations[-1], word, colour))
-    last = max((iteration for _, iteration, _, _ in ends), default=0)
     low, high = axes.get_ylim()
     gap = (high - low) * min(0.045, 1 / max(len(ends), 1))
     heights = _spread(sorted(end[0] for end in ends), gap)
     for (value, iteration, word, colour), height in zip(sorted(ends), heights):
         axes.annotate(
-            word, (iteration, value), (last * 1.03 + 0.3, height), color=colour, va="center", annotation_clip=False,
-            fontsize=min(9, 200 / max(len(ends), 1)),
+            word, (iteration, value), (1.03, height), textcoords=axes.get_yaxis_transform(), color=colour, va="center",
+            annotation_clip=False, fontsize=min(9, 200 / max(len(ends), 1)),
             arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.5, "alpha": 0.6},
         )
     for iteration, numbers in changes.items():
@@ -183,7 +192,7 @@ def plot_alignment(spectrogram_db, freq_hz, frame_shift_s, path_states, word, sc
         spectrogram_db, origin="lower", aspect="auto", cmap="magma", vmin=max(spectrogram_db.min(), peak - 70), vmax=peak,
         extent=(0, edges_s[-1], -0.5, len(freq_hz) - 0.5), interpolation="nearest",
     )
-    bar = figure.colorbar(picture, ax=top, pad=0.075, aspect=30)
+    bar = figure.colorbar(picture, ax=top, pad=0.02, aspect=30)
     bar.set_label("dB")
     bar.outline.set_visible(False)
     shown_hz = NICE_HZ[(NICE_HZ >= freq_hz[0]) & (NICE_HZ <= freq_hz[-1])]
@@ -209,8 +218,10 @@ def plot_alignment(spectrogram_db, freq_hz, frame_shift_s, path_states, word, sc
 
     bottom.stairs(scores, edges_s, baseline=None, color=RIGHT, linewidth=1.3)
     bottom.axhline(scores.mean(), color=GREY, linewidth=0.8)
-    bottom.text(1.01, scores.mean(), f"mean\n{scores.mean():.1f}", transform=bottom.get_yaxis_transform(),
-                va="center", color=GREY, fontsize=8)
+    bottom.text(
+        1.01, scores.mean(), f"mean\n{scores.mean():.1f}".replace("-", "\N{MINUS SIGN}"),
+        transform=bottom.get_yaxis_transform(), va="center", color=GREY, fontsize=8,
+    )
     bottom.set_ylabel("log-likelihood\nper frame")
     bottom.set_xlabel("time (s)")
     bottom.set_xlim(0, edges_s[-1])

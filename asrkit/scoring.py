@@ -265,6 +265,8 @@ def bootstrap_wer(errors_per_utt, words_per_utt, speakers=None, replications=100
     """
     errors = np.asarray(errors_per_utt)
     units = np.vstack([errors, words_per_utt]).T  # (U, K + 1)
+    if not len(units):
+        raise ValueError("no utterances to draw from")
     if speakers is not None:
         names, owner = np.unique(np.asarray(speakers), return_inverse=True)
         sums = np.zeros((len(names), units.shape[1]), dtype=units.dtype)
@@ -273,7 +275,7 @@ def bootstrap_wer(errors_per_utt, words_per_utt, speakers=None, replications=100
     # Units with the same counts are interchangeable: draw how many of each kind, not which ones. That is
     # the same distribution, and for isolated words there are two kinds instead of thousands of units.
     kinds, how_many = np.unique(units, axis=0, return_counts=True)
-    share = how_many / max(len(units), 1)
+    share = how_many / len(units)
     drawn = np.random.default_rng(seed).multinomial(len(units), share, size=replications)
     totals = drawn @ kinds  # (replications, K + 1)
     totals = totals[totals[:, -1] > 0]
@@ -335,7 +337,7 @@ def per_spk_lines(report):
     """Kaldi's wer_details/per_spk: counts (`raw`) and per cent (`sys`) of every speaker and in all."""
     width = max([15, *map(len, report.speakers)])
     heads = ("#SENT", "#WORD", "Corr", "Sub", "Ins", "Del", "Err", "S.Err")
-    lines = [f"{'SPEAKER':<{width}} id  " + "".join(f" {head:>10}" for head in heads)]
+    lines = [f"{'SPEAKER':<{width}} id " + "".join(f" {head:>10}" for head in heads)]
     for speaker, c in [*report.speakers.items(), ("SUM", report.total)]:
         counts = (c.correct, c.substitutions, c.insertions, c.deletions, c.errors)
         start = f" {c.utts:10d} {c.words:10d}"

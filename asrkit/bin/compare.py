@@ -26,7 +26,7 @@ EXAMPLE = """example:
 
 SIGNIFICANT = 0.05
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger("asrkit")
 
 
 def add_arguments(parser):
@@ -48,7 +48,7 @@ def main(args):
     for name, out in (("A", args.out_a), ("B", args.out_b)):
         report = compute_errors(data.text, read_table(Path(out) / "hyp"), speakers, "all")
         if report.ignored:
-            logger.warning("%s/hyp: ignored %d hypotheses that have no reference in %s/text", out, report.ignored, args.dir)
+            log.warning("%s/hyp: ignored %d hypotheses that have no reference in %s/text", out, report.ignored, args.dir)
         print(f"{name}: {wer_lines(report)[0]} {out}")
         utt_errors, words = report.per_utt()
         errors.append(utt_errors)

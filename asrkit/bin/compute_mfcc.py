@@ -15,12 +15,12 @@ import numpy as np
 
 from asrkit.config import add_flag, add_options, format_conf, from_args
 from asrkit.errors import DataError, UsageError
-from asrkit.features import RECORD, ReadConfig, check_skipped, first_reasons, summary
+from asrkit.features import MFCC_RECORD, ReadConfig, check_skipped, first_reasons, summary
 from asrkit.frontend import MfccConfig, compute_mfcc
 from asrkit.io.archive import write_archive
 from asrkit.io.audio import read_audio
 from asrkit.io.data_dir import read_data_dir
-from asrkit.io.files import atomic_write, c_sorted, write_table
+from asrkit.io.files import atomic_write, c_sorted, read_table, write_table
 from asrkit.parallel import ordered_map
 
 EXAMPLE = "example: asrkit compute-mfcc data/train --config conf/mfcc.conf --nj 2"
@@ -73,7 +73,7 @@ def main(args):
         job_scp = Path(f"{stem}.{job}.scp")
         write_archive(ark, job_scp, usable(len(part)), compression=args.compress or None)
         arks += [ark, job_scp]
-        scp.update(line.rstrip("\n").split(" ", 1) for line in job_scp.open(encoding="utf-8"))
+        scp.update(read_table(job_scp))
     try:
         check_skipped(skipped, read.max_skipped, "computed", len(frames))
         if not frames:
@@ -92,7 +92,7 @@ def main(args):
     write_table(data.path / "utt2dur", durations)
     with atomic_write(data.path / "frame_shift") as stream:
         stream.write(f"{config.frame_shift_ms / 1000:g}\n")
-    with atomic_write(data.path / RECORD) as stream:
+    with atomic_write(data.path / MFCC_RECORD) as stream:
         stream.write(format_conf(config))
     print(f"{summary('computed', len(frames), skipped)}: {sum(frames.values())} frames in {data.path / 'feats.scp'}")
     return 0

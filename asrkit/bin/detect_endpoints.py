@@ -1,19 +1,20 @@
 """Find the speech in every recording: wav.scp -> segments, by energy and zero crossings.
 
 Each recording is taken to hold one word; its segment gets the recording's name, so text and utt2spk stay as
-they are. The thresholds adapt to each recording's own noise and peak level.
+they are. The thresholds adapt to each recording's own noise and peak level. The settings are written to
+DIR/endpoint.conf and travel from there into every model, for `asrkit recognize`.
 """
 
 import functools
 
 from asrkit.bin.compute_mfcc import CHUNK
-from asrkit.config import add_flag, add_options, from_args
+from asrkit.config import add_flag, add_options, format_conf, from_args
 from asrkit.endpoint import EndpointConfig, detect_endpoints
 from asrkit.errors import DataError
-from asrkit.features import ReadConfig, check_skipped, summary
+from asrkit.features import ENDPOINT_RECORD, ReadConfig, check_skipped, summary
 from asrkit.io.audio import read_audio
 from asrkit.io.data_dir import read_data_dir
-from asrkit.io.files import write_table
+from asrkit.io.files import atomic_write, write_table
 from asrkit.parallel import ordered_map
 
 EXAMPLE = "example: asrkit detect-endpoints data/train --padding-ms 80"
@@ -51,6 +52,8 @@ def main(args):
             total_s += duration_s
     check_skipped(skipped, read.max_skipped, "found", len(segments))
     write_table(data.path / "segments", segments)
+    with atomic_write(data.path / ENDPOINT_RECORD) as stream:
+        stream.write(format_conf(config))
     print(f"{summary('found', len(segments), skipped)}: {spoken_s:.1f} s of speech in {total_s:.1f} s")
     return 0
 

@@ -1,14 +1,14 @@
 """Recognise recordings: one line `file word loglik margin` each.
 
 loglik is the natural log-likelihood of the recording under the winning word, margin its lead over the runner-up.
-The speech is found in the recording first (--endpoint false takes all of it). A recording in which none is found,
+The speech is found in the recording first, with the settings of the training (--endpoint false takes all of it). A recording in which none is found,
 or that is too short for every word, gets the word `-`, the reason on stderr, and exit status 1.
 """
 
 import sys
 
 from asrkit.bin.compute_mfcc import silence_reason
-from asrkit.config import add_flag, add_options, from_args
+from asrkit.config import add_flag
 from asrkit.decoding import best_words, no_path_reason, score_words
 from asrkit.endpoint import EndpointConfig, detect_endpoints
 from asrkit.errors import DataError
@@ -26,7 +26,6 @@ def add_arguments(parser):
     add_flag(parser, "channel", 0, "channel of recordings that have several")
     add_flag(parser, "strict", False, "refuse recordings with several channels")
     add_flag(parser, "method", "viterbi", "score of a word: its best path, or the sum over all", choices=("viterbi", "forward"))
-    add_options(parser, EndpointConfig, "detection")
 
 
 def main(args):
@@ -36,7 +35,7 @@ def main(args):
             f"{args.exp}: the model was trained on features that nobody said how to make; it can decode such features, "
             f"not recordings (train on features of asrkit compute-mfcc)"
         )
-    endpoint = from_args(EndpointConfig, args) if args.endpoint else None
+    endpoint = (model_set.frontend.endpoint or EndpointConfig()) if args.endpoint else None
     failed = 0
     for path in args.wavs:
         try:

@@ -32,7 +32,7 @@ EXAMPLE = """example:
   asrkit score --mode strict --per-speaker true data/test exp/chmm/decode_test
 """
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger("asrkit")
 
 
 def add_arguments(parser):
@@ -59,7 +59,7 @@ def main(args):
     if not report.utts:
         raise DataError(f"{out / 'hyp'}: nothing to score: none of the {len(data.text)} utterances of {args.dir}/text is here")
     if report.ignored:
-        logger.warning("%s: ignored %d hypotheses that have no reference in %s/text", out / "hyp", report.ignored, args.dir)
+        log.warning("%s: ignored %d hypotheses that have no reference in %s/text", out / "hyp", report.ignored, args.dir)
     skipped = {utt: reason for utt, reason in skipped.items() if utt in data.text and utt not in hyps}
     write_kaldi_files(report, data.text, out)
     write_reports(report, skipped, out)

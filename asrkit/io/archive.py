@@ -7,6 +7,7 @@ import io
 import os
 import re
 import struct
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,8 @@ from asrkit.io.files import atomic_write
 
 # path, optional byte offset, optional row (and column) range: feats.ark:15[0:10,0:12]
 SPEC = re.compile(r"(?P<path>.+?)(:(?P<offset>\d+))?(\[(?P<range>[\d:, ]*)\])?")
-BROKEN = (ValueError, AssertionError, struct.error, IndexError, EOFError, RuntimeError, TypeError, MemoryError)
+BROKEN = (ValueError, AssertionError, struct.error, IndexError, EOFError, RuntimeError, TypeError, MemoryError, OverflowError)
+ROWS_BEYOND = 3  # Kaldi forgives row ranges that much past the end: two of the last window, one of rounded times
 
 
 def is_pipe(spec):
@@ -73,11 +75,12 @@ def read_matrix(spec, *, base=None, allow_pipes=False):
         with open_like_kaldi(spec, "rb") as stream:
             return _read(io.BytesIO(stream.read()), spec)
     match = SPEC.fullmatch(spec.strip())
+    if not match:
+        raise DataError("the entry names no file (each line is a key, then path:offset)")
     path = resolve(match["path"], base)
     try:
         with open(path, "rb") as stream:
-            if match["offset"]:
-                stream.seek(int(match["offset"]))
+            stream.seek(min(int(match["offset"] or 0), sys.maxsize))
             array = _read(stream, spec)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror} (named by '{spec}')") from None
@@ -93,11 +96,20 @@ def _read(stream, spec):
     if not start:
         raise DataError(f"'{spec}': nothing at that place, the archive is cut off (write it anew)")
     try:
-        if start[:2] == b"\0B":
-            return read_kaldi(stream)
-        return _read_text(stream)
+        return _read_binary(stream) if start[:2] == b"\0B" else _read_text(stream)
     except BROKEN:
         raise DataError(f"'{spec}': cut off in the middle, or no Kaldi archive at that place (write it anew)") from None
+
+
+def _read_binary(stream):
+    """A binary matrix or vector; kaldiio takes a float vector that is cut off between two numbers for a shorter one."""
+    place = stream.tell()
+    head = stream.read(10)
+    stream.seek(place)
+    array = read_kaldi(stream)
+    if head[2:4] in (b"FV", b"DV") and len(array) != struct.unpack("<i", head[6:])[0]:
+        raise EOFError
+    return array
 
 
 def _read_text(stream):
@@ -106,7 +118,9 @@ def _read_text(stream):
     kaldiio takes a matrix whose first number has no point for integers; Kaldi prints 1.0 as `1`.
     """
     first = stream.readline()
-    if b"[" not in first:
+    if not first.lstrip().startswith(b"["):
+        if not first.endswith(b"\n"):
+            raise EOFError  # the last number may lack digits
         return np.array([int(word) for word in first.split()], dtype=np.int32)
     lines = [first.replace(b"[", b"")]
     while b"]" not in lines[-1]:
@@ -122,7 +136,7 @@ def _read_text(stream):
 
 
 def _cut(array, text, spec):
-    """Apply Kaldi's row (and column) range, both ends included."""
+    """Apply Kaldi's row (and column) range, both ends included; the row range may end a little beyond the matrix."""
     slices = []
     for axis, part in enumerate(text.split(",")):
         ends = part.strip().split(":")
@@ -131,7 +145,8 @@ def _cut(array, text, spec):
             continue
         whole = len(ends) <= 2 and all(end.isdigit() for end in ends)
         first, last = (int(ends[0]), int(ends[-1])) if whole else (0, -1)
-        if axis >= array.ndim or not first <= last < array.shape[axis]:
+        size = array.shape[axis] if axis < array.ndim else 0
+        if not (first < size and first <= last < size + (ROWS_BEYOND if axis == 0 else 0)):
             raise DataError(f"'{spec}': range [{text}] does not fit the matrix of shape {array.shape}")
         slices.append(slice(first, last + 1))
     return array[tuple(slices)]

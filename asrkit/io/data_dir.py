@@ -22,7 +22,7 @@ TABLES = {
 # Files that go along when a directory is copied in part. Those about the features make no sense without them.
 SIDE_BY_UTT = ("utt2num_frames", "utt2dur")
 SIDE_BY_SPEAKER = ("spk2gender",)
-SIDE_VERBATIM = ("frame_shift", "frontend.conf")
+SIDE_VERBATIM = ("frame_shift", "frontend.conf", "endpoint.conf")
 ABOUT_FEATS = ("utt2num_frames", *SIDE_VERBATIM)
 
 REMEDIES = {
@@ -159,7 +159,8 @@ def write_data_dir(data, path):
             _remove(path / name)
     for name in SIDE_VERBATIM:
         source = data.path / name
-        if not data.feats or not source.exists():
+        about = data.segments if name == "endpoint.conf" else data.feats
+        if not about or not source.exists():
             _remove(path / name)
         elif moved:
             with atomic_write(path / name, "wb") as stream:

@@ -199,6 +199,7 @@ class DiagMixture(Mixture):
     def single(cls, mean, variance, variance_floor, num_states):
         """One Gaussian in each of `num_states` states, all alike."""
         tile = (num_states, 1, 1)
+        variance = np.maximum(variance, variance_floor)
         return cls(np.zeros((num_states, 1)), np.tile(mean, tile), variance_floor, np.tile(variance, tile))
 
 
@@ -259,7 +260,7 @@ class FullMixture(Mixture):
         """One Gaussian in each of `num_states` states, all alike; `variance` is a vector."""
         return cls(
             np.zeros((num_states, 1)), np.tile(mean, (num_states, 1, 1)), variance_floor,
-            np.tile(np.diag(variance), (num_states, 1, 1, 1)),
+            np.tile(np.diag(np.maximum(variance, variance_floor)), (num_states, 1, 1, 1)),
         )
 
 
