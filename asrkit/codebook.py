@@ -13,7 +13,7 @@ class CodebookConfig:
     method: str = option("lbg", "how it grows: by splitting (lbg), or k-means from random starts", choices=("lbg", "kmeans"))
     num_starts: int = option(3, "k-means starts, the least distortion is kept (lbg has no chance in it)", flag="codebook-starts")
     max_iters: int = option(50, "Lloyd iterations a size at the most", flag="codebook-iters")
-    tol: float = option(1e-4, "relative fall of the distortion below which it has converged", flag="codebook-tol")
+    tol: float = option(1e-3, "relative fall of the distortion below which it has converged", flag="codebook-tol")
 
     def __post_init__(self):
         if self.size < 1 or self.num_starts < 1:

@@ -9,8 +9,16 @@ from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
-from asrkit.config import from_dict, option
+from asrkit.config import flag_name, from_dict, option
 from asrkit.endpoint import EndpointConfig
+
+
+def _check_choices(config):
+    """A setting of a model file or a caller is one of its choices, as the command line sees to for its own."""
+    for field in fields(config):
+        choices = field.metadata["choices"]
+        if choices and getattr(config, field.name) not in choices:
+            raise ValueError(f"--{flag_name(field)}={getattr(config, field.name)} is none of {', '.join(choices)}")
 
 
 @dataclass(frozen=True)
@@ -44,15 +52,40 @@ class MfccConfig:
     subtract_mean: bool = option(False, "subtract the utterance's mean")
 
     def __post_init__(self):
-        if self.num_ceps > self.num_mel_bins:
-            raise ValueError(f"--num-ceps={self.num_ceps} is more than --num-mel-bins={self.num_mel_bins}")
-        if min(self.sample_rate_hz, self.frame_length_ms, self.frame_shift_ms, self.num_ceps) <= 0:
-            raise ValueError("--sample-frequency, --frame-length, --frame-shift and --num-ceps must be positive")
+        _check_choices(self)
+        if not 1 <= self.num_ceps <= self.num_mel_bins:
+            raise ValueError(f"--num-ceps={self.num_ceps} must be from 1 to --num-mel-bins={self.num_mel_bins}")
+        if not 0 <= self.dither < np.inf:
+            raise ValueError(f"--dither={self.dither} must be 0 or more")
+        window, shift = (self.sample_rate_hz * ms / 1000 for ms in (self.frame_length_ms, self.frame_shift_ms))
+        if not (2 <= window < np.inf and 1 <= shift < np.inf):
+            raise ValueError(
+                f"--frame-length={self.frame_length_ms} --frame-shift={self.frame_shift_ms} at --sample-frequency={self.sample_rate_hz}"
+                f" are {window:g} and {shift:g} samples, at least 2 and 1 are needed"
+            )
         nyquist_hz = self.sample_rate_hz / 2
         high_hz = self.high_hz if self.high_hz > 0 else nyquist_hz + self.high_hz
         if not 0 <= self.low_hz < high_hz <= nyquist_hz:
             raise ValueError(
                 f"--low-freq={self.low_hz} --high-freq={self.high_hz} is no band below half the rate, {nyquist_hz:g} Hz"
+            )
+        if self.preset == "kaldi":
+            self._check_kaldi(int(window), high_hz)
+
+    def _check_kaldi(self, window, high_hz):
+        """What Kaldi's code refuses, or dies of, once it sees the first recording."""
+        if window % 2 and not self.round_to_power_of_two:
+            raise ValueError(f"--round-to-power-of-two=false needs an even number of samples a window, not {window}")
+        num_fft = 1 << (window - 1).bit_length() if self.round_to_power_of_two else window
+        lines, low, high = (
+            1127 * np.log1p(hz / 700) for hz in (np.arange(num_fft // 2) * self.sample_rate_hz / num_fft, self.low_hz, high_hz)
+        )
+        edges = np.linspace(low, high, self.num_mel_bins + 2)
+        inside = np.searchsorted(lines, edges[2:], "left") - np.searchsorted(lines, edges[:-2], "right")
+        if self.num_mel_bins < 3 or inside.min() < 1:
+            raise ValueError(
+                f"--num-mel-bins={self.num_mel_bins} are too few (3 at least) or too many for --frame-length={self.frame_length_ms}: "
+                f"{np.sum(inside < 1)} filters lie between two of its {num_fft // 2} spectral lines"
             )
 
 
@@ -68,6 +101,7 @@ class TransformConfig:
     delta_window: int = option(2, "frames on each side of the delta's regression")
 
     def __post_init__(self):
+        _check_choices(self)
         if self.delta_order < 0 or self.delta_window < 1 or self.cmn_window < 1:
             raise ValueError("--delta-order must be 0 or more, --delta-window and --cmn-window 1 or more")
 

@@ -118,7 +118,7 @@ def plot_training_curves(curves, path):
         for before, point in zip(points, points[1:]):
             if len(point) > 2 and point[2] != before[2]:
                 axes.plot(*point[:2], "o", markersize=4.5, markerfacecolor="white", markeredgecolor=colour)
-                changes.setdefault(point[0], set()).add(point[2])
+                changes.setdefault(point[2], []).append(point[0])
         if points:
             ends.append((objective[-1], iterations[-1], word, colour))
     low, high = axes.get_ylim()
@@ -130,13 +130,11 @@ def plot_training_curves(curves, path):
             annotation_clip=False, fontsize=min(9, 200 / max(len(ends), 1)),
             arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.5, "alpha": 0.6},
         )
-    for iteration, numbers in changes.items():
-        axes.axvline(iteration, color="0.85", linewidth=0.8, zorder=0)
+    for number, iterations in changes.items():  # once a size, over the middle of its rings: words grow at their own time
         axes.text(
-            iteration, 1.01, "/".join(map(str, sorted(numbers))), transform=axes.get_xaxis_transform(),
-            ha="center", va="bottom", color=GREY, fontsize=8,
+            np.median(iterations), 1.01, number, transform=axes.get_xaxis_transform(), ha="center", va="bottom", color=GREY, fontsize=8,
         )
-    axes.set_xlabel("iteration" + (" (ring, number above: Gaussians from here on)" if changes else ""))
+    axes.set_xlabel("iteration" + (" (rings: from here on with as many Gaussians as stands above)" if changes else ""))
     axes.set_ylabel("log-likelihood per frame")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(axis="y", color="0.92", linewidth=0.6)

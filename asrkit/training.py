@@ -17,7 +17,7 @@ CONVERGED, LIMIT, DECREASED = "converged", "iteration limit", "decreased"
 class TrainConfig:
     method: str = option("viterbi", "re-estimate along the best path, or over all paths", choices=("viterbi", "baum-welch"))
     max_iters: int = option(40, "iterations at the most, at each number of Gaussians")
-    tol: float = option(1e-4, "converged when an iteration gains less than this, in nats a frame")
+    tol: float = option(1e-3, "converged when an iteration gains less than this, in nats a frame")
     seed: int = option(0, "seed of everything drawn by chance")
 
     def __post_init__(self):

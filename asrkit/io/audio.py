@@ -45,7 +45,7 @@ def read_audio(rxfilename, *, rate=None, base=None, channel=0, strict=False, all
     if len(data) == 0:
         raise DataError(f"{rxfilename}: the recording is empty, 0 samples (record it again, or leave it out)")
     channels = data.shape[1]
-    if channel >= channels:
+    if not 0 <= channel < channels:
         raise DataError(f"{rxfilename}: channel {channel} asked for, but it has {channels} (count starts at 0)")
     if channels > 1:
         message = f"{rxfilename}: {channels} channels, channel {channel} is used"

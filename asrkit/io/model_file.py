@@ -115,7 +115,8 @@ def read_model(path):
             meta["family"], words, models, meta["config"], codebook, FrontEnd.from_dict(meta["frontend"]), meta["data_hash"]
         )
     except (KeyError, TypeError, ValueError, ImportError) as error:
-        raise DataError(f"{path}: its content does not fit this asrkit: {error} (train again)") from None
+        what = f"{error} is missing" if isinstance(error, KeyError) else error
+        raise DataError(f"{path}: its content does not fit this asrkit: {what} (train again)") from None
 
 
 def _below(arrays, prefix):

@@ -37,7 +37,7 @@ case "$corpus" in fsdd | course | tidigits | wavs) ;; *) die "unknown corpus '$c
 for number in "$stage" "$stop_stage" "$nj"; do
   case "$number" in '' | *[!0-9]*) die "'$number' is not a whole number (--stage, --stop-stage, --nj)" ;; esac
 done
-# Relative paths are meant from where the user stands; the recipe works in its own folder.
+# A relative --corpus-dir is meant from where the user stands; data and exp lie in the recipe's own folder.
 [ -z "$corpus_dir" ] || corpus_dir=$(cd "$from" && cd "$corpus_dir" 2>/dev/null && pwd) || die "no such folder: --corpus-dir" 1
 cd "$here"
 . ./path.sh
@@ -117,5 +117,5 @@ if run_stage 8 "report"; then
     wavs) title="$(wc -l < "$data/train/text") training and $(wc -l < "$data/test/text") test recordings of your own" ;;
   esac
   asrkit report "$exp/report" "$data/test" "$exp/gmm/decode_test" "$exp/dhmm/decode_test" "$exp/chmm/decode_test" --title "$title"
-  echo "the table and the pictures are in $here/$exp/report" >&2
+  echo "the table and the pictures are in $(cd "$exp/report" && pwd)" >&2
 fi

@@ -1,0 +1,323 @@
+"""Features: equal to those of Kaldi's and librosa's own code, and to the definitions written out by hand."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import kaldi_native_fbank as knf
+import numpy as np
+import pytest
+
+from asrkit.frontend import (
+    FrontEnd, MfccConfig, TransformConfig, apply_cmvn, cmvn_stats, compute_deltas, compute_mfcc, sliding_cmvn, transform,
+)
+from asrkit.io.archive import read_matrix
+from asrkit.io.audio import read_audio
+from asrkit.io.files import read_table
+
+RNG = np.random.default_rng(3)
+COURSE = Path(__file__).parents[2] / "shared" / "data" / "ASR_Course" / "03-GMM-EM"
+
+
+def sound(num_samples=8000, seed=0):
+    """Something like speech: harmonics that come and go over noise."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(num_samples) / 16000
+    voice = sum(np.sin(2 * np.pi * 150 * k * t) / k for k in range(1, 20)) * np.sin(2 * np.pi * 3 * t) ** 2
+    return (0.1 * voice + 0.01 * rng.standard_normal(num_samples) + 0.002).astype(np.float32)
+
+
+# MFCC
+
+
+def kaldi_mfcc(samples, **settings):
+    """Kaldi's own code on the int16 scale; the names of `settings` are Kaldi's."""
+    options = knf.MfccOptions()
+    options.frame_opts.dither = 0.0
+    for name, value in {"num_bins": 23, **settings}.items():
+        owner = next(o for o in (options.frame_opts, options.mel_opts, options) if hasattr(o, name))
+        setattr(owner, name, value)
+    mfcc = knf.OnlineMfcc(options)
+    mfcc.accept_waveform(options.frame_opts.samp_freq, (samples.astype(np.float64) * 32768).tolist())
+    mfcc.input_finished()
+    return np.array([mfcc.get_frame(i) for i in range(mfcc.num_frames_ready)])
+
+
+# ours, Kaldi's
+OPTIONS = {
+    "defaults": ({}, {}),
+    "8 kHz": ({"sample_rate_hz": 8000}, {"samp_freq": 8000}),
+    "C0": ({"use_energy": False}, {"use_energy": False}),
+    "late energy": ({"raw_energy": False}, {"raw_energy": False}),
+    "energy floor": ({"energy_floor": 1e9}, {"energy_floor": 1e9}),
+    "HTK order": ({"htk_compat": True}, {"htk_compat": True}),
+    "HTK's C0": ({"htk_compat": True, "use_energy": False}, {"htk_compat": True, "use_energy": False}),
+    "hamming": ({"window_type": "hamming"}, {"window_type": "hamming"}),
+    "hanning": ({"window_type": "hanning"}, {"window_type": "hanning"}),
+    "rectangular": ({"window_type": "rectangular"}, {"window_type": "rectangular"}),
+    "sine": ({"window_type": "sine"}, {"window_type": "sine"}),
+    "blackman": ({"window_type": "blackman", "blackman_coeff": 0.4}, {"window_type": "blackman", "blackman_coeff": 0.4}),
+    "no lifter": ({"cepstral_lifter": 0.0}, {"cepstral_lifter": 0.0}),
+    "other lifter": ({"cepstral_lifter": 10.0}, {"cepstral_lifter": 10.0}),
+    "band": ({"low_hz": 100.0, "high_hz": 3400.0}, {"low_freq": 100.0, "high_freq": 3400.0}),
+    "band from above": ({"high_hz": -500.0}, {"high_freq": -500.0}),
+    "frames": ({"frame_length_ms": 32.0, "frame_shift_ms": 16.0}, {"frame_length_ms": 32.0, "frame_shift_ms": 16.0}),
+    "window as it is": ({"round_to_power_of_two": False}, {"round_to_power_of_two": False}),
+    "edges": ({"snip_edges": False}, {"snip_edges": False}),
+    "emphasis": ({"preemphasis": 0.5, "remove_dc_offset": False}, {"preemph_coeff": 0.5, "remove_dc_offset": False}),
+    "bins": ({"num_mel_bins": 40, "num_ceps": 20}, {"num_bins": 40, "num_ceps": 20}),
+}
+
+
+@pytest.mark.parametrize(("ours", "kaldis"), OPTIONS.values(), ids=OPTIONS)
+def test_kaldi_preset_is_kaldis(ours, kaldis):
+    feats = compute_mfcc(sound(), MfccConfig(**ours))
+    expected = kaldi_mfcc(sound(), **kaldis)
+    assert feats.dtype == np.float32 and feats.shape == expected.shape
+    np.testing.assert_allclose(feats, expected, atol=1e-4)
+    if ours:
+        default = kaldi_mfcc(sound())
+        assert expected.shape != default.shape or np.abs(expected - default).max() > 0.05  # the option does something
+
+
+def plain_mfcc(samples, rate_hz=16000, num_bins=23, num_ceps=13, lifter=22.0, use_energy=True):
+    """Kaldi's default MFCC, each step by its definition."""
+    length, shift = rate_hz * 25 // 1000, rate_hz * 10 // 1000
+    num_fft = 2 ** int(np.ceil(np.log2(length)))
+    i = np.arange(length)
+    window = (0.5 - 0.5 * np.cos(2 * np.pi * i / (length - 1))) ** 0.85  # povey
+
+    def mel(hz):
+        return 1127 * np.log(1 + hz / 700)
+
+    left, right = mel(20.0), mel(rate_hz / 2)
+    step = (right - left) / (num_bins + 1)
+    points = mel(np.arange(num_fft // 2) * rate_hz / num_fft)
+    banks = np.array(
+        [np.maximum(0, 1 - np.abs(points - (left + (b + 1) * step)) / step) for b in range(num_bins)]
+    )  # (num_bins, num_fft / 2): triangles in mel
+    n, k = np.arange(num_bins), np.arange(num_ceps)[:, None]
+    dct = np.sqrt(np.where(k == 0, 1, 2) / num_bins) * np.cos(np.pi * k * (n + 0.5) / num_bins)
+    lift = 1 + 0.5 * lifter * np.sin(np.pi * np.arange(num_ceps) / lifter)
+    out = []
+    for start in range(0, len(samples) - length + 1, shift):
+        x = samples[start : start + length].astype(np.float64) * 32768
+        x = x - x.mean()
+        energy = np.log((x**2).sum())
+        x = x - 0.97 * np.concatenate([x[:1], x[:-1]])
+        power = np.abs(np.fft.rfft(x * window, num_fft)[:-1]) ** 2
+        ceps = lift * (dct @ np.log(banks @ power))
+        out.append(np.concatenate([[energy], ceps[1:]]) if use_energy else ceps)
+    return np.array(out)
+
+
+@pytest.mark.parametrize("use_energy", [True, False])
+@pytest.mark.parametrize("rate_hz", [8000, 16000])
+def test_kaldi_preset_is_the_definition(rate_hz, use_energy):
+    config = MfccConfig(sample_rate_hz=rate_hz, use_energy=use_energy)
+    expected = plain_mfcc(sound(), rate_hz, use_energy=use_energy)
+    np.testing.assert_allclose(compute_mfcc(sound(), config), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("snip_edges", [True, False])
+@pytest.mark.parametrize(("round_up", "num_fft"), [(True, 512), (False, 400)])
+def test_librosa_preset_is_librosas(snip_edges, round_up, num_fft):
+    import librosa
+
+    config = MfccConfig(
+        preset="librosa", snip_edges=snip_edges, round_to_power_of_two=round_up, num_ceps=12, cepstral_lifter=0.0,
+        low_hz=60.0, high_hz=-400.0, num_mel_bins=30,
+    )  # fmt: skip
+    expected = librosa.feature.mfcc(
+        y=sound(), sr=16000, n_mfcc=12, n_fft=num_fft, win_length=400, hop_length=160, n_mels=30, fmin=60, fmax=7600,
+        center=not snip_edges,
+    )  # fmt: skip
+    feats = compute_mfcc(sound(), config)
+    assert feats.dtype == np.float32 and feats.flags.c_contiguous
+    np.testing.assert_allclose(feats, expected.T, atol=1e-4)
+    lifted = compute_mfcc(sound(), dataclasses.replace(config, cepstral_lifter=22.0))
+    assert np.abs(lifted - feats).max() > 1
+
+
+def test_subtract_mean():
+    feats = compute_mfcc(sound(), MfccConfig())
+    np.testing.assert_allclose(compute_mfcc(sound(), MfccConfig(subtract_mean=True)), feats - feats.mean(axis=0), atol=1e-4)
+
+
+@pytest.mark.parametrize("preset", ["kaldi", "librosa"])
+def test_recordings_shorter_than_a_window_have_no_frames(preset):
+    config = MfccConfig(preset=preset)
+    window = 400 if preset == "kaldi" else 512
+    for num_samples, num_frames in ((0, 0), (1, 0), (window - 1, 0), (window, 1), (window + 159, 1), (window + 160, 2)):
+        assert compute_mfcc(sound(num_samples), config).shape == (num_frames, 13)
+
+
+def test_dither_is_reproducible_and_of_its_size():
+    quiet = np.zeros(16000, np.float32)
+    for size in (1.0, 3.0):
+        config = MfccConfig(dither=size, window_type="rectangular")
+        first = compute_mfcc(quiet, config)
+        np.testing.assert_array_equal(compute_mfcc(quiet.copy(), config), first)
+        assert np.exp(first[:, 0]).mean() / 400 == pytest.approx(size**2, rel=0.05)  # energy of 400 samples
+    loud = compute_mfcc(sound(), MfccConfig(dither=1.0))
+    assert 0 < np.abs(loud - compute_mfcc(sound(), MfccConfig())).mean() < 0.5
+    other = compute_mfcc(quiet[:-1], MfccConfig(dither=1.0))  # another recording, another noise
+    assert np.abs(other - compute_mfcc(quiet, MfccConfig(dither=1.0))[: len(other)]).max() > 0.1
+
+
+# deltas and normalisation
+
+
+@pytest.mark.parametrize("order", [0, 1, 2, 3])
+@pytest.mark.parametrize("window", [1, 2, 3])
+@pytest.mark.parametrize("num_frames", [1, 2, 30])
+def test_deltas_are_kaldis(order, window, num_frames):
+    feats = RNG.normal(size=(num_frames, 4)).astype(np.float32)
+    found = compute_deltas(feats, order, window)
+    assert found.dtype == np.float32 and found.shape == (num_frames, 4 * (order + 1))
+    np.testing.assert_allclose(found, knf.compute_deltas(knf.DeltaOptions(order=order, window=window), feats), atol=1e-5)
+
+
+def test_deltas_by_hand():
+    found = compute_deltas(np.array([[0], [1], [4], [9], [16]]), order=2, window=1)
+    slope, bend = [0.5, 2, 4, 6, 3.5], [1, 1.75, 2, -0.25, -3]  # (-1 0 1) / 2 and (1 0 -2 0 1) / 4, the ends repeated
+    np.testing.assert_allclose(found, np.stack([[0, 1, 4, 9, 16], slope, bend], axis=1))
+
+
+def test_statistics_are_kaldis():
+    feats = RNG.normal(3, 2, size=(50, 4)).astype(np.float32)
+    stats = cmvn_stats(feats)
+    np.testing.assert_allclose(stats, [[*feats.sum(axis=0), 50], [*(feats**2).sum(axis=0), 0]], rtol=1e-5)
+    np.testing.assert_allclose(stats, knf.compute_cmvn_stats(feats), rtol=1e-6)
+    np.testing.assert_allclose(cmvn_stats(feats[:20]) + cmvn_stats(feats[20:]), stats)
+    other = RNG.normal(size=(7, 4)).astype(np.float32)
+    for norm_vars in (False, True):
+        expected = knf.apply_cmvn(stats, knf.CmvnOptions(norm_vars=norm_vars), other)
+        np.testing.assert_allclose(apply_cmvn(other, stats, norm_vars), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("norm_vars", [False, True])
+def test_cmvn_of_an_utterance(norm_vars):
+    feats = RNG.normal(5, [1, 10, 0.1], size=(80, 3)).astype(np.float32)
+    found = transform(feats, TransformConfig(cmvn="utterance", norm_vars=norm_vars, delta_order=0))
+    np.testing.assert_allclose(found.mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(found.std(axis=0), 1 if norm_vars else feats.std(axis=0), rtol=1e-4)
+
+
+def kaldi_sliding(feats, window, center, norm_vars, min_window):
+    """Kaldi's SlidingWindowCmn, frame by frame."""
+    num_frames = len(feats)
+    out = np.empty(feats.shape)
+    for t in range(num_frames):
+        start = t - window // 2 if center else t - window
+        end = start + window if center else t + 1
+        if start < 0:
+            end -= start
+            start = 0
+        if not center and end > t:
+            end = max(t + 1, min_window)
+        if end > num_frames:
+            start = max(0, start - (end - num_frames))
+            end = num_frames
+        part = feats[start:end].astype(np.float64)
+        out[t] = feats[t] - part.mean(axis=0)
+        if norm_vars:
+            out[t] = 0 if len(part) == 1 else out[t] / np.sqrt(np.maximum(part.var(axis=0), 1e-10))
+    return out
+
+
+@pytest.mark.parametrize("norm_vars", [False, True])
+@pytest.mark.parametrize("center", [False, True])
+@pytest.mark.parametrize(("num_frames", "window", "min_window"), [(50, 10, 5), (50, 11, 3), (9, 20, 5), (30, 200, 100), (1, 5, 5), (40, 1, 1)])
+def test_sliding_cmvn_is_kaldis(num_frames, window, min_window, center, norm_vars):
+    feats = RNG.normal(100, 3, size=(num_frames, 3)).astype(np.float32)
+    found = sliding_cmvn(feats, window, center, norm_vars, min_window)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, kaldi_sliding(feats, window, center, norm_vars, min_window), atol=1e-4)
+
+
+def test_transform_normalises_before_the_deltas():
+    feats = RNG.normal(5, 3, size=(40, 3)).astype(np.float32)
+    stats = cmvn_stats(RNG.normal(4, 2, size=(100, 3)))
+    normalised = {
+        "none": feats,
+        "utterance": apply_cmvn(feats, cmvn_stats(feats), True),
+        "speaker": apply_cmvn(feats, stats, True),
+        "sliding": sliding_cmvn(feats, 10, False, True),
+    }
+    for cmvn, expected in normalised.items():
+        config = TransformConfig(cmvn=cmvn, norm_vars=True, cmn_window=10, cmn_center=False, delta_order=1, delta_window=3)
+        found = transform(feats, config, stats)
+        np.testing.assert_array_equal(found, compute_deltas(expected, 1, 3))
+        assert transform(feats[:0], config, stats).shape == (0, 6)
+    config = TransformConfig(cmvn="speaker")  # an unknown speaker is known by this utterance alone
+    np.testing.assert_array_equal(transform(feats, config), transform(feats, dataclasses.replace(config, cmvn="utterance")))
+
+
+# settings
+
+
+def test_front_end_says_what_differs():
+    own = FrontEnd(13, MfccConfig(), TransformConfig())
+    assert own.difference(13, MfccConfig()) is None
+    assert own.difference(13, None) is None
+    assert FrontEnd(13, None, TransformConfig()).difference(13, MfccConfig(num_ceps=12)) is None
+    assert own.difference(39, None) == "dimension is 39, the model's is 13"
+    other = MfccConfig(preset="librosa", dither=1.0)
+    assert own.difference(13, other) == "preset is librosa, the model's is kaldi, dither is 1.0, the model's is 0.0"
+
+
+@pytest.mark.parametrize("mfcc", [None, MfccConfig(low_hz=64.0, snip_edges=False)])
+def test_front_end_survives_json(mfcc):
+    own = FrontEnd(13, mfcc, TransformConfig(cmvn="sliding", cmn_window=50))
+    values = json.loads(json.dumps(own.to_dict()))
+    assert FrontEnd.from_dict(values) == own
+    values["transform"]["cmn_windo"] = 1
+    with pytest.raises(ValueError, match=r"unknown setting 'cmn_windo' \(did you mean cmn_window\?\)"):
+        FrontEnd.from_dict(values)
+
+
+IMPOSSIBLE = {
+    "--num-ceps": {"num_ceps": 24}, "--sample-frequency": {"sample_rate_hz": 0}, "--frame-length": {"frame_length_ms": 0.0},
+    "--frame-length=nan": {"frame_length_ms": float("nan")}, "--frame-length=inf": {"frame_length_ms": float("inf")},
+    "--frame-length=0.05": {"frame_length_ms": 0.05}, "--frame-shift": {"frame_shift_ms": -10.0},
+    "--frame-shift=0.01": {"frame_shift_ms": 0.01}, "--num-mel-bins=2": {"num_mel_bins": 2, "num_ceps": 2},
+    "--num-mel-bins=200": {"num_mel_bins": 200}, "--num-mel-bins=23": {"frame_length_ms": 2.0}, "--low-freq": {"low_hz": -1.0},
+    "--low-freq=4000": {"low_hz": 4000.0, "high_hz": 3000.0}, "--high-freq": {"high_hz": 9000.0},
+    "--high-freq=-8000": {"high_hz": -8000.0}, "--low-freq=nan": {"low_hz": float("nan")}, "--dither": {"dither": -1.0},
+    "--dither=inf": {"dither": float("inf")}, "--window-type": {"window_type": "gauss"}, "--preset": {"preset": "htk"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("flag", "settings"), IMPOSSIBLE.items(), ids=IMPOSSIBLE)
+def test_impossible_settings_name_their_flag(flag, settings):
+    with pytest.raises(ValueError, match=flag):
+        MfccConfig(**settings)
+
+
+@pytest.mark.parametrize(
+    ("flag", "settings"),
+    [("--delta-order", {"delta_order": -1}), ("--delta-window", {"delta_window": 0}), ("--cmn-window", {"cmn_window": 0})],
+)
+def test_impossible_transforms_name_their_flag(flag, settings):
+    with pytest.raises(ValueError, match=flag):
+        TransformConfig(**settings)
+
+
+# the course's features
+
+
+@pytest.mark.skipif(not COURSE.exists(), reason=f"{COURSE} is not here")
+def test_course_features():
+    """The course dithered at random; without dither its features come back within that noise."""
+    config, deltas = MfccConfig(sample_rate_hz=8000, use_energy=False, subtract_mean=True), TransformConfig()
+    wav, scp = read_table(COURSE / "test" / "wav.scp"), read_table(COURSE / "test" / "feats.scp")
+    sums, count = np.zeros(39), 0
+    for utt, spec in scp.items():
+        samples, _ = read_audio(wav[utt], rate=8000, base=COURSE / "test")
+        feats, given = transform(compute_mfcc(samples, config), deltas), read_matrix(spec, base=COURSE / "test")
+        assert feats.shape == given.shape
+        sums += np.abs(feats - given).sum(axis=0)
+        count += len(feats)
+    statics, *slopes = (sums / count).reshape(3, 13).mean(axis=1)
+    assert len(scp) == 110 and statics < 0.3 and max(slopes) < 0.1
