@@ -9,7 +9,7 @@ from asrkit.config import option
 
 @dataclass(frozen=True)
 class CodebookConfig:
-    size: int = option(256, "code vectors", flag="codebook-size")
+    size: int = option(512, "code vectors", flag="codebook-size")
     method: str = option("lbg", "how it grows: by splitting (lbg), or k-means from random starts", choices=("lbg", "kmeans"))
     num_starts: int = option(3, "k-means starts, the least distortion is kept (lbg has no chance in it)", flag="codebook-starts")
     max_iters: int = option(50, "Lloyd iterations a size at the most", flag="codebook-iters")

@@ -28,8 +28,11 @@ class EndpointConfig:
     def __post_init__(self):
         if not 0 < self.low_fraction <= self.high_fraction < 1:
             raise ValueError("--low-fraction and --high-fraction must rise between 0 and 1")
-        if min(self.frame_length_ms, self.frame_shift_ms) <= 0:
+        if not (0 < self.frame_length_ms < np.inf and 0 < self.frame_shift_ms < np.inf):
             raise ValueError("--endpoint-frame-length and --endpoint-frame-shift must be positive")
+        for name in ("crossing_ms", "max_gap_ms", "padding_ms", "min_speech_ms"):
+            if not 0 <= getattr(self, name) < np.inf:
+                raise ValueError(f"--{name.replace('_', '-')}={getattr(self, name)} must be 0 or more")
 
 
 SILENCE_DB = -80.0  # below this, relative to full scale, a recording holds nothing to hear
@@ -48,7 +51,8 @@ def detect_endpoints(samples, rate_hz, config=EndpointConfig()):
     (start_s, end_s) or None
         Padding included, inside the recording; None where nothing but silence was found.
     """
-    level_db, crossings = _levels(samples, rate_hz, config)
+    length, hop = (max(1, round(rate_hz * ms / 1000)) for ms in (config.frame_length_ms, config.frame_shift_ms))
+    level_db, crossings = _levels(samples, rate_hz, length, hop)
     if not len(level_db) or level_db.max() < SILENCE_DB:
         return None
     duration_s = len(samples) / rate_hz
@@ -58,7 +62,7 @@ def detect_endpoints(samples, rate_hz, config=EndpointConfig()):
         return 0.0, duration_s  # no pause to measure noise in: a recording that was trimmed already
     low = noise_db + max(config.low_db, config.low_fraction * (peak_db - noise_db))
     high = max(low, noise_db + config.high_fraction * (peak_db - noise_db))
-    shift_s = config.frame_shift_ms / 1000
+    shift_s = hop / rate_hz
     runs = _speech_runs(level_db, low, high, round(config.max_gap_ms / config.frame_shift_ms))
     runs = [(a, b) for a, b in runs if (b - a) * shift_s * 1000 >= config.min_speech_ms]
     if not runs:
@@ -66,7 +70,7 @@ def detect_endpoints(samples, rate_hz, config=EndpointConfig()):
     # Of several stretches the word is the one with the most energy; a click or a cough has less.
     start, end = max(runs, key=lambda run: (10 ** (level_db[run[0] : run[1]] / 10)).sum())
     start, end = _widen(start, end, level_db, crossings, low, noise_db, round(config.crossing_ms / config.frame_shift_ms))
-    center_s = config.frame_length_ms / 2000
+    center_s = length / rate_hz / 2
     padding_s = config.padding_ms / 1000
     return (
         max(0.0, start * shift_s + center_s - shift_s / 2 - padding_s),
@@ -74,10 +78,8 @@ def detect_endpoints(samples, rate_hz, config=EndpointConfig()):
     )
 
 
-def _levels(samples, rate_hz, config):
+def _levels(samples, rate_hz, length, hop):
     """Level in dB relative to full scale, and zero crossings a second, of each frame."""
-    length = max(1, round(rate_hz * config.frame_length_ms / 1000))
-    hop = max(1, round(rate_hz * config.frame_shift_ms / 1000))
     if len(samples) < length:
         return np.zeros(0), np.zeros(0)
     x = samples.astype(np.float64)

@@ -60,8 +60,8 @@ class MfccConfig:
         window, shift = (self.sample_rate_hz * ms / 1000 for ms in (self.frame_length_ms, self.frame_shift_ms))
         if not (2 <= window < np.inf and 1 <= shift < np.inf):
             raise ValueError(
-                f"--frame-length={self.frame_length_ms} --frame-shift={self.frame_shift_ms} at --sample-frequency={self.sample_rate_hz}"
-                f" are {window:g} and {shift:g} samples, at least 2 and 1 are needed"
+                f"--frame-length={self.frame_length_ms} --frame-shift={self.frame_shift_ms} are {window:g} and {shift:g} samples "
+                f"at --sample-frequency={self.sample_rate_hz}, at least 2 and 1 are needed"
             )
         nyquist_hz = self.sample_rate_hz / 2
         high_hz = self.high_hz if self.high_hz > 0 else nyquist_hz + self.high_hz
@@ -84,8 +84,8 @@ class MfccConfig:
         inside = np.searchsorted(lines, edges[2:], "left") - np.searchsorted(lines, edges[:-2], "right")
         if self.num_mel_bins < 3 or inside.min() < 1:
             raise ValueError(
-                f"--num-mel-bins={self.num_mel_bins} are too few (3 at least) or too many for --frame-length={self.frame_length_ms}: "
-                f"{np.sum(inside < 1)} filters lie between two of its {num_fft // 2} spectral lines"
+                f"--num-mel-bins={self.num_mel_bins} are fewer than 3, or too many for --frame-length={self.frame_length_ms}: "
+                f"{np.sum(inside < 1)} filters hold none of its {num_fft // 2} spectral lines"
             )
 
 

@@ -153,7 +153,7 @@ def test_wrong_offset_gives_no_numbers(tmp_path, data):
 SIZES = [(2**31 - 1, 2**31 - 1), (-1, 3), (3, -1), (-2, -2)]
 NO_ARCHIVES = {
     **{f"{rows} x {cols}": struct.pack("<5sbibi", b"\0BDM ", 4, rows, 4, cols) + bytes(200) for rows, cols in SIZES},
-    "ragged": b" [ 1 2\n 3 ]\n", "letters in numbers": b" [ 1 x ]\n", "no int": b"1 2.5\n",
+    "ragged": b" [ 1 2\n 3 ]\n", "letters in numbers": b" [ 1 x ]\n", "no int": b"1 2.5\n", "number before": b"1 [ 2 3 ]\n",
     "too large an int": b"2147483648\n", "text": b"hello\n", "bytes": b"\xff\xfe\n",
 }  # fmt: skip
 

@@ -21,10 +21,14 @@ def main(args):
     data = read_data_dir(args.dir, require=("feats.scp",))
 
     def usable():
+        dim = None
         for utt, feats in read_scp(data.feats, base=data.path, allow_pipes=args.allow_pipes):
             reason = unusable(feats)
+            if not reason and dim not in (None, feats.shape[1]):
+                reason = f"dimension {feats.shape[1]}, those before it {dim}"
             if reason:
                 raise DataError(f"{data.path / 'feats.scp'}: utterance '{utt}': {reason} (compute its features again)")
+            dim = feats.shape[1]
             yield utt, feats
 
     stats = sum_by_speaker(data, usable())

@@ -25,6 +25,7 @@ from asrkit.parallel import ordered_map
 
 EXAMPLE = "example: asrkit compute-mfcc data/train --config conf/mfcc.conf --nj 2"
 CHUNK = 50  # recordings a unit of work; fixed, so that nothing depends on --nj
+COMPRESSIONS = (0, 1, 2, 3, 5)  # Kaldi's others are for whole numbers and for values from 0 to 1: they would spoil features
 
 log = logging.getLogger("asrkit")
 
@@ -34,7 +35,7 @@ def add_arguments(parser):
     add_flag(parser, "nj", 1, "processes, and arks")
     add_flag(parser, "channel", 0, "channel of recordings that have several")
     add_flag(parser, "strict", False, "refuse recordings with several channels")
-    add_flag(parser, "compress", 0, "Kaldi's compression method, 1 to 7; 0 stores float32")
+    add_flag(parser, "compress", 0, "Kaldi's compression method: 1, 2, 3 or 5; 0 stores float32")
     add_options(parser, ReadConfig)
     add_options(parser, MfccConfig, "MFCC")
 
@@ -43,6 +44,8 @@ def main(args):
     config, read = from_args(MfccConfig, args), from_args(ReadConfig, args)
     if args.nj < 1:
         raise UsageError("--nj must be at least 1")
+    if args.compress not in COMPRESSIONS:
+        raise UsageError(f"--compress={args.compress} is none of {', '.join(map(str, COMPRESSIONS))}")
     data = read_data_dir(args.dir, require=("wav.scp",))
     work = recordings(data)
     if not work:
@@ -65,20 +68,21 @@ def main(args):
                     slow.append(utt)
                 yield utt, feats
 
-    retire(data.path / "feats.scp")
+    for name in ("feats.scp", "cmvn.scp"):
+        retire(data.path / name)
     scp, arks = {}, []
     stem = data.path / "data" / f"raw_mfcc_{data.path.resolve().name}"
-    for job, part in enumerate(np.array_split(np.arange(len(chunks)), args.nj), 1):
-        ark = Path(f"{stem}.{job}.ark")
-        job_scp = Path(f"{stem}.{job}.scp")
-        write_archive(ark, job_scp, usable(len(part)), compression=args.compress or None)
-        arks += [ark, job_scp]
-        scp.update(read_table(job_scp))
     try:
+        for job, part in enumerate(np.array_split(np.arange(len(chunks)), args.nj), 1):
+            ark = Path(f"{stem}.{job}.ark")
+            job_scp = Path(f"{stem}.{job}.scp")
+            write_archive(ark, job_scp, usable(len(part)), compression=args.compress or None)
+            arks += [ark, job_scp]
+            scp.update(read_table(job_scp, check_sorted=False))  # in the order of the recordings
         check_skipped(skipped, read.max_skipped, "computed", len(frames))
         if not frames:
             raise DataError(f"{data.path}: no recording could be used{first_reasons(skipped)}")
-    except DataError:
+    except BaseException:
         for path in arks:
             path.unlink()
         raise
@@ -159,7 +163,7 @@ def extract_chunk(chunk, config, base, channel, strict, allow_pipes):
 
 
 def retire(path):
-    """Move an old feats.scp to .backup: its arks are about to be written anew."""
+    """Move an old table to .backup: feats.scp's arks are about to be written anew, cmvn.scp is about the old features."""
     if path.exists():
         try:
             (path.parent / ".backup").mkdir(exist_ok=True)

@@ -11,7 +11,7 @@ from asrkit.bin.compute_mfcc import CHUNK
 from asrkit.config import add_flag, add_options, format_conf, from_args
 from asrkit.endpoint import EndpointConfig, detect_endpoints
 from asrkit.errors import DataError
-from asrkit.features import ENDPOINT_RECORD, ReadConfig, check_skipped, summary
+from asrkit.features import ENDPOINT_RECORD, ReadConfig, check_skipped, first_reasons, summary
 from asrkit.io.audio import read_audio
 from asrkit.io.data_dir import read_data_dir
 from asrkit.io.files import atomic_write, write_table
@@ -51,6 +51,8 @@ def main(args):
             spoken_s += ends[1] - ends[0]
             total_s += duration_s
     check_skipped(skipped, read.max_skipped, "found", len(segments))
+    if not segments:  # an empty table would say that the recordings are not cut at all
+        raise DataError(f"{data.path}: no recording with speech in it{first_reasons(skipped)}")
     write_table(data.path / "segments", segments)
     with atomic_write(data.path / ENDPOINT_RECORD) as stream:
         stream.write(format_conf(config))

@@ -14,8 +14,8 @@ OBSERVATIONS = "codes"
 @dataclass(frozen=True)
 class Config:
     num_states: int = option(12, "states a word; fewer where its recordings are too short")
-    num_symbols: int = option(256, "size of the codebook; taken from it where there is one")
-    symbol_floor: float = option(1e-4, "least probability of a symbol in a state")
+    num_symbols: int = option(512, "size of the codebook, which decides it")
+    symbol_floor: float = option(1e-5, "least probability of a symbol in a state")
     transition_floor: float = option(1e-4, "least probability of an allowed transition")
 
     def __post_init__(self):

