@@ -64,6 +64,28 @@ def from_args(config_class, args):
         raise UsageError(str(error)) from None
 
 
+def from_conf(config_class, path):
+    """Build the dataclass from a conf file; settings that it does not name have their defaults.
+
+    Raises
+    ------
+    UsageError
+        The file can't be read, names a setting that does not exist, or gives one a value it can't have.
+    """
+    parser = argparse.ArgumentParser(exit_on_error=False, allow_abbrev=False, add_help=False)
+    add_options(parser, config_class)
+    known = {f"--{flag_name(field)}" for field in dataclasses.fields(config_class)}
+    words = []
+    for number, flag, value in read_conf(path):
+        if flag not in known:
+            raise UsageError(f"{path}:{number}: unknown setting {flag}{nearest(flag, known)}")
+        words.append(flag if value is None else f"{flag}={value}")
+    try:
+        return from_args(config_class, parser.parse_args(words))
+    except (UsageError, argparse.ArgumentError) as error:
+        raise UsageError(f"{path}: {error}") from None
+
+
 def from_dict(config_class, values):
     """Build the dataclass from a dict that may lack fields (defaults) but may not have unknown ones."""
     known = {f.name for f in dataclasses.fields(config_class)}

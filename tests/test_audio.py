@@ -50,6 +50,15 @@ def test_formats(tmp_path, kind, subtype, step):
     assert audio_info(path) == (RATE_HZ, 4000, 1)
 
 
+@pytest.mark.parametrize("subtype", ["GSM610", "IMA_ADPCM", "MS_ADPCM"])
+def test_formats_in_blocks(tmp_path, subtype):
+    """Telephone formats: coarse, and filled up to whole blocks."""
+    path = put(tmp_path / "x.wav", encoded(tone(8000), subtype=subtype))
+    samples, _ = read_audio(path)
+    assert 8000 <= len(samples) < 8600
+    assert np.corrcoef(samples[1000:7000], tone(8000)[1000:7000])[0, 1] > 0.95
+
+
 def test_full_scale_is_one(tmp_path):
     path = tmp_path / "x.wav"
     soundfile.write(path, np.array([-32768, 0, 16384, 32767], np.int16), RATE_HZ)
@@ -133,6 +142,8 @@ def test_a_wave_file_cut_off_anywhere(tmp_path, subtype):
     [("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", "MPEG_LAYER_III"), ("AIFF", "PCM_16"), ("AIFF", "FLOAT")],
 )
 def test_another_file_cut_off(tmp_path, kind, subtype):
+    if kind not in soundfile.available_formats():
+        pytest.skip(f"this libsndfile knows no {kind}")
     data = encoded(np.random.default_rng(0).uniform(-0.5, 0.5, 30000), kind=kind, subtype=subtype)
     path = put(tmp_path / "x.audio", data)
     assert len(read_audio(path)[0]) == 30000

@@ -248,7 +248,8 @@ def test_nothing_is_written_outside(run, server, tmp_path, download, keep):
         entry("top/recordings/link.wav", kind=tarfile.SYMTYPE, link="/etc/passwd"),
         entry("top/recordings/hard.wav", kind=tarfile.LNKTYPE, link="top/recordings/0.wav"),
         entry("top/outside", kind=tarfile.SYMTYPE, link=str(tmp_path)), entry("top/outside/recordings/escaped.wav", evil),
-        entry("top/recordings/pipe.wav", kind=tarfile.FIFOTYPE), entry("top/README.md", evil), entry("top/other/recordings/0.wav", evil),
+        entry("top/recordings/pipe.wav", kind=tarfile.FIFOTYPE), entry("top/README.md", evil),
+        entry("top/other/recordings/0.wav", evil),
     ]  # fmt: skip
     server.body = packed(extra=extra)
     before = sorted(tmp_path.rglob("*"))

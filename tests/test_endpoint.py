@@ -8,7 +8,7 @@ import soundfile
 
 from asrkit.cli import main
 from asrkit.endpoint import EndpointConfig, detect_endpoints
-from asrkit.features import read_record
+from asrkit.io.features import read_record
 from asrkit.io.data_dir import read_data_dir
 
 RATE_HZ = 8000
@@ -187,8 +187,8 @@ def test_loudness_does_not_matter(word, gain):
 
 
 IMPOSSIBLE = {
-    "--low-fraction": {"low_fraction": 0.5}, "--high-fraction": {"high_fraction": 1.0}, "--endpoint-frame-length": {"frame_length_ms": 0.0},
-    "--endpoint-frame-shift": {"frame_shift_ms": -1.0}, "--endpoint-frame-shift ": {"frame_shift_ms": float("nan")},
+    "--low-fraction": {"low_fraction": 0.5}, "--high-fraction": {"high_fraction": 1.0},
+    "--endpoint-frame-length": {"frame_length_ms": 0.0}, "--endpoint-frame-shift": {"frame_shift_ms": -1.0}, "--endpoint-frame-shift ": {"frame_shift_ms": float("nan")},
     "--padding-ms": {"padding_ms": -60.0}, "--max-gap-ms": {"max_gap_ms": -1.0}, "--crossing-ms": {"crossing_ms": -50.0},
     "--min-speech-ms": {"min_speech_ms": float("nan")}, "--padding-ms=inf": {"padding_ms": float("inf")},
 }  # fmt: skip
@@ -209,8 +209,9 @@ def data_dir(tmp_path):
     (tmp_path / "data").mkdir()
     utts = {"amy-no": (8000, 1), "amy-yes": (8000, 0.2), "bob-no": (16000, 1)}
     for utt, (rate_hz, gain) in utts.items():
-        samples = gain * recording(silence(0.6 * rate_hz / 8000), vowel(rate_hz / 16000, -20), silence(0.8 * rate_hz / 8000), noise_db=-55)
-        soundfile.write(tmp_path / "data" / f"{utt}.wav", samples, rate_hz)
+        scale = rate_hz / RATE_HZ
+        samples = recording(silence(0.6 * scale), vowel(0.5 * scale, -20), silence(0.8 * scale), noise_db=-55)
+        soundfile.write(tmp_path / "data" / f"{utt}.wav", gain * samples, rate_hz)
     for name, line in (("wav.scp", "{0} {1}/{0}.wav"), ("text", "{0} word"), ("utt2spk", "{0} {2}")):
         lines = (line.format(utt, tmp_path / "data", utt[:3]) for utt in utts)
         (tmp_path / "data" / name).write_text("".join(f"{line}\n" for line in lines))

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from asrkit.cli import main
-from asrkit.features import read_features, read_record
+from asrkit.io.features import read_features, read_record
 from asrkit.frontend import MfccConfig, TransformConfig, cmvn_stats, compute_mfcc
 from asrkit.io.archive import read_matrix
 from asrkit.io.audio import read_audio
@@ -134,7 +134,8 @@ def test_bad_recordings_are_named_and_nothing_is_half_written(damaged, capsys):
     assert asrkit("compute-mfcc", folder, RATE, "--max-skipped", "6") == 0
     out, err = capsys.readouterr()
     assert out.startswith("computed 2, skipped 6 (")
-    assert list(matrices(folder)) == list(read_table(folder / "utt2num_frames")) == list(read_table(folder / "utt2dur")) == ["dan-no", "dan-yes"]
+    for name in ("feats.scp", "utt2num_frames", "utt2dur"):
+        assert list(read_table(folder / name)) == ["dan-no", "dan-yes"]
 
 
 @pytest.mark.parametrize("index", range(6))
@@ -286,3 +287,19 @@ def test_statistics_of_bad_features(make_data_dir, capsys, array, message):
     err = capsys.readouterr().err
     assert "feats.scp: utterance 'amy-yes'" in err and message in err
     assert (folder / "cmvn.scp").read_text() == old and read_data_dir(folder).cmvn
+
+
+def test_rates_and_durations_can_be_refused(tmp_path, capsys):
+    data = tmp_path / "data"
+    data.mkdir()
+    for name, rate, seconds in (("low", 8000, 0.5), ("same", 16000, 0.5), ("high", 44100, 0.5), ("short", 16000, 0.1)):
+        soundfile.write(tmp_path / f"{name}.wav", np.random.default_rng(0).normal(scale=0.1, size=int(rate * seconds)), rate)
+    names = ("high", "low", "same", "short")
+    (data / "wav.scp").write_text("".join(f"{name} {tmp_path}/{name}.wav\n" for name in names))
+    words = ["compute-mfcc", str(data), "--allow-downsample=false", "--allow-upsample=false", "--min-duration=0.3"]
+    assert main(words) == 1
+    err = capsys.readouterr().err
+    for reason in ("high: recorded at 44100 Hz, above 16000 Hz", "low: recorded at 8000 Hz, below", "short: 0.100 s, less than"):
+        assert reason in err
+    assert main([*words, "--max-skipped", "3"]) == 0
+    assert (data / "feats.scp").read_text().split()[0] == "same"

@@ -8,7 +8,7 @@ import numpy as np
 from asrkit.bin.train import too_short
 from asrkit.config import add_flag, add_options, from_args
 from asrkit.errors import DataError
-from asrkit.features import ReadConfig, check_skipped, read_features, summary
+from asrkit.io.features import ReadConfig, check_skipped, read_features, summary
 from asrkit.io.model_file import read_model, write_stats
 
 EXAMPLE = "example: asrkit acc-stats exp/chmm/0.npz data/train/split4/1 exp/chmm/0.1.acc"

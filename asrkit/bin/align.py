@@ -9,7 +9,7 @@ import numpy as np
 
 from asrkit.config import add_options, from_args
 from asrkit.errors import DataError
-from asrkit.features import ReadConfig, check_skipped, read_features, summary
+from asrkit.io.features import ReadConfig, check_skipped, read_features, summary
 from asrkit.io.archive import write_archive
 from asrkit.io.files import atomic_write
 from asrkit.io.model_file import read_model

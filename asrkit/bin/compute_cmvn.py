@@ -5,7 +5,7 @@ Without utt2spk every utterance is its own speaker.
 
 from asrkit.config import add_flag
 from asrkit.errors import DataError
-from asrkit.features import sum_by_speaker, unusable
+from asrkit.io.features import sum_by_speaker, unusable
 from asrkit.io.archive import read_scp, write_archive
 from asrkit.io.data_dir import read_data_dir
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from asrkit.config import add_flag, add_options, format_conf, from_args
 from asrkit.errors import DataError, UsageError
-from asrkit.features import MFCC_RECORD, ReadConfig, check_skipped, first_reasons, summary
+from asrkit.io.features import MFCC_RECORD, ReadConfig, check_skipped, first_reasons, summary
 from asrkit.frontend import MfccConfig, compute_mfcc
 from asrkit.io.archive import write_archive
 from asrkit.io.audio import read_audio
@@ -35,6 +35,9 @@ def add_arguments(parser):
     add_flag(parser, "nj", 1, "processes, and arks")
     add_flag(parser, "channel", 0, "channel of recordings that have several")
     add_flag(parser, "strict", False, "refuse recordings with several channels")
+    add_flag(parser, "allow-downsample", True, "resample recordings of a higher rate; false skips them")
+    add_flag(parser, "allow-upsample", True, "resample recordings of a lower rate, with a warning; false skips them")
+    add_flag(parser, "min-duration", 0.0, "skip utterances shorter than this, in seconds")
     add_flag(parser, "compress", 0, "Kaldi's compression method: 1, 2, 3 or 5; 0 stores float32")
     add_options(parser, ReadConfig)
     add_options(parser, MfccConfig, "MFCC")
@@ -52,7 +55,8 @@ def main(args):
         raise DataError(f"{data.path}: no utterances (asrkit prepare-wavs makes a data directory)")
     chunks = [work[i : i + CHUNK] for i in range(0, len(work), CHUNK)]
     extract = functools.partial(
-        extract_chunk, config=config, base=data.path, channel=args.channel, strict=args.strict, allow_pipes=read.allow_pipes
+        extract_chunk, config=config, base=data.path, channel=args.channel, strict=args.strict, allow_pipes=read.allow_pipes,
+        allowed=(args.allow_downsample, args.allow_upsample), min_duration_s=args.min_duration,
     )
     results = ordered_map(extract, chunks, jobs=args.nj, label=f"MFCC, {CHUNK} recordings a step")
     skipped, frames, durations, slow = {}, {}, {}, []
@@ -126,6 +130,15 @@ def cut(samples, rate_hz, start_s, end_s):
     return samples[int(round(start_s * rate_hz)) : int(round(end_s * rate_hz))]
 
 
+def rate_reason(own_hz, wanted_hz, allow_downsample, allow_upsample):
+    """Why a recording's rate is refused, or None."""
+    if own_hz > wanted_hz and not allow_downsample:
+        return f"recorded at {own_hz} Hz, above {wanted_hz} Hz, and --allow-downsample is false"
+    if own_hz < wanted_hz and not allow_upsample:
+        return f"recorded at {own_hz} Hz, below {wanted_hz} Hz, and --allow-upsample is false"
+    return None
+
+
 def silence_reason(samples):
     """Why these samples hold nothing to hear, or None."""
     if not len(samples):
@@ -135,7 +148,7 @@ def silence_reason(samples):
     return None
 
 
-def extract_chunk(chunk, config, base, channel, strict, allow_pipes):
+def extract_chunk(chunk, config, base, channel, strict, allow_pipes, allowed, min_duration_s):
     """Features of some recordings: (utt, feats or None, duration in s, own rate in Hz, reason or None)."""
     out = []
     for _, rxfilename, parts in chunk:
@@ -152,7 +165,9 @@ def extract_chunk(chunk, config, base, channel, strict, allow_pipes):
             except DataError as error:
                 out.append((utt, None, 0.0, 0, str(error)))
                 continue
-            reason = silence_reason(part)
+            reason = silence_reason(part) or rate_reason(own_rate, config.sample_rate_hz, *allowed)
+            if len(part) < min_duration_s * config.sample_rate_hz:
+                reason = f"{len(part) / config.sample_rate_hz:.3f} s, less than --min-duration={min_duration_s:g}"
             feats = None
             if reason is None:
                 feats = compute_mfcc(part, config)

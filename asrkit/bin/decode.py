@@ -12,7 +12,7 @@ from pathlib import Path
 
 from asrkit.config import add_flag, add_options, from_args
 from asrkit.decoding import CHUNK, best_words, no_path_reason, score_words
-from asrkit.features import ReadConfig, read_features, summary
+from asrkit.io.features import ReadConfig, read_features, summary
 from asrkit.io.archive import write_archive
 from asrkit.io.files import atomic_write, write_table
 from asrkit.io.model_file import read_model

@@ -11,7 +11,7 @@ from asrkit.bin.compute_mfcc import CHUNK
 from asrkit.config import add_flag, add_options, format_conf, from_args
 from asrkit.endpoint import EndpointConfig, detect_endpoints
 from asrkit.errors import DataError
-from asrkit.features import ENDPOINT_RECORD, ReadConfig, check_skipped, first_reasons, summary
+from asrkit.io.features import ENDPOINT_RECORD, ReadConfig, check_skipped, first_reasons, summary
 from asrkit.io.audio import read_audio
 from asrkit.io.data_dir import read_data_dir
 from asrkit.io.files import atomic_write, write_table

@@ -10,7 +10,7 @@ import numpy as np
 from asrkit import families
 from asrkit.bin import train
 from asrkit.config import add_options, from_args
-from asrkit.features import ReadConfig, check_skipped, read_features
+from asrkit.io.features import ReadConfig, check_skipped, read_features
 from asrkit.frontend import TransformConfig
 from asrkit.io.model_file import ModelSet, write_model
 from asrkit.training import TrainConfig

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from asrkit.config import add_options, from_args
-from asrkit.features import ReadConfig, check_skipped, read_features, summary
+from asrkit.io.features import ReadConfig, check_skipped, read_features, summary
 from asrkit.io.archive import write_archive
 from asrkit.io.model_file import read_codebook
 

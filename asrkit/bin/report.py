@@ -13,7 +13,7 @@ import numpy as np
 
 from asrkit.config import add_flag
 from asrkit.errors import DataError
-from asrkit.features import read_features
+from asrkit.io.features import read_features
 from asrkit.io.audio import read_audio
 from asrkit.io.files import atomic_write
 from asrkit.io.model_file import read_model

@@ -16,7 +16,7 @@ from asrkit.bin.train_codebook import make_codebook
 from asrkit.codebook import CodebookConfig
 from asrkit.config import add_flag, add_options, from_args
 from asrkit.errors import DataError
-from asrkit.features import ReadConfig, check_skipped, read_features, summary
+from asrkit.io.features import ReadConfig, check_skipped, read_features, summary
 from asrkit.frontend import TransformConfig
 from asrkit.io.files import atomic_write, c_sorted
 from asrkit.io.model_file import ModelSet, read_codebook, write_model

@@ -10,7 +10,7 @@ import numpy as np
 
 from asrkit.codebook import CodebookConfig, train_codebook
 from asrkit.config import add_flag, add_options, from_args
-from asrkit.features import ReadConfig, check_skipped, read_features, summary
+from asrkit.io.features import ReadConfig, check_skipped, read_features, summary
 from asrkit.frontend import TransformConfig
 from asrkit.io.model_file import write_codebook
 

@@ -81,7 +81,7 @@ def _read(rxfilename, base, allow_pipes):
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as sound:
             announced = sound.frames
-            samples = sound.read(dtype="float32", always_2d=True)
+            samples = sound.read(announced, dtype="float32", always_2d=True)  # GSM cannot seek to find its end
             rate = sound.samplerate
     except soundfile.LibsndfileError as error:
         raise DataError(f"{rxfilename}: not a recording that libsndfile reads: {error.error_string}") from None
@@ -99,17 +99,21 @@ def _missing_bytes(data):
     if data[:4] == b"OggS":
         return _missing_of_ogg(data)
     if data[:4] == b"FORM":
-        return max(0, 8 + struct.unpack(">I", data[4:8])[0] - len(data))
+        return _lacking(struct.unpack(">I", data[4:8])[0], len(data) - 8)
     if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
         return 0
     place = 12
     while place + 8 <= len(data):
         name, size = struct.unpack("<4sI", data[place : place + 8])
         if name == b"data":
-            # Written by a program that could not seek back: the length is not known, and not wrong.
-            return 0 if size >= 0x7FFFFFFF else max(0, size - (len(data) - place - 8))
+            return _lacking(size, len(data) - place - 8)
         place += 8 + size + size % 2
     return 0
+
+
+def _lacking(announced, present):
+    """A program that could not seek back writes a length of all ones: it is not known, and not wrong."""
+    return 0 if announced >= 0x7FFFFFFF else max(0, announced - present)
 
 
 def _missing_of_ogg(data):

@@ -3,14 +3,13 @@
 What can't be used is not dropped in silence: every utterance comes back as features or as a reason.
 """
 
-import argparse
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from asrkit.config import add_options, from_args, option, read_conf
+from asrkit.config import from_conf, option
 from asrkit.endpoint import EndpointConfig
 from asrkit.errors import DataError, UsageError
 from asrkit.frontend import FrontEnd, MfccConfig, TransformConfig, cmvn_stats, transform
@@ -63,16 +62,10 @@ def read_record(config_class, path):
     """Settings that a command left beside its results, or None where it left none."""
     if not path.exists():
         return None
-    parser = argparse.ArgumentParser(exit_on_error=False, allow_abbrev=False, add_help=False)
-    add_options(parser, config_class)
     try:
-        words = [flag if value is None else f"{flag}={value}" for _, flag, value in read_conf(path)]
-        args, unknown = parser.parse_known_args(words)
-        if unknown:
-            raise UsageError(f"unknown setting {unknown[0]}")
-        return from_args(config_class, args)
-    except (UsageError, argparse.ArgumentError) as error:
-        raise DataError(f"{path}: {error} (compute it anew)") from None
+        return from_conf(config_class, path)
+    except UsageError as error:
+        raise DataError(f"{error} (the command that wrote it writes it anew)") from None
 
 
 def read_features(directory, *, need_text=False, transform_config=None, frontend=None, allow_pipes=False):
