@@ -18,7 +18,7 @@ class Config:
     num_gauss: int = option(32, "Gaussians of each word's mixture")
     covariance: str = option("diag", "covariance form", choices=("diag", "full"))
     min_count: float = option(20.0, "frames each Gaussian must have on average; fewer Gaussians where a word has less")
-    num_starts: int = option(1, "k-means starts, the best after training is kept")
+    num_starts: int = option(2, "k-means starts; of the trained models the likeliest is kept")
     variance_floor: float = option(0.01, "least variance, as a fraction of the word's variance in each dimension")
     weight_floor: float = option(1e-5, "least mixture weight")
     kmeans_iters: int = option(20, "Lloyd iterations of the k-means start")
@@ -61,10 +61,8 @@ class WordMixture:
         """Both methods are the same here: gamma is 1."""
         gamma = np.ones((len(block.obs), 1))
         used = block.lengths > 0
-        log_like = float(self.emission.log_likelihood(block.obs).sum())
-        return MixtureWordStats(
-            log_like, len(block.obs), int(used.sum()), int((~used).sum()), self.emission.accumulate(block.obs, gamma)
-        )
+        emission, log_like = self.emission.accumulate_scored(block.obs, gamma)
+        return MixtureWordStats(log_like, len(block.obs), int(used.sum()), int((~used).sum()), emission)
 
     def estimate(self, stats, config):
         return WordMixture(self.emission.estimate(stats.emission, config))

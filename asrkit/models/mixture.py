@@ -11,6 +11,7 @@ import numpy as np
 from asrkit.models.base import Stats, floored_distribution, logsumexp, safe_log
 
 LOG_2PI = np.log(2.0 * np.pi)
+ROWS = 2048  # frames taken at a time, so that what is in between stays in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,11 @@ class Mixture:
 
     def log_likelihood(self, obs):
         """log p(x | state): (N, S)."""
-        return np.ascontiguousarray(logsumexp(self._log_joint(obs - self.center, slice(None))).T)
+        out = np.empty((len(obs), len(self.log_weights)))
+        for start in range(0, len(obs), ROWS):
+            part = slice(start, start + ROWS)
+            out[part] = logsumexp(self._log_joint(obs[part] - self.center, slice(None))).T
+        return out
 
     def component_log_likelihood(self, obs):
         """log of weight x density: (N, S, M)."""
@@ -73,22 +78,29 @@ class Mixture:
 
     def accumulate(self, obs, gamma):
         """Sum over frames: `gamma[n, s]` is the occupancy of state s by frame n."""
+        return self.accumulate_scored(obs, gamma)[0]
+
+    def accumulate_scored(self, obs, gamma):
+        """What `accumulate` gives, and the sum over frames and states of gamma x log p(x | state) beside it."""
         num_states, num_components, dim = self.means.shape
         occ = np.zeros((num_states, num_components))
         first = np.zeros((num_states, num_components, dim))
         second = np.zeros(first.shape if self.diagonal else (*first.shape, dim))
         centered = obs - self.center
+        log_like = 0.0
         for s in range(num_states):
-            rows = np.flatnonzero(gamma[:, s])
-            if not len(rows):
-                continue
-            x = centered[rows]
-            log_joint = self._log_joint(x, slice(s, s + 1))[:, 0]
-            post = np.exp(log_joint - logsumexp(log_joint)) * gamma[rows, s]  # (M, n)
-            occ[s] = post.sum(axis=1)
-            first[s] = post @ x
-            second[s] = self._second(post, x)
-        return MixtureStats(occ, first, second)
+            visited = np.flatnonzero(gamma[:, s])
+            for start in range(0, len(visited), ROWS):
+                rows = visited[start : start + ROWS]
+                x = centered[rows]
+                log_joint = self._log_joint(x, slice(s, s + 1))[:, 0]
+                log_total = logsumexp(log_joint)
+                log_like += float(log_total @ gamma[rows, s])
+                post = np.exp(log_joint - log_total) * gamma[rows, s]  # (M, n)
+                occ[s] += post.sum(axis=1)
+                first[s] += post @ x
+                second[s] += self._second(post, x)
+        return MixtureStats(occ, first, second), log_like
 
     def estimate(self, stats, config):
         """Maximum likelihood under the floors; components that no frame visited keep their old values."""
