@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from asrkit.config import option
-from asrkit.models.hmm import Hmm, choose_num_states, init_uniform, left_right, single_gaussian_states
+from asrkit.models.hmm import Hmm, choose_num_states, init_uniform, left_right
 from asrkit.models.mixture import MIXTURES
 
 OBSERVATIONS = "features"
@@ -27,7 +27,7 @@ class Config:
 def init(config, block, rng):
     """Uniform segmentation, one Gaussian a state. Nothing is drawn from `rng`."""
     num_states = choose_num_states(block, config)
-    emission = single_gaussian_states(MIXTURES[config.covariance], block.obs, num_states, config)
+    emission = MIXTURES[config.covariance].from_data(block.obs, num_states, config.variance_floor)
     return init_uniform(left_right(num_states, emission), block, config)
 
 

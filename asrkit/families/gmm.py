@@ -7,7 +7,6 @@ import numpy as np
 from asrkit.codebook import kmeans
 from asrkit.config import option
 from asrkit.models.base import Stats, WordStats
-from asrkit.models.hmm import config_floor
 from asrkit.models.mixture import MIXTURES, Mixture
 
 OBSERVATIONS = "features"
@@ -81,12 +80,11 @@ class WordMixture:
 def init(config, block, rng):
     """k-means clusters, each a Gaussian with its cluster's mean, covariance and share of the frames."""
     obs = block.obs.astype(np.float64)
-    mean, variance = obs.mean(axis=0), obs.var(axis=0)
     num_gauss = max(1, min(config.num_gauss, int(len(obs) / config.min_count)))
-    scale = np.sqrt(np.maximum(variance, 1e-10))
+    scale = np.maximum(obs.std(axis=0), 1e-5)
     _, labels = kmeans(obs / scale, num_gauss, rng, max_iters=config.kmeans_iters)
     # The clusters are estimated as states of their own and then laid side by side as components of one.
-    states = MIXTURES[config.covariance].single(mean, variance, config_floor(variance, config), num_gauss)
+    states = MIXTURES[config.covariance].from_data(obs, num_gauss, config.variance_floor)
     stats = states.accumulate(obs, np.eye(num_gauss)[labels])
     emission = states.estimate(stats, config)
     arrays = {name: value.swapaxes(0, 1) for name, value in emission.to_arrays().items() if name != "variance_floor"}

@@ -75,14 +75,7 @@ def read_table(path, *, check_sorted=True):
 
 def read_lines(path):
     """Yield (line number, line) of a UTF-8 text file; missing or undecodable files are a DataError."""
-    path = Path(path)
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-    lines = data.split(b"\n")
+    lines = read_bytes(path).split(b"\n")
     if lines and not lines[-1]:
         lines.pop()
     for number, line in enumerate(lines, 1):
@@ -90,6 +83,16 @@ def read_lines(path):
             yield number, line.decode("utf-8").rstrip("\r")
         except UnicodeDecodeError:
             raise DataError(f"{path}:{number}: not UTF-8 text (convert it, for example with iconv)") from None
+
+
+def read_bytes(path):
+    """The bytes of a file; missing or unreadable files are a DataError."""
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def c_sorted(keys):

@@ -12,7 +12,7 @@ from asrkit import families
 from asrkit.codebook import Codebook
 from asrkit.errors import DataError
 from asrkit.frontend import FrontEnd
-from asrkit.io.files import atomic_write
+from asrkit.io.files import atomic_write, read_bytes
 
 VERSION = 1
 
@@ -62,13 +62,7 @@ def write_npz(path, kind, meta, arrays):
 
 def read_npz(path, kind):
     """Read what `write_npz` wrote: (meta, arrays). Every way it can fail is a DataError that says which."""
-    path = Path(path)
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+    data = read_bytes(path)
     if data[:2] != b"PK":
         raise DataError(f"{path}: not an asrkit {kind} file")
     try:

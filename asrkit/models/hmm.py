@@ -179,14 +179,3 @@ def choose_num_states(block, config):
     """
     shortest = max(block.lengths.min(), int(np.median(block.lengths)) // 3)
     return max(1, min(config.num_states, int(shortest)))
-
-
-def single_gaussian_states(mixture_class, obs, num_states, config):
-    """An emission with the data's own mean and variance in every state, the place training starts from."""
-    mean, variance = obs.mean(axis=0, dtype=np.float64), obs.var(axis=0, dtype=np.float64)
-    return mixture_class.single(mean, variance, config_floor(variance, config), num_states)
-
-
-def config_floor(variance, config):
-    """(D,) variance floor: a fraction of the data's variance, and never zero for a constant dimension."""
-    return np.maximum(config.variance_floor * variance, 1e-6)

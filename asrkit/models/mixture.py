@@ -50,6 +50,15 @@ class Mixture:
     means: np.ndarray
     variance_floor: np.ndarray
 
+    @classmethod
+    def from_data(cls, obs, num_states, floor_fraction):
+        """One Gaussian with the data's own mean and variance in every state: the place training starts from.
+
+        The variance floor is `floor_fraction` of the data's variance, and never zero for a constant dimension.
+        """
+        mean, variance = obs.mean(axis=0, dtype=np.float64), obs.var(axis=0, dtype=np.float64)
+        return cls.single(mean, variance, np.maximum(floor_fraction * variance, 1e-6), num_states)
+
     @property
     def num_gauss(self):
         """How many components carry weight, summed over states."""
