@@ -49,6 +49,10 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **kwargs):
         super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
 
+    def error(self, message):
+        """One line, where argparse would print its whole usage before it."""
+        self.exit(2, f"{self.prog}: error: {message} ({self.prog} --help explains)\n")
+
     def known_flags(self):
         return [flag for flag in self._option_string_actions if flag.startswith("--")]
 
@@ -66,9 +70,16 @@ class Parser(argparse.ArgumentParser):
         return parsed
 
 
-def expand_configs(argv, parser):
-    """Replace every `--config FILE` by the file's lines, put first so that the command line wins."""
-    from_files, rest = [], []
+def expand_configs(argv):
+    """Replace every `--config FILE` by the file's lines, put first so that the command line wins.
+
+    Returns
+    -------
+    argv : list of str
+    origins : list of (str, str)
+        Flag and `file:line` of every line, to be held against the flags that the command knows.
+    """
+    from_files, origins, rest = [], [], []
     words = iter(argv)
     for word in words:
         if word == "--config" or word.startswith("--config="):
@@ -76,12 +87,18 @@ def expand_configs(argv, parser):
             if not path:
                 raise UsageError("--config needs a file")
             for number, flag, value in read_conf(path):
-                if flag not in parser.known_flags() or flag in ("--config", "--help"):
-                    raise UsageError(f"{path}:{number}: unknown option {flag}{nearest(flag, parser.known_flags())}")
+                origins.append((flag, f"{path}:{number}"))
                 from_files.append(flag if value is None else f"{flag}={value}")
         else:
             rest.append(word)
-    return from_files + rest
+    return from_files + rest, origins
+
+
+def check_origins(origins, parser):
+    known = set(parser.known_flags()) - {"--config", "--help"}
+    for flag, where in origins:
+        if flag not in known:
+            raise UsageError(f"{where}: unknown option {flag}{nearest(flag, known)}")
 
 
 def spell_out_booleans(argv, parser):
@@ -105,9 +122,12 @@ def build_parser(name, module, argv):
 
 def run(name, argv):
     module = importlib.import_module("asrkit.bin." + name.replace("-", "_"))
-    parser = build_parser(name, module, argv)
+    parser = Parser(prog=f"asrkit {name}")
     try:
-        argv = spell_out_booleans(expand_configs(argv, parser), parser)
+        argv, origins = expand_configs(argv)
+        parser = build_parser(name, module, argv)
+        check_origins(origins, parser)
+        argv = spell_out_booleans(argv, parser)
         args = parser.parse_args(argv)
         print("#", shlex.join(["asrkit", name, *argv]), file=sys.stderr)
         return module.main(args)

@@ -4,20 +4,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from asrkit.config import option
+from asrkit.config import check_fields, option
 
 
 @dataclass(frozen=True)
 class CodebookConfig:
-    size: int = option(512, "code vectors", flag="codebook-size")
+    size: int = option(512, "code vectors", flag="codebook-size", minimum=1)
     method: str = option("lbg", "how it grows: by splitting (lbg), or k-means from random starts", choices=("lbg", "kmeans"))
-    num_starts: int = option(3, "k-means starts, the least distortion is kept (lbg has no chance in it)", flag="codebook-starts")
-    max_iters: int = option(50, "Lloyd iterations a size at the most", flag="codebook-iters")
-    tol: float = option(1e-3, "relative fall of the distortion below which it has converged", flag="codebook-tol")
+    num_starts: int = option(3, "k-means starts, the least distortion is kept (lbg has no chance in it)", flag="codebook-starts", minimum=1)
+    max_iters: int = option(50, "Lloyd iterations a size at the most", flag="codebook-iters", minimum=1)
+    tol: float = option(1e-3, "relative fall of the distortion below which it has converged", flag="codebook-tol", minimum=0)
 
     def __post_init__(self):
-        if self.size < 1 or self.num_starts < 1:
-            raise ValueError("--codebook-size and --codebook-starts must be at least 1")
+        check_fields(self)
 
 
 @dataclass(frozen=True)

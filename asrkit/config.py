@@ -7,14 +7,48 @@ name differs from ours); `add_options` puts a dataclass on a parser and `from_ar
 import argparse
 import dataclasses
 import difflib
+import math
 from pathlib import Path
 
 from asrkit.errors import UsageError
 
 
-def option(default, help, *, flag=None, choices=None):
-    """A dataclass field that is also a command-line flag; the type is that of the default."""
-    return dataclasses.field(default=default, metadata={"help": help, "flag": flag, "choices": choices})
+def option(default, help, *, flag=None, choices=None, minimum=-math.inf, maximum=math.inf):
+    """A dataclass field that is also a command-line flag; the type is that of the default, the bounds are included."""
+    meta = {"help": help, "flag": flag, "choices": choices, "minimum": minimum, "maximum": maximum}
+    return dataclasses.field(default=default, metadata=meta)
+
+
+def check_fields(config):
+    """Hold a dataclass against its options' types, choices and bounds, wherever its values came from.
+
+    Raises
+    ------
+    ValueError
+        Naming the flag and what it may be.
+    """
+    for field in dataclasses.fields(config):
+        value, meta = getattr(config, field.name), field.metadata
+        wanted = type(field.default)
+        if type(value) is not wanted and not (wanted is float and type(value) is int):
+            raise ValueError(f"--{flag_name(field)}={value!r} is no {wanted.__name__}")
+        if meta["choices"] and value not in meta["choices"]:
+            raise ValueError(f"--{flag_name(field)}={value} is none of {', '.join(meta['choices'])}")
+        if wanted in (int, float):
+            problem = out_of_bounds(value, meta["minimum"], meta["maximum"])
+            if problem:
+                raise ValueError(f"--{flag_name(field)}={value} {problem}")
+
+
+def out_of_bounds(value, minimum, maximum):
+    """What is wrong with a number, or None."""
+    if not math.isfinite(value):
+        return "is not a finite number"
+    if value < minimum:
+        return f"is less than {minimum:g}"
+    if value > maximum:
+        return f"is more than {maximum:g}"
+    return None
 
 
 def parse_bool(text):
@@ -30,8 +64,16 @@ def flag_name(field):
     return field.metadata.get("flag") or field.name.replace("_", "-")
 
 
-def add_flag(parser, name, default, help, choices=None, dest=None):
+def add_flag(parser, name, default, help, choices=None, dest=None, minimum=-math.inf, maximum=math.inf):
     """Add `--name`; booleans take `true` or `false`; the command line may leave `true` out."""
+    def number(text):
+        value = type(default)(text)
+        problem = out_of_bounds(value, minimum, maximum)
+        if problem:
+            raise argparse.ArgumentTypeError(f"{text} {problem}")
+        return value
+
+    number.__name__ = type(default).__name__  # for argparse's own "invalid int value"
     extra = {"dest": dest} if dest else {}
     if isinstance(default, bool):
         parser.add_argument(
@@ -41,7 +83,7 @@ def add_flag(parser, name, default, help, choices=None, dest=None):
     else:
         metavar = "|".join(choices) if choices else {int: "N", float: "X"}.get(type(default), "TEXT")
         parser.add_argument(
-            f"--{name}", type=type(default), default=default, choices=choices, metavar=metavar,
+            f"--{name}", type=number if isinstance(default, (int, float)) else str, default=default, choices=choices, metavar=metavar,
             help=f"{help} (default: {default})".replace("%", "%%"), **extra,
         )
 
@@ -52,7 +94,8 @@ def add_options(parser, config_class, title=None):
     for field in dataclasses.fields(config_class):
         meta = field.metadata
         if "help" in meta:
-            add_flag(group, flag_name(field), field.default, meta["help"], meta["choices"], dest=field.name)
+            bounds = {"minimum": meta["minimum"], "maximum": meta["maximum"]}
+            add_flag(group, flag_name(field), field.default, meta["help"], meta["choices"], dest=field.name, **bounds)
 
 
 def from_args(config_class, args):

@@ -9,30 +9,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from asrkit.config import option
+from asrkit.config import check_fields, option
 
 
 @dataclass(frozen=True)
 class EndpointConfig:
-    frame_length_ms: float = option(25.0, "window of the energy", flag="endpoint-frame-length")
-    frame_shift_ms: float = option(10.0, "hop of the energy", flag="endpoint-frame-shift")
+    frame_length_ms: float = option(25.0, "window of the energy", flag="endpoint-frame-length", minimum=1, maximum=1000)
+    frame_shift_ms: float = option(10.0, "hop of the energy", flag="endpoint-frame-shift", minimum=1, maximum=1000)
     high_fraction: float = option(0.4, "of the way from noise to peak level, in dB: certainly speech")
     low_fraction: float = option(0.15, "of the way from noise to peak level, in dB: the speech's edges")
     low_db: float = option(6.0, "the edges are at least this far above the noise")
-    crossing_ms: float = option(150.0, "how far from an edge weak fricatives are looked for by their zero crossings")
-    max_gap_ms: float = option(250.0, "pauses inside a word up to this length are kept (stops, for example)")
-    padding_ms: float = option(50.0, "kept before and after the speech")
-    min_speech_ms: float = option(100.0, "shorter bursts are no speech")
+    crossing_ms: float = option(150.0, "how far from an edge weak fricatives are looked for by their zero crossings", minimum=0)
+    max_gap_ms: float = option(250.0, "pauses inside a word up to this length are kept (stops, for example)", minimum=0)
+    padding_ms: float = option(50.0, "kept before and after the speech", minimum=0)
+    min_speech_ms: float = option(100.0, "shorter bursts are no speech", minimum=0)
     min_range_db: float = option(10.0, "less than this between noise and peak: the whole recording is taken as one level")
 
     def __post_init__(self):
+        check_fields(self)
         if not 0 < self.low_fraction <= self.high_fraction < 1:
             raise ValueError("--low-fraction and --high-fraction must rise between 0 and 1")
-        if not (0 < self.frame_length_ms < np.inf and 0 < self.frame_shift_ms < np.inf):
-            raise ValueError("--endpoint-frame-length and --endpoint-frame-shift must be positive")
-        for name in ("crossing_ms", "max_gap_ms", "padding_ms", "min_speech_ms"):
-            if not 0 <= getattr(self, name) < np.inf:
-                raise ValueError(f"--{name.replace('_', '-')}={getattr(self, name)} must be 0 or more")
 
 
 SILENCE_DB = -80.0  # below this, relative to full scale, a recording holds nothing to hear

@@ -9,16 +9,8 @@ from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
-from asrkit.config import flag_name, from_dict, option
+from asrkit.config import check_fields, from_dict, option
 from asrkit.endpoint import EndpointConfig
-
-
-def _check_choices(config):
-    """A setting of a model file or a caller is one of its choices, as the command line sees to for its own."""
-    for field in fields(config):
-        choices = field.metadata["choices"]
-        if choices and getattr(config, field.name) not in choices:
-            raise ValueError(f"--{flag_name(field)}={getattr(config, field.name)} is none of {', '.join(choices)}")
 
 
 @dataclass(frozen=True)
@@ -26,7 +18,7 @@ class MfccConfig:
     """compute-mfcc-feats' options under Kaldi's names, with units in ours."""
 
     preset: str = option("kaldi", "whose MFCC: Kaldi's, or librosa.feature.mfcc's", choices=("kaldi", "librosa"))
-    sample_rate_hz: int = option(16000, "rate that recordings are resampled to", flag="sample-frequency")
+    sample_rate_hz: int = option(16000, "rate that recordings are resampled to", flag="sample-frequency", minimum=100, maximum=10_000_000)
     frame_length_ms: float = option(25.0, "window", flag="frame-length")
     frame_shift_ms: float = option(10.0, "hop", flag="frame-shift")
     window_type: str = option(
@@ -37,7 +29,7 @@ class MfccConfig:
     remove_dc_offset: bool = option(True, "subtract each window's mean (kaldi preset)")
     round_to_power_of_two: bool = option(True, "pad the window to a power of two")
     snip_edges: bool = option(True, "only windows that lie wholly inside the recording")
-    dither: float = option(0.0, "Gaussian noise added to the samples, on the int16 scale; seeded by the recording (Kaldi: 1.0)")
+    dither: float = option(0.0, "Gaussian noise added to the samples, on the int16 scale; seeded by the recording (Kaldi: 1.0)", minimum=0)
     num_mel_bins: int = option(23, "mel filters")
     low_hz: float = option(20.0, "lowest edge of the filters", flag="low-freq")
     high_hz: float = option(0.0, "highest edge; 0 or less counts down from half the rate", flag="high-freq")
@@ -52,11 +44,9 @@ class MfccConfig:
     subtract_mean: bool = option(False, "subtract the utterance's mean")
 
     def __post_init__(self):
-        _check_choices(self)
+        check_fields(self)
         if not 1 <= self.num_ceps <= self.num_mel_bins:
             raise ValueError(f"--num-ceps={self.num_ceps} must be from 1 to --num-mel-bins={self.num_mel_bins}")
-        if not 0 <= self.dither < np.inf:
-            raise ValueError(f"--dither={self.dither} must be 0 or more")
         window, shift = (self.sample_rate_hz * ms / 1000 for ms in (self.frame_length_ms, self.frame_shift_ms))
         if not (2 <= window < np.inf and 1 <= shift < np.inf):
             raise ValueError(
@@ -95,15 +85,13 @@ class TransformConfig:
 
     cmvn: str = option("none", "normalisation", choices=("none", "utterance", "speaker", "sliding"))
     norm_vars: bool = option(False, "normalise the variance too, not only the mean")
-    cmn_window: int = option(600, "frames of the sliding window")
+    cmn_window: int = option(600, "frames of the sliding window", minimum=1)
     cmn_center: bool = option(True, "sliding window centred on its frame; false looks at the past alone")
-    delta_order: int = option(2, "0: none, 1: deltas, 2: deltas and accelerations")
-    delta_window: int = option(2, "frames on each side of the delta's regression")
+    delta_order: int = option(2, "0: none, 1: deltas, 2: deltas and accelerations", minimum=0, maximum=9)
+    delta_window: int = option(2, "frames on each side of the delta's regression", minimum=1, maximum=1000)
 
     def __post_init__(self):
-        _check_choices(self)
-        if self.delta_order < 0 or self.delta_window < 1 or self.cmn_window < 1:
-            raise ValueError("--delta-order must be 0 or more, --delta-window and --cmn-window 1 or more")
+        check_fields(self)
 
 
 def compute_mfcc(samples, config):

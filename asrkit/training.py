@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from asrkit import families
-from asrkit.config import option
+from asrkit.config import check_fields, option
 
 log = logging.getLogger("asrkit")
 
@@ -16,13 +16,12 @@ CONVERGED, LIMIT, DECREASED = "converged", "iteration limit", "decreased"
 @dataclass(frozen=True)
 class TrainConfig:
     method: str = option("viterbi", "re-estimate along the best path, or over all paths", choices=("viterbi", "baum-welch"))
-    max_iters: int = option(40, "iterations at the most, at each number of Gaussians")
-    tol: float = option(1e-3, "converged when an iteration gains less than this, in nats a frame")
-    seed: int = option(0, "seed of everything drawn by chance")
+    max_iters: int = option(40, "iterations at the most, at each number of Gaussians", minimum=1)
+    tol: float = option(1e-3, "converged when an iteration gains less than this, in nats a frame", minimum=0)
+    seed: int = option(0, "seed of everything drawn by chance", minimum=0)
 
     def __post_init__(self):
-        if self.max_iters < 1:
-            raise ValueError("--max-iters must be at least 1")
+        check_fields(self)
 
 
 def train_word(family_name, family_config, train_config, block, word, word_index):

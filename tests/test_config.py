@@ -57,7 +57,9 @@ def other_value(owner, field):
 def parsed(owner, words):
     parser = cli.Parser(prog="x", add_help=False)
     add_options(parser, owner)
-    return from_args(owner, parser.parse_args(cli.spell_out_booleans(cli.expand_configs(words, parser), parser)))
+    words, origins = cli.expand_configs(words)
+    cli.check_origins(origins, parser)
+    return from_args(owner, parser.parse_args(cli.spell_out_booleans(words, parser)))
 
 
 def test_all_settings_are_looked_at():

@@ -34,7 +34,7 @@ def add_arguments(parser):
     parser.add_argument("out_a", metavar="OUT_A", help="decode folder of system A")
     parser.add_argument("out_b", metavar="OUT_B", help="decode folder of system B")
     add_flag(parser, "replications", 10000, "test sets the bootstrap draws")
-    add_flag(parser, "seed", 0, "seed of the bootstrap")
+    add_flag(parser, "seed", 0, "seed of the bootstrap", minimum=0)
 
 
 def main(args):

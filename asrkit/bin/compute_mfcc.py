@@ -32,8 +32,8 @@ log = logging.getLogger("asrkit")
 
 def add_arguments(parser):
     parser.add_argument("dir", metavar="DIR", help="data directory with wav.scp")
-    add_flag(parser, "nj", 1, "processes, and arks")
-    add_flag(parser, "channel", 0, "channel of recordings that have several")
+    add_flag(parser, "nj", 1, "processes, and arks", minimum=1)
+    add_flag(parser, "channel", 0, "channel of recordings that have several", minimum=0)
     add_flag(parser, "strict", False, "refuse recordings with several channels")
     add_flag(parser, "allow-downsample", True, "resample recordings of a higher rate; false skips them")
     add_flag(parser, "allow-upsample", True, "resample recordings of a lower rate, with a warning; false skips them")
@@ -45,8 +45,6 @@ def add_arguments(parser):
 
 def main(args):
     config, read = from_args(MfccConfig, args), from_args(ReadConfig, args)
-    if args.nj < 1:
-        raise UsageError("--nj must be at least 1")
     if args.compress not in COMPRESSIONS:
         raise UsageError(f"--compress={args.compress} is none of {', '.join(map(str, COMPRESSIONS))}")
     data = read_data_dir(args.dir, require=("wav.scp",))

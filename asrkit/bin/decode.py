@@ -25,7 +25,7 @@ def add_arguments(parser):
     parser.add_argument("exp", metavar="EXP", help="folder with final.npz, or a model file")
     parser.add_argument("dir", metavar="DIR", help="data directory with feats.scp")
     parser.add_argument("out", metavar="OUT", help="folder for the results, best inside EXP")
-    add_flag(parser, "nj", 1, "processes")
+    add_flag(parser, "nj", 1, "processes", minimum=1)
     add_flag(parser, "method", "viterbi", "score of a word: its best path, or the sum over all", choices=("viterbi", "forward"))
     add_options(parser, ReadConfig)
 

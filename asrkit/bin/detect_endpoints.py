@@ -22,8 +22,8 @@ EXAMPLE = "example: asrkit detect-endpoints data/train --padding-ms 80"
 
 def add_arguments(parser):
     parser.add_argument("dir", metavar="DIR", help="data directory with wav.scp")
-    add_flag(parser, "nj", 1, "processes")
-    add_flag(parser, "channel", 0, "channel of recordings that have several")
+    add_flag(parser, "nj", 1, "processes", minimum=1)
+    add_flag(parser, "channel", 0, "channel of recordings that have several", minimum=0)
     add_flag(parser, "strict", False, "refuse recordings with several channels")
     add_flag(parser, "force", False, "replace segments that are there already")
     add_options(parser, ReadConfig)

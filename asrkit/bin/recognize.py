@@ -23,7 +23,7 @@ def add_arguments(parser):
     parser.add_argument("exp", metavar="EXP", help="folder with final.npz, or a model file")
     parser.add_argument("wavs", metavar="WAV", nargs="+", help="recordings, one word each")
     add_flag(parser, "endpoint", True, "find the speech first")
-    add_flag(parser, "channel", 0, "channel of recordings that have several")
+    add_flag(parser, "channel", 0, "channel of recordings that have several", minimum=0)
     add_flag(parser, "strict", False, "refuse recordings with several channels")
     add_flag(parser, "method", "viterbi", "score of a word: its best path, or the sum over all", choices=("viterbi", "forward"))
 

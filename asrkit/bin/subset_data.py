@@ -32,7 +32,7 @@ def add_arguments(parser):
     which.add_argument("--random", metavar="N", type=int, help="N utterances drawn at random")
     which.add_argument("--per-spk", metavar="N", type=int, help="N utterances of every speaker, or all it has")
     which.add_argument("--per-word", metavar="N", type=int, help="N utterances of every word, or all there are")
-    add_flag(parser, "seed", 0, "seed of --random")
+    add_flag(parser, "seed", 0, "seed of --random", minimum=0)
     add_flag(parser, "exclude", False, "leave out what --spk-list, --utt-list or --utt-regex names")
     add_flag(parser, "skip-missing", False, "ids of a list that are not in DIR are left aside instead of an error")
 

@@ -30,7 +30,7 @@ def add_arguments(parser):
     parser.add_argument("dir", metavar="DIR", help="data directory with feats.scp and text")
     parser.add_argument("exp", metavar="EXP", help="folder for the model")
     parser.add_argument("--family", required=True, choices=families.names(), help="kind of model")
-    add_flag(parser, "nj", 1, "processes; words are trained side by side")
+    add_flag(parser, "nj", 1, "processes; words are trained side by side", minimum=1)
     add_options(parser, ReadConfig)
     add_options(parser, TrainConfig, "training")
     add_options(parser, TransformConfig, "features")

@@ -20,7 +20,7 @@ EXAMPLE = "example: asrkit train-codebook data/train exp/dhmm --codebook-size 12
 def add_arguments(parser):
     parser.add_argument("dir", metavar="DIR", help="data directory with feats.scp")
     parser.add_argument("exp", metavar="EXP", help="folder for codebook.npz")
-    add_flag(parser, "seed", 0, "seed of the k-means starts")
+    add_flag(parser, "seed", 0, "seed of the k-means starts", minimum=0)
     add_options(parser, ReadConfig)
     add_options(parser, CodebookConfig, "codebook")
     add_options(parser, TransformConfig, "features")

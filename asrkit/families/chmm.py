@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from asrkit.config import option
+from asrkit.config import check_fields, option
 from asrkit.models.hmm import Hmm, choose_num_states, init_uniform, left_right
 from asrkit.models.mixture import MIXTURES
 
@@ -11,17 +11,16 @@ OBSERVATIONS = "features"
 
 @dataclass(frozen=True)
 class Config:
-    num_states: int = option(12, "states a word; fewer where its recordings are too short")
-    num_gauss: int = option(4, "Gaussians a state, reached by doubling")
+    num_states: int = option(12, "states a word; fewer where its recordings are too short", minimum=1)
+    num_gauss: int = option(4, "Gaussians a state, reached by doubling", minimum=1)
     covariance: str = option("diag", "covariance form", choices=("diag", "full"))
-    min_count: float = option(10.0, "frames below which no Gaussian is split off")
-    variance_floor: float = option(0.01, "least variance, as a fraction of the word's variance in each dimension")
-    weight_floor: float = option(1e-5, "least mixture weight")
-    transition_floor: float = option(1e-4, "least probability of an allowed transition")
+    min_count: float = option(10.0, "frames below which no Gaussian is split off", minimum=1)
+    variance_floor: float = option(0.01, "least variance, as a fraction of the word's variance in each dimension", minimum=0, maximum=1)
+    weight_floor: float = option(1e-5, "least mixture weight", minimum=0, maximum=1)
+    transition_floor: float = option(1e-4, "least probability of an allowed transition", minimum=0, maximum=1)
 
     def __post_init__(self):
-        if self.num_states < 1 or self.num_gauss < 1:
-            raise ValueError("--num-states and --num-gauss must be at least 1")
+        check_fields(self)
 
 
 def init(config, block, rng):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from asrkit.config import option
+from asrkit.config import check_fields, option
 from asrkit.models.categorical import Categorical
 from asrkit.models.hmm import Hmm, choose_num_states, init_uniform, left_right
 
@@ -13,14 +13,13 @@ OBSERVATIONS = "codes"
 
 @dataclass(frozen=True)
 class Config:
-    num_states: int = option(12, "states a word; fewer where its recordings are too short")
-    num_symbols: int = option(512, "size of the codebook, which decides it")
-    symbol_floor: float = option(1e-5, "least probability of a symbol in a state")
-    transition_floor: float = option(1e-4, "least probability of an allowed transition")
+    num_states: int = option(12, "states a word; fewer where its recordings are too short", minimum=1)
+    num_symbols: int = option(512, "size of the codebook, which decides it", minimum=1)
+    symbol_floor: float = option(1e-5, "least probability of a symbol in a state", minimum=0, maximum=1)
+    transition_floor: float = option(1e-4, "least probability of an allowed transition", minimum=0, maximum=1)
 
     def __post_init__(self):
-        if self.num_states < 1 or self.num_symbols < 1:
-            raise ValueError("--num-states and --num-symbols must be at least 1")
+        check_fields(self)
 
 
 def init(config, block, rng):

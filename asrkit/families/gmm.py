@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from asrkit.codebook import kmeans
-from asrkit.config import option
+from asrkit.config import check_fields, option
 from asrkit.models.base import Stats, WordStats
 from asrkit.models.mixture import MIXTURES, Mixture
 
@@ -14,17 +14,16 @@ OBSERVATIONS = "features"
 
 @dataclass(frozen=True)
 class Config:
-    num_gauss: int = option(32, "Gaussians of each word's mixture")
+    num_gauss: int = option(32, "Gaussians of each word's mixture", minimum=1)
     covariance: str = option("diag", "covariance form", choices=("diag", "full"))
-    min_count: float = option(20.0, "frames each Gaussian must have on average; fewer Gaussians where a word has less")
-    num_starts: int = option(2, "k-means starts; of the trained models the likeliest is kept")
-    variance_floor: float = option(0.01, "least variance, as a fraction of the word's variance in each dimension")
-    weight_floor: float = option(1e-5, "least mixture weight")
-    kmeans_iters: int = option(20, "Lloyd iterations of the k-means start")
+    min_count: float = option(20.0, "frames each Gaussian must have on average; fewer Gaussians where a word has less", minimum=1)
+    num_starts: int = option(2, "k-means starts; of the trained models the likeliest is kept", minimum=1)
+    variance_floor: float = option(0.01, "least variance, as a fraction of the word's variance in each dimension", minimum=0, maximum=1)
+    weight_floor: float = option(1e-5, "least mixture weight", minimum=0, maximum=1)
+    kmeans_iters: int = option(20, "Lloyd iterations of the k-means start", minimum=1)
 
     def __post_init__(self):
-        if self.num_gauss < 1 or self.num_starts < 1:
-            raise ValueError("--num-gauss and --num-starts must be at least 1")
+        check_fields(self)
 
 
 @dataclass(frozen=True)

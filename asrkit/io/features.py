@@ -203,5 +203,5 @@ def check_skipped(skipped, most, verb, done):
 
 @dataclass(frozen=True)
 class ReadConfig:
-    max_skipped: int = option(0, "utterances that may be unusable before the command fails")
+    max_skipped: int = option(0, "utterances that may be unusable before the command fails", minimum=0)
     allow_pipes: bool = option(False, "run shell pipes found in scp files")
