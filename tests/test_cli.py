@@ -160,7 +160,7 @@ def test_data_that_fails(tmp_path, capsys):
     ("error", "status", "message"),
     [
         (DataError("x: bad"), 1, "asrkit info: error: x: bad\n"),
-        (UsageError("--x is bad"), 2, "asrkit info: error: --x is bad\n"),
+        (UsageError("--x is bad"), 2, "asrkit info: error: --x is bad (asrkit info --help explains)\n"),
         (OSError(28, "No space left on device", "y"), 1, "asrkit info: error: y: No space left on device\n"),
         (KeyboardInterrupt(), 130, "asrkit info: interrupted\n"),
     ],
