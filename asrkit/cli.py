@@ -8,10 +8,13 @@ for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_variable] = "1"
 
 import argparse  # noqa: E402
+import contextlib  # noqa: E402
 import importlib  # noqa: E402
 import logging  # noqa: E402
 import shlex  # noqa: E402
+import signal  # noqa: E402
 import sys  # noqa: E402
+import threading  # noqa: E402
 
 from asrkit import __version__  # noqa: E402
 from asrkit.config import nearest, parse_bool, read_conf  # noqa: E402
@@ -145,7 +148,18 @@ def run(name, argv):
     except KeyboardInterrupt:
         print(f"asrkit {name}: interrupted", file=sys.stderr)
         return 130
+    except Terminated:
+        print(f"asrkit {name}: terminated", file=sys.stderr)
+        return 143
     return 1
+
+
+class Terminated(BaseException):
+    """SIGTERM, raised so that temporary files are removed on the way out."""
+
+
+def terminate(signal_number, frame):
+    raise Terminated
 
 
 def usage():
@@ -164,7 +178,8 @@ def usage():
 def main(argv=None):
     argv = list(sys.argv[1:] if argv is None else argv)
     if not argv or argv[0] in ("-h", "--help", "help"):
-        print(usage(), end="")
+        with contextlib.suppress(OSError):  # nobody there to read it
+            print(usage(), end="", flush=True)
         return 0 if argv else 2
     if argv[0] == "--version":
         print(f"asrkit {__version__}")
@@ -173,6 +188,8 @@ def main(argv=None):
     if name not in COMMANDS:
         print(f"asrkit: unknown command '{name}'{nearest(name, COMMANDS)}; asrkit --help lists them", file=sys.stderr)
         return 2
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, terminate)
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s: %(message)s", level=logging.INFO, force=True)
     return run(name, argv[1:])
 

@@ -1,10 +1,13 @@
 """Vector quantisation: k-means, LBG codebooks, and features -> codes. Arrays in, arrays out."""
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
 
 from asrkit.config import check_fields, option
+
+log = logging.getLogger("asrkit")
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,7 @@ def lbg(x, size, *, max_iters=50, tol=1e-4):
     labels, distance = assign(x, vectors)
     while True:
         vectors, labels, distance = lloyd(x, vectors, max_iters, tol, history)
+        log.info("codebook of %d: %d iterations, mean squared distance %.4f", len(vectors), *_spent(history))
         count = np.bincount(labels, minlength=len(vectors))
         distortion = np.bincount(labels, weights=distance, minlength=len(vectors))
         room = size - len(vectors)
@@ -97,6 +101,12 @@ def lbg(x, size, *, max_iters=50, tol=1e-4):
         spread = np.sqrt([x[labels == k].var(axis=0) for k in split])
         vectors = np.concatenate([vectors, vectors[split] + 0.1 * spread])
         vectors[split] -= 0.1 * spread
+
+
+def _spent(history):
+    """Iterations at the last size of a history, and its last distortion."""
+    size, distortion = history[-1]
+    return sum(entry[0] == size for entry in history), distortion
 
 
 def kmeans(x, size, rng, *, max_iters=50, tol=1e-4, history=None):

@@ -48,4 +48,6 @@ def best_words(model_set, scores):
 
 def no_path_reason(model_set, num_frames):
     """Why an utterance has no winner."""
+    if num_frames >= min(model.num_states for model in model_set.models.values()):
+        return "impossible under every word's model"
     return f"{num_frames} frames < {min(model.num_states for model in model_set.models.values())} states"

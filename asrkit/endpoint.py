@@ -18,12 +18,12 @@ class EndpointConfig:
     frame_shift_ms: float = option(10.0, "hop of the energy", flag="endpoint-frame-shift", minimum=1, maximum=1000)
     high_fraction: float = option(0.4, "of the way from noise to peak level, in dB: certainly speech")
     low_fraction: float = option(0.15, "of the way from noise to peak level, in dB: the speech's edges")
-    low_db: float = option(6.0, "the edges are at least this far above the noise")
-    crossing_ms: float = option(150.0, "how far from an edge weak fricatives are looked for by their zero crossings", minimum=0)
-    max_gap_ms: float = option(250.0, "pauses inside a word up to this length are kept (stops, for example)", minimum=0)
-    padding_ms: float = option(50.0, "kept before and after the speech", minimum=0)
-    min_speech_ms: float = option(100.0, "shorter bursts are no speech", minimum=0)
-    min_range_db: float = option(10.0, "less than this between noise and peak: the whole recording is taken as one level")
+    low_db: float = option(6.0, "the edges are at least this far above the noise", minimum=0, maximum=100)
+    crossing_ms: float = option(150.0, "how far from an edge weak fricatives are looked for by their zero crossings", minimum=0, maximum=60000)
+    max_gap_ms: float = option(250.0, "pauses inside a word up to this length are kept (stops, for example)", minimum=0, maximum=60000)
+    padding_ms: float = option(50.0, "kept before and after the speech", minimum=0, maximum=60000)
+    min_speech_ms: float = option(100.0, "shorter bursts are no speech", minimum=0, maximum=60000)
+    min_range_db: float = option(10.0, "less than this between noise and peak: the whole recording is taken as one level", minimum=0, maximum=100)
 
     def __post_init__(self):
         check_fields(self)

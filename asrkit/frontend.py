@@ -19,27 +19,27 @@ class MfccConfig:
 
     preset: str = option("kaldi", "whose MFCC: Kaldi's, or librosa.feature.mfcc's", choices=("kaldi", "librosa"))
     sample_rate_hz: int = option(16000, "rate that recordings are resampled to", flag="sample-frequency", minimum=100, maximum=10_000_000)
-    frame_length_ms: float = option(25.0, "window", flag="frame-length")
-    frame_shift_ms: float = option(10.0, "hop", flag="frame-shift")
+    frame_length_ms: float = option(25.0, "window", flag="frame-length", minimum=0, maximum=1000)
+    frame_shift_ms: float = option(10.0, "hop", flag="frame-shift", minimum=0, maximum=1000)
     window_type: str = option(
         "povey", "window shape; the librosa preset takes hann", choices=("povey", "hamming", "hanning", "rectangular", "blackman", "sine")
     )
-    blackman_coeff: float = option(0.42, "constant of the blackman window")
-    preemphasis: float = option(0.97, "first-order high-pass (kaldi preset)", flag="preemphasis-coefficient")
+    blackman_coeff: float = option(0.42, "constant of the blackman window", minimum=0, maximum=1)
+    preemphasis: float = option(0.97, "first-order high-pass (kaldi preset)", flag="preemphasis-coefficient", minimum=0, maximum=1)
     remove_dc_offset: bool = option(True, "subtract each window's mean (kaldi preset)")
     round_to_power_of_two: bool = option(True, "pad the window to a power of two")
     snip_edges: bool = option(True, "only windows that lie wholly inside the recording")
-    dither: float = option(0.0, "Gaussian noise added to the samples, on the int16 scale; seeded by the recording (Kaldi: 1.0)", minimum=0)
-    num_mel_bins: int = option(23, "mel filters")
+    dither: float = option(0.0, "Gaussian noise added to the samples, on the int16 scale; seeded by the recording (Kaldi: 1.0)", minimum=0, maximum=32768)
+    num_mel_bins: int = option(23, "mel filters", minimum=1, maximum=1000)
     low_hz: float = option(20.0, "lowest edge of the filters", flag="low-freq")
     high_hz: float = option(0.0, "highest edge; 0 or less counts down from half the rate", flag="high-freq")
     vtln_low_hz: float = option(100.0, "accepted for Kaldi's sake; without warping it changes nothing", flag="vtln-low")
     vtln_high_hz: float = option(-500.0, "accepted for Kaldi's sake; without warping it changes nothing", flag="vtln-high")
-    num_ceps: int = option(13, "cepstra, C0 or the energy included")
-    cepstral_lifter: float = option(22.0, "liftering constant")
+    num_ceps: int = option(13, "cepstra, C0 or the energy included", minimum=1)
+    cepstral_lifter: float = option(22.0, "liftering constant", minimum=0, maximum=1000)
     use_energy: bool = option(True, "log energy in place of C0 (kaldi preset)")
     raw_energy: bool = option(True, "energy before preemphasis and window")
-    energy_floor: float = option(0.0, "least energy of a frame; 0 is none")
+    energy_floor: float = option(0.0, "least energy of a frame; 0 is none", minimum=0, maximum=1e10)
     htk_compat: bool = option(False, "HTK's order: energy or C0 last")
     subtract_mean: bool = option(False, "subtract the utterance's mean")
 
@@ -288,7 +288,10 @@ class FrontEnd:
 
     def difference(self, dim, mfcc):
         """How features of dimension `dim`, made with `mfcc` (None: not known), differ in kind; None if they do not."""
-        if mfcc is not None and self.mfcc is not None and mfcc != self.mfcc:
+        if (mfcc is None) != (self.mfcc is None):
+            known, unknown = ("the model's", "these") if mfcc is None else ("these", "the model's")
+            return f"how {known} were made is known, how {unknown} were is not (frontend.conf beside feats.scp says it; write it if they are alike)"
+        if mfcc != self.mfcc:
             names = [f.name for f in fields(MfccConfig) if getattr(mfcc, f.name) != getattr(self.mfcc, f.name)]
             return ", ".join(f"{n} is {getattr(mfcc, n)}, the model's is {getattr(self.mfcc, n)}" for n in names)
         if dim != self.dim:

@@ -1,10 +1,12 @@
-"""The inner loops over time: arrays in, arrays out. They check nothing and know nothing of words or files."""
+"""The inner loops over time: arrays in, arrays out. They check nothing and know nothing of words or files.
 
-import numba
+All utterances of a block advance together, one frame a step, and a step walks the diagonals of the transition
+matrix: a left-right model has two. No compiler is needed, so the first call is as quick as any other.
+"""
+
 import numpy as np
 
 
-@numba.njit(cache=True, nogil=True)
 def viterbi(log_obs, offsets, log_start, log_trans, log_exit):
     """Best state sequence of each utterance.
 
@@ -24,48 +26,37 @@ def viterbi(log_obs, offsets, log_start, log_trans, log_exit):
     path : int32 (N,)
         State of each frame; -1 where no path exists.
     """
-    num_utts = len(offsets) - 1
-    num_states = len(log_start)
-    scores = np.empty(num_utts)
+    order, first, active = _schedule(offsets)
+    arcs = _diagonals(log_trans)
+    back = np.full(log_obs.shape, -1, dtype=np.int32)
+    # The entry term: D(1, j) = p(1, j) + B(O(1), j); Rabiner (1989), eq. 32a in logs.
+    delta = log_start + log_obs[first]
+    for t in range(1, len(active)):
+        n = active[t]
+        rows = first[:n] + t
+        best = np.full((n, len(log_start)), -np.inf)
+        source = np.zeros(best.shape, dtype=np.int32)
+        for i, j, log_arc in arcs:
+            score = delta[:n, i] + log_arc
+            better = score > best[:, j]
+            best[:, j] = np.where(better, score, best[:, j])
+            source[:, j] = np.where(better, np.arange(i.start, i.stop), source[:, j])
+        delta[:n] = best + log_obs[rows]  # eq. 33a
+        back[rows] = source
+    final = delta + log_exit
+    state = final.argmax(axis=1)
+    scores = np.full(len(offsets) - 1, -np.inf)
+    scores[order] = final.max(axis=1)
     path = np.full(len(log_obs), -1, dtype=np.int32)
-    back = np.empty((len(log_obs), num_states), dtype=np.int32)
-    low, high = _predecessors(log_trans)
-    previous = np.empty(num_states)
-    current = np.empty(num_states)
-    for u in range(num_utts):
-        first, end = offsets[u], offsets[u + 1]
-        if first == end:
-            scores[u] = -np.inf
-            continue
-        # The entry term: D(1, j) = p(1, j) + B(O(1), j); Rabiner (1989), eq. 32a in logs.
-        for j in range(num_states):
-            previous[j] = log_start[j] + log_obs[first, j]
-        for t in range(first + 1, end):
-            for j in range(num_states):
-                best, argbest = -np.inf, low[j]
-                for i in range(low[j], high[j]):
-                    score = previous[i] + log_trans[i, j]
-                    if score > best:
-                        best, argbest = score, i
-                current[j] = best + log_obs[t, j]  # eq. 33a
-                back[t, j] = argbest
-            previous, current = current, previous
-        best, state = -np.inf, -1
-        for j in range(num_states):
-            score = previous[j] + log_exit[j]
-            if score > best:
-                best, state = score, j
-        scores[u] = best
-        if state < 0:
-            continue
-        for t in range(end - 1, first - 1, -1):
-            path[t] = state
-            if t > first:
-                state = back[t, state]
+    for t in range(len(active) - 1, -1, -1):
+        n = active[t]
+        rows = first[:n] + t
+        path[rows] = state[:n]
+        state[:n] = back[rows, state[:n]]
+    path[np.repeat(np.isneginf(scores), np.diff(offsets))] = -1
     return scores, path
 
 
-@numba.njit(cache=True, nogil=True)
 def forward_backward(log_obs, offsets, log_start, log_trans, log_exit):
     """Likelihoods and state occupancies, summed over all paths.
 
@@ -80,61 +71,65 @@ def forward_backward(log_obs, offsets, log_start, log_trans, log_exit):
     xi : (S, S)
         Expected number of i -> j transitions, summed over time and utterances.
     """
-    num_utts = len(offsets) - 1
-    num_states = len(log_start)
-    log_like = np.full(num_utts, -np.inf)
-    gamma = np.zeros((len(log_obs), num_states))
-    xi = np.zeros((num_states, num_states))
-    alpha = np.empty((len(log_obs), num_states))
-    beta = np.empty(num_states)
-    later = np.empty(num_states)
-    low, high = _predecessors(log_trans)
-    for u in range(num_utts):
-        first, end = offsets[u], offsets[u + 1]
-        if first == end:
-            continue
-        for j in range(num_states):
-            alpha[first, j] = log_start[j] + log_obs[first, j]  # Rabiner (1989), eq. 19
-        for t in range(first + 1, end):
-            for j in range(num_states):
-                total = -np.inf
-                for i in range(low[j], high[j]):
-                    total = np.logaddexp(total, alpha[t - 1, i] + log_trans[i, j])
-                alpha[t, j] = total + log_obs[t, j]  # eq. 20
-        total = -np.inf
-        for j in range(num_states):
-            total = np.logaddexp(total, alpha[end - 1, j] + log_exit[j])
-        log_like[u] = total
-        if total == -np.inf:
-            continue
-        for j in range(num_states):
-            later[j] = log_exit[j]
-            gamma[end - 1, j] = np.exp(alpha[end - 1, j] + later[j] - total)
-        for t in range(end - 2, first - 1, -1):
-            beta[:] = -np.inf
-            for j in range(num_states):
-                if later[j] + log_obs[t + 1, j] == -np.inf:
-                    continue
-                for i in range(low[j], high[j]):
-                    arc = log_trans[i, j] + log_obs[t + 1, j] + later[j]
-                    beta[i] = np.logaddexp(beta[i], arc)  # eq. 25
-                    xi[i, j] += np.exp(alpha[t, i] + arc - total)  # eq. 37
-            for i in range(num_states):
-                later[i] = beta[i]
-                gamma[t, i] = np.exp(alpha[t, i] + beta[i] - total)  # eq. 27
+    order, first, active = _schedule(offsets)
+    last = first + np.diff(offsets)[order] - 1
+    arcs = _diagonals(log_trans)
+    alpha = np.empty(log_obs.shape)
+    alpha[first] = log_start + log_obs[first]  # Rabiner (1989), eq. 19
+    for t in range(1, len(active)):
+        rows = first[: active[t]] + t
+        total = np.full((len(rows), len(log_start)), -np.inf)
+        for i, j, log_arc in arcs:
+            total[:, j] = np.logaddexp(total[:, j], alpha[rows - 1][:, i] + log_arc)
+        alpha[rows] = total + log_obs[rows]  # eq. 20
+    log_like = np.full(len(offsets) - 1, -np.inf)
+    log_like[order] = np.logaddexp.reduce(alpha[last] + log_exit, axis=1)
+    # Without any path nothing is expected: exp(-inf) is zero whatever stands before.
+    norm = np.where(np.isneginf(log_like), np.inf, log_like)[order, None]
+    gamma = np.zeros(log_obs.shape)
+    gamma[last] = np.exp(alpha[last] + log_exit - norm)
+    xi = np.zeros(log_trans.shape)
+    later = np.tile(log_exit, (len(order), 1))
+    for t in range(len(active) - 2, -1, -1):
+        n = active[t + 1]
+        rows = first[:n] + t
+        after = log_obs[rows + 1] + later[:n]
+        beta = np.full(after.shape, -np.inf)
+        for i, j, log_arc in arcs:
+            arc = log_arc + after[:, j]
+            beta[:, i] = np.logaddexp(beta[:, i], arc)  # eq. 25
+            passed = np.exp(alpha[rows][:, i] + arc - norm[:n]).sum(axis=0)  # eq. 37
+            xi[np.arange(i.start, i.stop), np.arange(j.start, j.stop)] += passed
+        later[:n] = beta
+        gamma[rows] = np.exp(alpha[rows] + beta - norm[:n])  # eq. 27
     return log_like, gamma, xi
 
 
-@numba.njit(cache=True, nogil=True)
-def _predecessors(log_trans):
-    """For each state the half-open range of states with an arc into it: left-right models have two."""
+def _schedule(offsets):
+    """Which utterances take part in each step.
+
+    Returns
+    -------
+    order : int64 (V,)
+        The utterances that have frames, longest first.
+    first : int64 (V,)
+        Their first rows.
+    active : list of int
+        active[t]: how many of them, from the longest on, have a frame t.
+    """
+    lengths = np.diff(offsets)
+    order = np.argsort(-lengths, kind="stable")[: np.count_nonzero(lengths)]
+    longest = lengths[order[0]] if len(order) else 0
+    active = np.searchsorted(-lengths[order], -np.arange(longest), side="left")
+    return order, offsets[:-1][order], active.tolist()
+
+
+def _diagonals(log_trans):
+    """(from, to, log-probabilities) of each diagonal that has an arc: slices of states, lowest predecessor first."""
     num_states = len(log_trans)
-    low = np.zeros(num_states, dtype=np.int64)
-    high = np.zeros(num_states, dtype=np.int64)
-    for j in range(num_states):
-        for i in range(num_states):
-            if log_trans[i, j] > -np.inf:
-                if high[j] == 0:
-                    low[j] = i
-                high[j] = i + 1
-    return low, high
+    arcs = []
+    for k in range(num_states - 1, -num_states, -1):
+        log_arc = np.diagonal(log_trans, k)
+        if np.isfinite(log_arc).any():
+            arcs.append((slice(max(0, -k), num_states - max(0, k)), slice(max(0, k), num_states - max(0, -k)), log_arc))
+    return arcs

@@ -26,4 +26,11 @@ def ordered_map(function, items, *, jobs=1, label=None):
         )
     else:
         results = map(function, items)
-    yield from tqdm(results, total=len(items), desc=label, disable=None, file=sys.stderr, leave=False)
+    try:
+        yield from tqdm(results, total=len(items), desc=label, disable=None, file=sys.stderr, leave=False)
+    except BaseException:
+        if jobs > 1:  # stopped in the middle: no process may outlive us
+            from joblib.externals.loky import get_reusable_executor
+
+            get_reusable_executor().shutdown(wait=False, kill_workers=True)
+        raise

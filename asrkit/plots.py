@@ -37,7 +37,7 @@ def _save(figure, path):
 
 
 @_styled
-def plot_confusion(report, path):
+def plot_confusion(report, path, name=None):
     """Draw the confusion matrix of an `ErrorReport`.
 
     Blue cells are right, red ones wrong; the shade is the share of the row (of what was said), red on a scale
@@ -91,14 +91,14 @@ def plot_confusion(report, path):
     low, high = report.interval
     total = report.total
     axes.set_title(
-        f"word error rate {100 * report.wer:.2f} %\n"
+        f"{name + ': ' if name else ''}word error rate {100 * report.wer:.2f} %\n"
         f"{total.errors} of {total.words} words, 95 % interval {100 * low:.2f} to {100 * high:.2f} %"
     )
     _save(figure, path)
 
 
 @_styled
-def plot_training_curves(curves, path):
+def plot_training_curves(curves, path, title=None):
     """Draw the objective of every word's training over the iterations.
 
     Parameters
@@ -110,7 +110,7 @@ def plot_training_curves(curves, path):
     figure = Figure(figsize=(7, 4.4), layout="constrained")
     axes = figure.add_subplot()
     colours = matplotlib.colormaps["tab10" if len(curves) <= 10 else "turbo"]
-    ends, changes = [], {}
+    ends, split = [], False
     for number, (word, points) in enumerate(curves.items()):
         colour = colours(number if len(curves) <= 10 else number / (len(curves) - 1))
         iterations, objective = [p[0] for p in points], [p[1] for p in points]
@@ -118,7 +118,7 @@ def plot_training_curves(curves, path):
         for before, point in zip(points, points[1:]):
             if len(point) > 2 and point[2] != before[2]:
                 axes.plot(*point[:2], "o", markersize=4.5, markerfacecolor="white", markeredgecolor=colour)
-                changes.setdefault(point[2], []).append(point[0])
+                split = True
         if points:
             ends.append((objective[-1], iterations[-1], word, colour))
     low, high = axes.get_ylim()
@@ -130,12 +130,9 @@ def plot_training_curves(curves, path):
             annotation_clip=False, fontsize=min(9, 200 / max(len(ends), 1)),
             arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.5, "alpha": 0.6},
         )
-    for number, iterations in changes.items():  # once a size, over the middle of its rings: words grow at their own time
-        axes.text(
-            np.median(iterations), 1.01, number, transform=axes.get_xaxis_transform(), ha="center", va="bottom", color=GREY, fontsize=8,
-        )
-    axes.set_xlabel("iteration" + (" (rings: from here on with as many Gaussians as stands above)" if changes else ""))
+    axes.set_xlabel("iteration" + (" (rings: mixtures split, more Gaussians from here on)" if split else ""))
     axes.set_ylabel("log-likelihood per frame")
+    axes.set_title(title or "")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(axis="y", color="0.92", linewidth=0.6)
     _save(figure, path)

@@ -168,8 +168,8 @@ def test_no_archive(tmp_path, data):
     ("spec", "message"),
     [
         ("{0}/missing.ark:5", "missing.ark: cannot be read: No such file"),
-        ("{0}", "cannot be read: Is a directory"),
-        ("{0}:0", "cannot be read: Is a directory"),
+        ("{0}", "not a file"),
+        ("{0}:0", "not a file"),
         ("{0}/empty", "nothing at that place, the archive is cut off"),
         (" ", "the entry names no file"),
     ],

@@ -229,3 +229,49 @@ def test_model_with_arrays_missing_or_a_family_nobody_knows(trained, tmp_path):
     for name in ("a", "b"):
         with pytest.raises(DataError, match="does not fit"):
             read_model(tmp_path / f"{name}.npz")
+
+
+def edited(trained, tmp_path, change):
+    meta, arrays = read_npz(trained / "final.npz", "model")
+    change(meta, arrays)
+    write_npz(tmp_path / "edited.npz", "model", meta, arrays)
+    return tmp_path / "edited.npz"
+
+
+@pytest.mark.parametrize("change, says", [
+    (lambda meta, arrays: arrays.update({"a/means": arrays["a/means"] * np.nan}), "word 'a': means holds NaN"),
+    (lambda meta, arrays: arrays.update({"a/variances": -arrays["a/variances"]}), "variances are not all positive"),
+    (lambda meta, arrays: arrays.update({"b/log_start": np.tile(arrays["b/log_start"], 50)}), "word 'b': log_trans is"),
+    (lambda meta, arrays: arrays.update({"b/log_exit": arrays["b/log_exit"][:-1]}), "log_exit is"),
+    (lambda meta, arrays: arrays.update({"b/log_trans": arrays["b/log_trans"] + 1}), "does not sum to one"),
+    (lambda meta, arrays: arrays.update({"b/means": arrays["b/means"].astype(np.float32)}), "means is float32"),
+    (lambda meta, arrays: meta.update(words=[]), "no vocabulary"),
+    (lambda meta, arrays: meta.update(words=["a", "a"]), "no vocabulary"),
+    (lambda meta, arrays: meta.update(family="__init__"), "no family '__init__'"),
+    (lambda meta, arrays: meta.update(config=5), "does not fit"),
+    (lambda meta, arrays: meta["config"]["family"].update(variance_floor=-3), "--variance-floor=-3 is less than 0"),
+    (lambda meta, arrays: meta["frontend"].update(transform=None), "does not fit"),
+    (lambda meta, arrays: meta["frontend"]["transform"].update(delta_order=1), "means is float64"),
+])
+def test_edited_models_are_refused_before_anything_is_computed(trained, tmp_path, change, says):
+    with pytest.raises(DataError, match=r"edited\.npz") as refused:
+        read_model(edited(trained, tmp_path, change))
+    assert says in str(refused.value)
+
+
+@pytest.mark.parametrize("word", [".codebook", "the-codebook", "__meta__", "../../x"])
+def test_words_with_odd_names_survive_their_model_file(tmp_path, feats, word):
+    text = {utt: word if utt[0] == "a" else "b" for utt in feats}
+    train = write_dir(tmp_path / "train", feats, text)
+    assert asrkit("train-codebook", train, tmp_path / "exp", "--codebook-size", "4") == 0
+    assert asrkit("train", train, tmp_path / "exp", "--family", "dhmm", "--num-states", "3") == 0
+    assert word in read_model(tmp_path / "exp").words
+
+
+def test_a_failing_decode_leaves_no_old_hypotheses(tmp_path, feats, text, trained, capsys):
+    test = write_dir(tmp_path / "test", feats, text)
+    assert asrkit("decode", trained, test, trained / "decode") == 0
+    (trained / "decode" / "decode.json").unlink()
+    (trained / "decode" / "decode.json").mkdir()
+    fails(capsys, "decode", trained, test, trained / "decode", says=["decode.json", "cannot be written"])
+    assert not (trained / "decode" / "hyp").exists()

@@ -84,7 +84,7 @@ def test_save_and_load_is_identity(name, family, tmp_path):
     codebook = Codebook(np.eye(NUM_SYMBOLS, 3), np.ones(3)) if family.OBSERVATIONS == "codes" else None
     config = {"family": vars(small_config(family)), "train": vars(TrainConfig())}
     model_set = ModelSet(name, ("a/b", "zwölf"), {"a/b": model, "zwölf": model}, config, codebook,
-                         FrontEnd(3, None, TransformConfig()), "0" * 64)
+                         FrontEnd(1, None, TransformConfig()), "0" * 64)
     for path in (tmp_path / "one.npz", tmp_path / "two.npz"):
         write_model(path, model_set)
     assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()

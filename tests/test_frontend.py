@@ -241,9 +241,11 @@ def test_transform_normalises_before_the_deltas():
 def test_front_end_says_what_differs():
     own = FrontEnd(13, MfccConfig(), TransformConfig())
     assert own.difference(13, MfccConfig()) is None
-    assert own.difference(13, None) is None
-    assert FrontEnd(13, None, TransformConfig()).difference(13, MfccConfig(num_ceps=12)) is None
-    assert own.difference(39, None) == "dimension is 39, the model's is 13"
+    given = FrontEnd(13, None, TransformConfig())
+    assert given.difference(13, None) is None
+    assert own.difference(13, None).startswith("how the model's were made is known, how these were is not")
+    assert given.difference(13, MfccConfig()).startswith("how these were made is known, how the model's were is not")
+    assert given.difference(39, None) == "dimension is 39, the model's is 13"
     other = MfccConfig(preset="librosa", dither=1.0)
     assert own.difference(13, other) == "preset is librosa, the model's is kaldi, dither is 1.0, the model's is 0.0"
 

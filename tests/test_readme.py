@@ -15,6 +15,10 @@ TOP = Path(__file__).resolve().parents[1]
 BLOCKS = re.findall(r"```bash\n(.*?)```", (TOP / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
 
 
+def test_no_place_is_left_open():
+    assert not re.search(r"@[A-Z]+@|TODO|XXX", (TOP / "README.md").read_text(encoding="utf-8"))
+
+
 def test_opens_with_the_two_commands():
     assert BLOCKS[0] == "pip install -e . && egs/digits/run.sh\n"
     assert BLOCKS[1] == "pip install -e '.[test]' && python -m pytest\n"

@@ -424,7 +424,7 @@ def test_foreign_decoding_is_refused_where_nothing_would_be_scored(folders, caps
     data, out = folders
     (out / "hyp").write_text("x yes\n")
     assert run("score", data, out, "--mode", "present") == 1
-    assert "nothing to score" in capsys.readouterr().err
+    assert "was another directory decoded?" in capsys.readouterr().err
 
 
 def write_tables(folder, **tables):

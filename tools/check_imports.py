@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "families": {"models", "codebook", "config"},
     "training": {"families", "config"},
     "decoding": {"models"},
-    "io": {"errors", "config", "models", "families", "codebook", "endpoint", "frontend"},
+    "io": {"errors", "config", "models", "families", "training", "codebook", "endpoint", "frontend"},
     "bin": {
         "errors", "config", "io", "parallel", "plots", "families", "models", "training", "decoding", "frontend", "endpoint", "codebook",
         "scoring",

@@ -33,13 +33,11 @@ def add_arguments(parser):
     parser.add_argument("dir", metavar="DIR", help="data directory with the reference in text")
     parser.add_argument("out_a", metavar="OUT_A", help="decode folder of system A")
     parser.add_argument("out_b", metavar="OUT_B", help="decode folder of system B")
-    add_flag(parser, "replications", 10000, "test sets the bootstrap draws")
+    add_flag(parser, "replications", 10000, "test sets the bootstrap draws", minimum=1, maximum=1000000)
     add_flag(parser, "seed", 0, "seed of the bootstrap", minimum=0)
 
 
 def main(args):
-    if args.replications < 1 or args.seed < 0:
-        raise UsageError("--replications must be at least 1, --seed at least 0")
     data = read_data_dir(args.dir, require=("text",))
     if not any(data.text.values()):
         raise DataError(f"{args.dir}/text: no words, nothing to compare")

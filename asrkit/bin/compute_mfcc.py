@@ -15,12 +15,12 @@ import numpy as np
 
 from asrkit.config import add_flag, add_options, format_conf, from_args
 from asrkit.errors import DataError, UsageError
-from asrkit.io.features import MFCC_RECORD, ReadConfig, check_skipped, first_reasons, summary
+from asrkit.io.features import MFCC_RECORD, ReadConfig, check_skipped, first_reasons, summary, unusable
 from asrkit.frontend import MfccConfig, compute_mfcc
 from asrkit.io.archive import write_archive
 from asrkit.io.audio import read_audio
 from asrkit.io.data_dir import read_data_dir
-from asrkit.io.files import atomic_write, c_sorted, read_table, write_table
+from asrkit.io.files import atomic_write, c_sorted, read_table, remove, write_table
 from asrkit.parallel import ordered_map
 
 EXAMPLE = "example: asrkit compute-mfcc data/train --config conf/mfcc.conf --nj 2"
@@ -37,7 +37,7 @@ def add_arguments(parser):
     add_flag(parser, "strict", False, "refuse recordings with several channels")
     add_flag(parser, "allow-downsample", True, "resample recordings of a higher rate; false skips them")
     add_flag(parser, "allow-upsample", True, "resample recordings of a lower rate, with a warning; false skips them")
-    add_flag(parser, "min-duration", 0.0, "skip utterances shorter than this, in seconds")
+    add_flag(parser, "min-duration", 0.0, "skip utterances shorter than this, in seconds", minimum=0)
     add_flag(parser, "compress", 0, "Kaldi's compression method: 1, 2, 3 or 5; 0 stores float32")
     add_options(parser, ReadConfig)
     add_options(parser, MfccConfig, "MFCC")
@@ -57,11 +57,13 @@ def main(args):
         allowed=(args.allow_downsample, args.allow_upsample), min_duration_s=args.min_duration,
     )
     results = ordered_map(extract, chunks, jobs=args.nj, label=f"MFCC, {CHUNK} recordings a step")
-    skipped, frames, durations, slow = {}, {}, {}, []
+    skipped, frames, durations, slow, several = {}, {}, {}, [], []
 
     def usable(count):
         for _ in range(count):
-            for utt, feats, duration_s, rate, reason in next(results):
+            for utt, feats, duration_s, rate, channels, reason in next(results):
+                if channels > 1:
+                    several.append(utt)
                 if reason:
                     skipped[utt] = reason
                     continue
@@ -70,38 +72,51 @@ def main(args):
                     slow.append(utt)
                 yield utt, feats
 
-    for name in ("feats.scp", "cmvn.scp"):
-        retire(data.path / name)
-    scp, arks = {}, []
-    stem = data.path / "data" / f"raw_mfcc_{data.path.resolve().name}"
+    # Under names of their own until all is known to be well: the old features stay whole if this breaks off.
+    stem = f"raw_mfcc_{data.path.resolve().name}"
+    new = [data.path / "data" / f".{stem}.{job}.ark" for job in range(1, args.nj + 1)]
     try:
-        for job, part in enumerate(np.array_split(np.arange(len(chunks)), args.nj), 1):
-            ark = Path(f"{stem}.{job}.ark")
-            job_scp = Path(f"{stem}.{job}.scp")
-            write_archive(ark, job_scp, usable(len(part)), compression=args.compress or None)
-            arks += [ark, job_scp]
-            scp.update(read_table(job_scp, check_sorted=False))  # in the order of the recordings
+        for ark, part in zip(new, np.array_split(np.arange(len(chunks)), args.nj), strict=True):
+            write_archive(ark, ark.with_suffix(".scp"), usable(len(part)), compression=args.compress or None)
         check_skipped(skipped, read.max_skipped, "computed", len(frames))
         if not frames:
             raise DataError(f"{data.path}: no recording could be used{first_reasons(skipped)}")
-    except BaseException:
-        for path in arks:
-            path.unlink()
-        raise
+        for name in ("feats.scp", "cmvn.scp"):
+            retire(data.path / name)
+        scp = publish(new)
+    finally:
+        for ark in new:
+            remove(ark)
+            remove(ark.with_suffix(".scp"))
+    warn_of_channels(several, args.channel)
     if slow:
         log.warning(
             "%d recordings (%s, ...) have a lower rate than --sample-frequency=%d: resampled, but their upper band is empty",
             len(slow), slow[0], config.sample_rate_hz,
         )
-    write_table(data.path / "feats.scp", scp)
     write_table(data.path / "utt2num_frames", frames)
     write_table(data.path / "utt2dur", durations)
     with atomic_write(data.path / "frame_shift") as stream:
         stream.write(f"{config.frame_shift_ms / 1000:g}\n")
     with atomic_write(data.path / MFCC_RECORD) as stream:
         stream.write(format_conf(config))
+    write_table(data.path / "feats.scp", scp)  # last: where it is, the others are
     print(f"{summary('computed', len(frames), skipped)}: {sum(frames.values())} frames in {data.path / 'feats.scp'}")
     return 0
+
+
+def publish(arks):
+    """Give arks and their scp files the names without the leading dot; returns their entries together."""
+    entries = {}
+    for ark in arks:
+        final = Path(os.path.abspath(ark.with_name(ark.name[1:])))
+        own = read_table(ark.with_suffix(".scp"), check_sorted=False)  # in the order of the recordings
+        own = {utt: f"{final}:{spec.rpartition(':')[2]}" for utt, spec in own.items()}
+        os.replace(ark, final)
+        with atomic_write(final.with_suffix(".scp")) as stream:
+            stream.writelines(f"{utt} {spec}\n" for utt, spec in own.items())
+        entries.update(own)
+    return entries
 
 
 def recordings(data):
@@ -128,6 +143,12 @@ def cut(samples, rate_hz, start_s, end_s):
     return samples[int(round(start_s * rate_hz)) : int(round(end_s * rate_hz))]
 
 
+def warn_of_channels(utts, channel):
+    """One warning for all recordings with several channels, where one each would bury the rest."""
+    if utts:
+        log.warning("%d recordings (%s, ...) have several channels: channel %d is used (--channel, --strict)", len(utts), utts[0], channel)
+
+
 def rate_reason(own_hz, wanted_hz, allow_downsample, allow_upsample):
     """Why a recording's rate is refused, or None."""
     if own_hz > wanted_hz and not allow_downsample:
@@ -147,21 +168,23 @@ def silence_reason(samples):
 
 
 def extract_chunk(chunk, config, base, channel, strict, allow_pipes, allowed, min_duration_s):
-    """Features of some recordings: (utt, feats or None, duration in s, own rate in Hz, reason or None)."""
+    """Features of some recordings: (utt, feats or None, duration in s, own rate in Hz, channels, reason or None)."""
     out = []
     for _, rxfilename, parts in chunk:
+        channels = [1]
         try:
             samples, own_rate = read_audio(
-                rxfilename, rate=config.sample_rate_hz, base=base, channel=channel, strict=strict, allow_pipes=allow_pipes
+                rxfilename, rate=config.sample_rate_hz, base=base, channel=channel, strict=strict, allow_pipes=allow_pipes,
+                on_channels=channels.append,
             )
         except DataError as error:
-            out += [(utt, None, 0.0, 0, str(error)) for utt, _, _ in parts]
+            out += [(utt, None, 0.0, 0, 1, str(error)) for utt, _, _ in parts]
             continue
         for utt, start_s, end_s in parts:
             try:
                 part = cut(samples, config.sample_rate_hz, start_s, end_s)
             except DataError as error:
-                out.append((utt, None, 0.0, 0, str(error)))
+                out.append((utt, None, 0.0, 0, 1, str(error)))
                 continue
             reason = silence_reason(part) or rate_reason(own_rate, config.sample_rate_hz, *allowed)
             if len(part) < min_duration_s * config.sample_rate_hz:
@@ -169,9 +192,10 @@ def extract_chunk(chunk, config, base, channel, strict, allow_pipes, allowed, mi
             feats = None
             if reason is None:
                 feats = compute_mfcc(part, config)
+                reason = unusable(feats)
                 if not len(feats):
                     reason = f"{len(part) / config.sample_rate_hz:.3f} s, shorter than one window"
-            out.append((utt, feats, len(part) / config.sample_rate_hz, own_rate, reason))
+            out.append((utt, feats, len(part) / config.sample_rate_hz, own_rate, channels[-1], reason))
     return out
 
 

@@ -14,7 +14,7 @@ from asrkit.config import add_flag, add_options, from_args
 from asrkit.decoding import CHUNK, best_words, no_path_reason, score_words
 from asrkit.io.features import ReadConfig, read_features, summary
 from asrkit.io.archive import write_archive
-from asrkit.io.files import atomic_write, write_table
+from asrkit.io.files import atomic_write, remove, write_table
 from asrkit.io.model_file import read_model
 from asrkit.parallel import ordered_map
 
@@ -47,6 +47,8 @@ def main(args):
             else:
                 hyps[utt] = word
     out = Path(args.out)
+    for old in ("hyp", "wer_1"):  # of an earlier decoding: must not stand beside new scores if this one breaks off
+        remove(out / old)
     write_archive(out / "scores.ark", out / "scores.scp", scores.items())
     write_table(out / "words.txt", {word: index for index, word in enumerate(model_set.words)})
     write_table(out / "skipped", skipped)

@@ -7,7 +7,7 @@ DIR/endpoint.conf and travel from there into every model, for `asrkit recognize`
 
 import functools
 
-from asrkit.bin.compute_mfcc import CHUNK
+from asrkit.bin.compute_mfcc import CHUNK, warn_of_channels
 from asrkit.config import add_flag, add_options, format_conf, from_args
 from asrkit.endpoint import EndpointConfig, detect_endpoints
 from asrkit.errors import DataError
@@ -40,16 +40,19 @@ def main(args):
     detect = functools.partial(
         detect_chunk, config=config, base=data.path, channel=args.channel, strict=args.strict, allow_pipes=read.allow_pipes
     )
-    segments, skipped = {}, {}
+    segments, skipped, several = {}, {}, []
     spoken_s = total_s = 0.0
     for results in ordered_map(detect, chunks, jobs=args.nj, label=f"endpoints, {CHUNK} recordings a step"):
-        for utt, ends, duration_s, reason in results:
+        for utt, ends, duration_s, channels, reason in results:
+            if channels > 1:
+                several.append(utt)
             if reason:
                 skipped[utt] = reason
                 continue
             segments[utt] = f"{utt} {ends[0]:.3f} {ends[1]:.3f}"
             spoken_s += ends[1] - ends[0]
             total_s += duration_s
+    warn_of_channels(several, args.channel)
     check_skipped(skipped, read.max_skipped, "found", len(segments))
     if not segments:  # an empty table would say that the recordings are not cut at all
         raise DataError(f"{data.path}: no recording with speech in it{first_reasons(skipped)}")
@@ -61,14 +64,17 @@ def main(args):
 
 
 def detect_chunk(chunk, config, base, channel, strict, allow_pipes):
-    """(utt, (start_s, end_s) or None, duration in s, reason or None) of some recordings."""
+    """(utt, (start_s, end_s) or None, duration in s, channels, reason or None) of some recordings."""
     out = []
     for utt, rxfilename in chunk:
+        channels = [1]
         try:
-            samples, rate = read_audio(rxfilename, base=base, channel=channel, strict=strict, allow_pipes=allow_pipes)
+            samples, rate = read_audio(
+                rxfilename, base=base, channel=channel, strict=strict, allow_pipes=allow_pipes, on_channels=channels.append
+            )
         except DataError as error:
-            out.append((utt, None, 0.0, str(error)))
+            out.append((utt, None, 0.0, 1, str(error)))
             continue
         ends = detect_endpoints(samples, rate, config)
-        out.append((utt, ends, len(samples) / rate, None if ends else "no speech found"))
+        out.append((utt, ends, len(samples) / rate, channels[-1], None if ends else "no speech found"))
     return out

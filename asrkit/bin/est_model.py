@@ -25,7 +25,10 @@ def main(args):
     config, empty = model_set.family_config, empty_block(model_set)
     models, log_like, frames = {}, 0.0, 0
     for word, model in model_set.models.items():
-        stats = model.accumulate(empty).filled(sums[word])
+        try:
+            stats = model.accumulate(empty).filled(sums[word])
+        except (KeyError, ValueError) as error:
+            raise DataError(f"{args.stats}: no statistics of this model: word '{word}': {error} (accumulate again)") from None
         log_like, frames = log_like + stats.log_like, frames + stats.frames
         models[word] = model.estimate(stats, config)
         if args.grow:

@@ -1,8 +1,10 @@
 """Recognise recordings: one line `file word loglik margin` each.
 
-loglik is the natural log-likelihood of the recording under the winning word, margin its lead over the runner-up.
-The speech is found in the recording first, with the settings of the training (--endpoint false takes all of it). A recording in which none is found,
-or that is too short for every word, gets the word `-`, the reason on stderr, and exit status 1.
+loglik is the natural log-likelihood of the recording under the winning word, margin its lead over the runner-up;
+it grows with the recording's length and is no confidence: a word that no model knows, or noise, gets a word, too.
+The speech is found in the recording first, with the settings of the training where that looked for it
+(--endpoint false takes all of the recording). A recording in which none is found, or that is too short for every
+word, gets the word `-`, the reason on stderr, and exit status 1.
 """
 
 import sys
@@ -13,6 +15,7 @@ from asrkit.decoding import best_words, no_path_reason, score_words
 from asrkit.endpoint import EndpointConfig, detect_endpoints
 from asrkit.errors import DataError
 from asrkit.frontend import compute_mfcc, transform
+from asrkit.io.features import unusable
 from asrkit.io.audio import read_audio
 from asrkit.io.model_file import read_model
 
@@ -65,6 +68,8 @@ def hear(path, frontend, endpoint, channel, strict):
             raise DataError(f"{path}: no speech found (--endpoint false takes the whole recording)")
         samples = samples[int(ends[0] * rate_hz) : int(ends[1] * rate_hz)]
     feats = compute_mfcc(samples, frontend.mfcc)
+    if len(feats) and unusable(feats):
+        raise DataError(f"{path}: {unusable(feats)} (record or convert it again)")
     if not len(feats):
         raise DataError(f"{path}: {len(samples) / rate_hz:.3f} s, shorter than one window")
     return transform(feats, frontend.transform)

@@ -41,7 +41,8 @@ def main(args):
         pictures.append((f"confusion_{system['name']}.png", f"{system['name']}: what was said (rows) and what was heard (columns)"))
         copy(system["decode"] / "confusion.png", out / pictures[-1][0])
         pictures.append((f"training_{system['name']}.png", f"{system['name']}: the objective of every word's training, iteration by iteration"))
-        draw(functools.partial(plots.plot_training_curves, read_curves(system["exp"] / "train.jsonl")), out / pictures[-1][0])
+        curves = read_curves(system["exp"] / "train.jsonl")
+        draw(functools.partial(plots.plot_training_curves, curves, title=f"{system['name']}: training"), out / pictures[-1][0])
     caption = draw_alignment(systems, args, out / "alignment.png")
     if caption:
         pictures.append(("alignment.png", caption))
@@ -58,11 +59,14 @@ def main(args):
 def read_system(decode):
     """What the table says of one decode folder."""
     exp = decode.parent
+    seconds = read_json(exp / "train.json", "asrkit train")["seconds"]
+    if (exp / "codebook.json").exists():  # a codebook of its own is part of the training
+        seconds += read_json(exp / "codebook.json", "asrkit train-codebook")["seconds"]
     return {
         "name": exp.name, "decode": decode, "exp": exp,
         "report": read_json(decode / "report.json", "asrkit score"),
         "decoded": read_json(decode / "decode.json", "asrkit decode"),
-        "trained": read_json(exp / "train.json", "asrkit train"),
+        "train_s": seconds,
     }
 
 
@@ -84,8 +88,8 @@ def table(systems, title):
         report = system["report"]
         low, high = report["interval"]
         lines.append(
-            f"{system['name']:<{width}}  {report['errors']:6d}  {report['total']:6d}  {100 * report['wer']:7.2f}"
-            f"  [{100 * low:5.2f}, {100 * high:5.2f}]  {system['trained']['seconds']:8.1f}  {system['decoded']['seconds']:8.1f}"
+            f"{system['name']:<{width}}  {report['errors']:6d}  {report['total']:6d}  {100 * (report['wer'] or 0):7.2f}"
+            f"  [{100 * low:5.2f}, {100 * high:5.2f}]  {system['train_s']:8.1f}  {system['decoded']['seconds']:8.1f}"
         )
     return lines
 
@@ -155,7 +159,9 @@ def spectrogram(features, utt, num_frames):
     segment = data.segments.get(utt)
     recording = segment.recording if segment else utt
     if recording in data.wav:
-        samples, rate_hz = read_audio(data.wav[recording], base=data.path)
+        heard_hz = features.frontend.mfcc.sample_rate_hz if features.frontend.mfcc else None  # no more than the model hears
+        samples, own_hz = read_audio(data.wav[recording], rate=heard_hz, base=data.path)
+        rate_hz = heard_hz or own_hz
         if segment:
             samples = samples[int(segment.start_s * rate_hz) : None if segment.end_s < 0 else int(segment.end_s * rate_hz)]
         hop, num_fft = round(shift_s * rate_hz), 1 << (round(0.025 * rate_hz) - 1).bit_length()

@@ -48,7 +48,11 @@ def add_arguments(parser):
 def main(args):
     data, out = read_data_dir(args.dir, require=("text",)), Path(args.out)
     skipped = read_table(out / "skipped") if (out / "skipped").exists() else {}
+    if not (out / "hyp").exists():
+        raise DataError(f"{out / 'hyp'}: no such file (asrkit decode makes it; give its folder, such as exp/gmm/decode_test)")
     hyps = read_table(out / "hyp")
+    if hyps and not hyps.keys() & data.text.keys():
+        raise DataError(f"{out / 'hyp'}: none of its {len(hyps)} utterances is in {args.dir}/text (was another directory decoded?)")
     try:
         report = compute_errors(
             data.text, hyps, {utt: data.speaker(utt) for utt in data.text}, args.mode,
@@ -130,7 +134,7 @@ def write_reports(report, skipped, out):
         table.writerow(["reference", *report.words, NO_DECISION])
         table.writerows([word, *row] for word, row in zip(report.words, report.confusion.tolist()))
     with atomic_write(out / "confusion.png", "wb") as stream:
-        plot_confusion(report, stream)
+        plot_confusion(report, stream, out.resolve().parent.name)
 
 
 def summary(report, skipped):

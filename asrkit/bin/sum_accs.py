@@ -17,6 +17,8 @@ def main(args):
         more, model_hash = read_stats(path)
         if model_hash != belongs:
             raise DataError(f"{path}: made with another model than {args.stats[0]} (accumulate both with the same)")
+        if {w: {n: a.shape for n, a in s.items()} for w, s in more.items()} != {w: {n: a.shape for n, a in s.items()} for w, s in total.items()}:
+            raise DataError(f"{path}: words or shapes other than in {args.stats[0]} (accumulate again)")
         total = {word: {name: array + more[word][name] for name, array in arrays.items()} for word, arrays in total.items()}
     write_stat_arrays(args.out, total, belongs)
     print(f"added {len(args.stats)} files into {args.out}")

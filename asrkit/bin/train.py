@@ -7,6 +7,7 @@ A dhmm uses EXP/codebook.npz where `asrkit train-codebook` has made one, and mak
 
 import functools
 import json
+import logging
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -18,12 +19,16 @@ from asrkit.config import add_flag, add_options, from_args
 from asrkit.errors import DataError
 from asrkit.io.features import ReadConfig, check_skipped, read_features, summary
 from asrkit.frontend import TransformConfig
-from asrkit.io.files import atomic_write, c_sorted
+from asrkit.io.files import atomic_write, c_sorted, remove
 from asrkit.io.model_file import ModelSet, read_codebook, write_model
 from asrkit.parallel import ordered_map
 from asrkit.training import TrainConfig, train_word
 
 EXAMPLE = "example: asrkit train data/train exp/chmm --family chmm --config conf/chmm.conf --nj 2"
+
+FEW = 5  # recordings of a word below which a model is hardly one
+
+log = logging.getLogger("asrkit")
 
 
 def add_arguments(parser):
@@ -52,6 +57,9 @@ def main(args):
     features, family_config, train_config, codebook = prepare(args)
     read, exp = from_args(ReadConfig, args), Path(args.exp)
     blocks = word_blocks(features, codebook.quantize if codebook else None)
+    few = [word for word, block in blocks.items() if len(block.utts) < FEW]
+    if few:
+        log.warning("%d words have fewer than %d recordings (%s, ...): expect errors", len(few), FEW, few[0])
     train = functools.partial(train_one, args.family, family_config, train_config)
     work = [(word, index, block) for index, (word, block) in enumerate(blocks.items())]
     models, lines, skipped = {}, [], dict(features.skipped)
@@ -59,8 +67,13 @@ def main(args):
         models[word] = model
         lines += entries
         skipped.update(too_short(blocks[word], model))
+        log.info(
+            "%s: %d iterations, %.3f a frame over %d utterances, %s", word, len(entries), entries[-1]["per_frame"],
+            entries[-1]["utts"], entries[-1]["ending"],
+        )
     used = len(features.feats) + len(features.skipped) - len(skipped)
     check_skipped(skipped, read.max_skipped, "trained on", used)
+    remove(exp / "final.npz")  # of an earlier training: must not stand beside the new log if writing breaks off
     with atomic_write(exp / "train.jsonl") as stream:
         stream.writelines(json.dumps(line, sort_keys=True) + "\n" for line in lines)
     with atomic_write(exp / "num_jobs") as stream:
@@ -97,12 +110,13 @@ def model_set(family_name, models, family_config, train_config, codebook, featur
 
 def report(last, family_config):
     """Say what was reduced or floored, and Kaldi's line; `last` is each word's last line of the log."""
-    for word, line in last.items():
-        if line["floored"]:
-            print(f"{word}: {line['floored']} variances on their floor")
-        asked = getattr(family_config, "num_states", line["states"])
-        if line["states"] < asked:
-            print(f"{word}: {line['states']} states, not {asked}: its recordings are too short for more")
+    asked = getattr(family_config, "num_states", 1)
+    fewer = {word: line["states"] for word, line in last.items() if line["states"] < asked}
+    if fewer:
+        print(f"{len(fewer)} words have {min(fewer.values())} to {max(fewer.values())} states, not {asked}: their recordings are too short for more")
+    floored = sum(line["floored"] for line in last.values())
+    if floored:
+        print(f"{floored} variances stand on their floor (train.jsonl has them by word)")
     frames = sum(line["frames"] for line in last.values())
     total = sum(line["objective"] for line in last.values())
     print(f"Overall log-likelihood per frame is {total / frames:.5f} over {frames} frames.")

@@ -4,6 +4,8 @@ LBG grows it by splitting, 1, 2, 4, ..., with Lloyd iterations after each split;
 scaling every dimension to unit variance.
 """
 
+import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from asrkit.codebook import CodebookConfig, train_codebook
 from asrkit.config import add_flag, add_options, from_args
 from asrkit.io.features import ReadConfig, check_skipped, read_features, summary
 from asrkit.frontend import TransformConfig
+from asrkit.io.files import atomic_write, remove
 from asrkit.io.model_file import write_codebook
 
 EXAMPLE = "example: asrkit train-codebook data/train exp/dhmm --codebook-size 128"
@@ -27,10 +30,14 @@ def add_arguments(parser):
 
 
 def main(args):
+    started = time.perf_counter()
     config, read = from_args(CodebookConfig, args), from_args(ReadConfig, args)
     features = read_features(args.dir, transform_config=from_args(TransformConfig, args), allow_pipes=read.allow_pipes)
     check_skipped(features.skipped, read.max_skipped, "read", len(features.feats))
     make_codebook(features, config, args.seed, args.exp)
+    with atomic_write(Path(args.exp) / "codebook.json") as stream:
+        json.dump({"seconds": round(time.perf_counter() - started, 3)}, stream)
+        stream.write("\n")
     print(summary("read", len(features.feats), features.skipped))
     return 0
 
@@ -40,6 +47,7 @@ def make_codebook(features, config, seed, exp):
     obs = features.block().obs
     codebook, history = train_codebook(obs, config, np.random.default_rng(seed))
     path = Path(exp) / "codebook.npz"
+    remove(path.with_suffix(".json"))
     write_codebook(path, codebook, features.frontend, features.hash())
     fewer = "" if codebook.size == config.size else f" ({config.size} asked for, the frames fall into no more cells)"
     print(f"codebook of {codebook.size} vectors{fewer}, mean squared distance {history[-1][1]:.4f}, in {path}")

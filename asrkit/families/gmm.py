@@ -46,6 +46,9 @@ class WordMixture:
     def num_floored(self):
         return self.emission.num_floored
 
+    def check(self, width):
+        self.emission.check(1, width)
+
     def log_likelihood(self, block):
         total = np.concatenate([[0.0], np.cumsum(self.emission.log_likelihood(block.obs)[:, 0])])
         scores = total[block.offsets[1:]] - total[block.offsets[:-1]]

@@ -78,6 +78,8 @@ def read_matrix(spec, *, base=None, allow_pipes=False):
     if not match:
         raise DataError("the entry names no file (each line is a key, then path:offset)")
     path = resolve(match["path"], base)
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path}: not a file (named by '{spec}')")
     try:
         with open(path, "rb") as stream:
             stream.seek(min(int(match["offset"] or 0), sys.maxsize))

@@ -12,6 +12,8 @@ from asrkit.io.archive import is_pipe, refuse_pipe, resolve
 
 log = logging.getLogger("asrkit")
 
+MIN_RATE_HZ = 1000
+
 
 def audio_info(rxfilename, *, base=None, allow_pipes=False):
     """(rate in Hz, samples a channel, channels) of a recording, counted from the data that is really there."""
@@ -19,7 +21,7 @@ def audio_info(rxfilename, *, base=None, allow_pipes=False):
     return rate, len(samples), samples.shape[1]
 
 
-def read_audio(rxfilename, *, rate=None, base=None, channel=0, strict=False, allow_pipes=False):
+def read_audio(rxfilename, *, rate=None, base=None, channel=0, strict=False, allow_pipes=False, on_channels=None):
     """Read one channel of a recording, resampled to `rate`.
 
     Parameters
@@ -28,6 +30,8 @@ def read_audio(rxfilename, *, rate=None, base=None, channel=0, strict=False, all
         Wanted rate in Hz; None keeps the recording's own.
     channel : int
         Which channel of a recording with several; taking one is a warning, or an error with `strict`.
+    on_channels : callable, optional
+        Called with the number of channels of such a recording, in place of the warning.
 
     Returns
     -------
@@ -51,7 +55,10 @@ def read_audio(rxfilename, *, rate=None, base=None, channel=0, strict=False, all
         message = f"{rxfilename}: {channels} channels, channel {channel} is used"
         if strict:
             raise DataError(f"{message}: refused by --strict (mix it down to one channel)")
-        log.warning("%s", message)
+        if on_channels:
+            on_channels(channels)
+        else:
+            log.warning("%s", message)
     samples = np.ascontiguousarray(data[:, channel])
     if rate is not None and rate != own_rate:
         import soxr
@@ -72,6 +79,8 @@ def _read(rxfilename, base, allow_pipes):
             data = stream.read()
     else:
         path = Path(resolve(rxfilename, base))
+        if path.exists() and not path.is_file():
+            raise DataError(f"{path}: not a file (wav.scp names recordings)")
         try:
             data = path.read_bytes()
         except OSError as error:
@@ -89,6 +98,10 @@ def _read(rxfilename, base, allow_pipes):
     if missing or len(samples) < announced:
         gap = f"{missing} bytes" if missing else f"{announced - len(samples)} samples"
         raise DataError(f"{rxfilename}: cut off, {gap} of the announced sound are missing (copy it again)")
+    if rate < MIN_RATE_HZ:
+        raise DataError(f"{rxfilename}: its header says {rate} Hz, no rate for speech (at least {MIN_RATE_HZ}; write it anew)")
+    if len(samples) and 1e4 < np.abs(samples).max() < np.inf:  # full scale is 1; a float file may hold anything
+        raise DataError(f"{rxfilename}: samples up to {np.abs(samples).max():g} times full scale (write it anew)")
     if not np.isfinite(samples).all():
         raise DataError(f"{rxfilename}: {np.sum(~np.isfinite(samples))} samples are NaN or infinite (record or convert it again)")
     return samples, rate

@@ -129,6 +129,8 @@ def check_words(data):
     for number, (utt, word) in enumerate(data.text.items(), 1):
         if utt not in data.feats:
             raise DataError(f"{text}:{number}: utterance '{utt}' is not in feats.scp (asrkit fix-data {data.path} removes it)")
+        if len(word.encode()) > 1000:
+            raise DataError(f"{text}:{number}: utterance '{utt}' says a word of {len(word.encode())} bytes, 1000 are allowed")
         if len(word.split()) != 1:
             said = f"'{word}'" if word else "nothing"
             raise DataError(f"{text}:{number}: utterance '{utt}' says {said}, one word is needed (cut it, or leave it out)")
@@ -143,6 +145,8 @@ def unusable(feats):
         return f"its features are a vector of {feats.size}, not a matrix"
     if not len(feats):
         return "no frames"
+    if not feats.shape[1]:
+        return "frames without any dimension"
     if not np.isfinite(feats).all():
         return f"{int((~np.isfinite(feats)).any(axis=1).sum())} of {len(feats)} frames hold NaN or infinite values"
     return None

