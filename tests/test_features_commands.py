@@ -191,7 +191,7 @@ def test_channels(make_data_dir, capsys):
     for channel, samples in ((0, left), (1, right)):
         assert asrkit("compute-mfcc", folder, RATE, "--channel", channel, "--max-skipped=5") == 0
         np.testing.assert_array_equal(matrices(folder)["amy-no"], compute_mfcc(samples, CONFIG))
-        assert re.search(f"^WARNING: 1 recordings \(amy-no, ...\) have several channels: channel {channel} is used", capsys.readouterr().err, re.MULTILINE)
+        assert re.search(rf"^WARNING: 1 recordings \(amy-no, ...\) have several channels: channel {channel} is used", capsys.readouterr().err, re.MULTILINE)
     assert asrkit("compute-mfcc", folder, RATE, "--strict") == 1
     assert "skipped 1 (amy-no: " in capsys.readouterr().err
 
