@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import subprocess
+import sys
+import time
 
 import kaldiio
 import numpy as np
@@ -275,3 +278,21 @@ def test_a_failing_decode_leaves_no_old_hypotheses(tmp_path, feats, text, traine
     (trained / "decode" / "decode.json").mkdir()
     fails(capsys, "decode", trained, test, trained / "decode", says=["decode.json", "cannot be written"])
     assert not (trained / "decode" / "hyp").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGTERM to catch")
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_terminated_training_leaves_nothing_behind(tmp_path, feats, text, jobs):
+    """SIGTERM in the middle: status 143, no file of any name, no process that outlives its parent."""
+    rng = np.random.default_rng(0)
+    long = {utt: rng.normal(size=(3000, DIM)).astype(np.float32) for utt in feats}
+    train = write_dir(tmp_path / "train", long, text)
+    words = ["train", str(train), str(tmp_path / "exp"), "--family", "gmm", "--num-gauss", "64", "--tol", "0", "--max-iters", "100000", "--nj", jobs]
+    running = subprocess.Popen([sys.executable, "-m", "asrkit", *words], stderr=subprocess.PIPE, start_new_session=True)
+    time.sleep(4)
+    assert running.poll() is None
+    running.terminate()
+    # The pipe ends only when the last process that holds it has ended.
+    _, err = running.communicate(timeout=30)
+    assert running.returncode == 143 and err.decode().rstrip().endswith("asrkit train: terminated")
+    assert not (tmp_path / "exp").exists()
