@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from asrkit.config import add_flag
-from asrkit.errors import DataError, UsageError
+from asrkit.errors import DataError
 from asrkit.io.data_dir import read_data_dir
 from asrkit.io.files import read_table
 from asrkit.scoring import Z_95, bootci_lines, bootstrap_wer, compute_errors, mcnemar_exact, wer_lines

@@ -9,10 +9,10 @@ import numpy as np
 
 from asrkit import families
 from asrkit.bin import train
-from asrkit.config import add_options, from_args
-from asrkit.io.features import ReadConfig, check_skipped, read_features
+from asrkit.config import add_options
+from asrkit.io.features import ReadConfig
 from asrkit.frontend import TransformConfig
-from asrkit.io.model_file import ModelSet, write_model
+from asrkit.io.model_file import write_model
 from asrkit.training import TrainConfig
 
 EXAMPLE = "example: asrkit init-model data/train exp/chmm --family chmm"

@@ -5,14 +5,13 @@ What can't be used is not dropped in silence: every utterance comes back as feat
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from asrkit.config import from_conf, option
 from asrkit.endpoint import EndpointConfig
 from asrkit.errors import DataError, UsageError
-from asrkit.frontend import FrontEnd, MfccConfig, TransformConfig, cmvn_stats, transform
+from asrkit.frontend import FrontEnd, MfccConfig, cmvn_stats, transform
 from asrkit.io.archive import read_matrix
 from asrkit.io.data_dir import read_data_dir
 from asrkit.models.base import Block
