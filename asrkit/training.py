@@ -53,7 +53,7 @@ def train_word(family_name, family_config, train_config, block, word, word_index
     model, entries, kept = best
     for entry in entries:
         entry.update(word=word, start=kept)
-    if entries[-1]["ending"] == DECREASED:
+    if any(entry["ending"] == DECREASED for entry in entries):
         log.warning("%s: the objective fell; this is an error in asrkit, please report it. The better model is kept", word)
     return model, entries
 

@@ -42,7 +42,7 @@ def add_arguments(parser):
 
 
 def add_chosen_arguments(parser, argv):
-    """The options of the family that the command line names; without one (--help) those of all, for reading."""
+    """The options of the family that the command line names; without one, --help says how to see them."""
     chosen = [b for a, b in zip(argv, argv[1:]) if a == "--family"] + [
         word.partition("=")[2] for word in argv if word.startswith("--family=")
     ]
