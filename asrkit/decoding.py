@@ -4,27 +4,62 @@ import numpy as np
 
 from asrkit.models.base import Block
 
-CHUNK = 200  # utterances scored together; fixed, so that the sums inside do not depend on the number of jobs
+FRAMES = 8192  # utterances of about so many frames are scored together; fixed, so that nothing depends on the jobs
+STATES = 512  # states of several words that are scored together, which bounds memory for large vocabularies
 
 
-def score_words(model_set, items, method="viterbi"):
-    """Score utterances against every word.
+class Scorer:
+    """A vocabulary ready for decoding: the words of a ModelSet side by side."""
 
-    Parameters
-    ----------
-    items : list of (str, numpy.ndarray)
-        Utterances and their model features (T, D).
-    method : {"viterbi", "forward"}
-        The best path's log-probability, or the sum over all paths.
+    def __init__(self, model_set, method="viterbi"):
+        """
+        Parameters
+        ----------
+        method : {"viterbi", "forward"}
+            The best path's log-probability, or the sum over all paths.
+        """
+        self._observe, self._method, self._banks = model_set.observe, method, []
+        models, states = [], 0
+        for word in model_set.words:
+            models.append(model_set.models[word])
+            states += models[-1].num_states
+            if states >= STATES:
+                self._add_bank(models)
+                models, states = [], 0
+        if models:
+            self._add_bank(models)
 
-    Returns
-    -------
-    numpy.ndarray
-        float64 (U, W), words in the order of `model_set.words`; -inf where a word has no path of that length.
-    """
-    block = Block.from_items((utt, model_set.observe(feats)) for utt, feats in items)
-    score = {"viterbi": lambda model: model.align(block)[0], "forward": lambda model: model.log_likelihood(block)}[method]
-    return np.stack([score(model_set.models[word]) for word in model_set.words], axis=1)
+    def _add_bank(self, models):
+        self._banks.append(models[0].bank(models))
+
+    def scores(self, items):
+        """Score utterances against every word.
+
+        Parameters
+        ----------
+        items : list of (str, numpy.ndarray)
+            Utterances and their model features (T, D).
+
+        Returns
+        -------
+        numpy.ndarray
+            float64 (U, W), words in the order of the ModelSet; -inf where a word has no path of that length.
+        """
+        block = Block.from_items((utt, self._observe(feats)) for utt, feats in items)
+        return np.concatenate([bank.scores(block, self._method) for bank in self._banks], axis=1)
+
+
+def chunks(items, frames=FRAMES):
+    """Cut (utt, feats) pairs into lists of about `frames` frames, as they come."""
+    some, count = [], 0
+    for item in items:
+        some.append(item)
+        count += len(item[1])
+        if count >= frames:
+            yield some
+            some, count = [], 0
+    if some:
+        yield some
 
 
 def best_words(model_set, scores):
@@ -48,6 +83,5 @@ def best_words(model_set, scores):
 
 def no_path_reason(model_set, num_frames):
     """Why an utterance has no winner."""
-    if num_frames >= min(model.num_states for model in model_set.models.values()):
-        return "impossible under every word's model"
-    return f"{num_frames} frames < {min(model.num_states for model in model_set.models.values())} states"
+    shortest = min(model.shortest for model in model_set.models.values())
+    return "impossible under every word's model" if num_frames >= shortest else f"{num_frames} frames < {shortest} states"

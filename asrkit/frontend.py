@@ -11,6 +11,7 @@ import numpy as np
 
 from asrkit.config import check_fields, from_dict, option
 from asrkit.endpoint import EndpointConfig
+from asrkit.mfcc import frame_sizes, kaldi_mfcc, mel_edges, mel_lines
 
 
 @dataclass(frozen=True)
@@ -60,17 +61,14 @@ class MfccConfig:
                 f"--low-freq={self.low_hz} --high-freq={self.high_hz} is no band below half the rate, {nyquist_hz:g} Hz"
             )
         if self.preset == "kaldi":
-            self._check_kaldi(int(window), high_hz)
+            self._check_kaldi()
 
-    def _check_kaldi(self, window, high_hz):
+    def _check_kaldi(self):
         """What Kaldi's code refuses, or dies of, once it sees the first recording."""
+        window, _, num_fft = frame_sizes(self)
         if window % 2 and not self.round_to_power_of_two:
             raise ValueError(f"--round-to-power-of-two=false needs an even number of samples a window, not {window}")
-        num_fft = 1 << (window - 1).bit_length() if self.round_to_power_of_two else window
-        lines, low, high = (
-            1127 * np.log1p(hz / 700) for hz in (np.arange(num_fft // 2) * self.sample_rate_hz / num_fft, self.low_hz, high_hz)
-        )
-        edges = np.linspace(low, high, self.num_mel_bins + 2)
+        edges, lines = mel_edges(self), mel_lines(self)
         inside = np.searchsorted(lines, edges[2:], "left") - np.searchsorted(lines, edges[:-2], "right")
         if self.num_mel_bins < 3 or inside.min() < 1:
             raise ValueError(
@@ -111,41 +109,10 @@ def compute_mfcc(samples, config):
         # Seeded by the sound itself: the same recording has the same features in any job or order.
         rng = np.random.default_rng(zlib.crc32(np.ascontiguousarray(samples).tobytes()))
         samples = samples + rng.standard_normal(len(samples)).astype(np.float32) * np.float32(config.dither / 32768)
-    feats = (_kaldi_mfcc if config.preset == "kaldi" else _librosa_mfcc)(samples, config)
+    feats = (kaldi_mfcc if config.preset == "kaldi" else _librosa_mfcc)(samples, config)
     if config.subtract_mean and len(feats):
         feats = feats - feats.mean(axis=0)
     return feats
-
-
-def _kaldi_mfcc(samples, config):
-    import kaldi_native_fbank as knf
-
-    options = knf.MfccOptions()
-    frame = options.frame_opts
-    frame.samp_freq = config.sample_rate_hz
-    frame.frame_length_ms = config.frame_length_ms
-    frame.frame_shift_ms = config.frame_shift_ms
-    frame.window_type = config.window_type
-    frame.blackman_coeff = config.blackman_coeff
-    frame.preemph_coeff = config.preemphasis
-    frame.remove_dc_offset = config.remove_dc_offset
-    frame.round_to_power_of_two = config.round_to_power_of_two
-    frame.snip_edges = config.snip_edges
-    frame.dither = 0.0  # done above, reproducibly
-    options.mel_opts.num_bins = config.num_mel_bins
-    options.mel_opts.low_freq = config.low_hz
-    options.mel_opts.high_freq = config.high_hz
-    options.num_ceps = config.num_ceps
-    options.cepstral_lifter = config.cepstral_lifter
-    options.use_energy = config.use_energy
-    options.raw_energy = config.raw_energy
-    options.energy_floor = config.energy_floor
-    options.htk_compat = config.htk_compat
-    mfcc = knf.OnlineMfcc(options)
-    mfcc.accept_waveform(config.sample_rate_hz, (samples * np.float32(32768)).tolist())  # Kaldi's int16 scale
-    mfcc.input_finished()
-    frames = [mfcc.get_frame(i) for i in range(mfcc.num_frames_ready)]
-    return np.array(frames, dtype=np.float32).reshape(len(frames), config.num_ceps)
 
 
 def _librosa_mfcc(samples, config):
@@ -166,7 +133,7 @@ def _librosa_mfcc(samples, config):
     return np.ascontiguousarray(feats.T, dtype=np.float32)
 
 
-def compute_deltas(feats, order=2, window=2):
+def compute_deltas(feats, order=2, window=2, lengths=None):
     """Append regression deltas, as Kaldi's add-deltas: [x, delta, delta-delta, ...].
 
     Parameters
@@ -176,6 +143,8 @@ def compute_deltas(feats, order=2, window=2):
         How many times the regression is applied.
     window : int
         Frames on each side; the first and last frame are repeated beyond the ends.
+    lengths : (U,), optional
+        Frames of each utterance, where several lie end to end.
 
     Returns
     -------
@@ -183,16 +152,22 @@ def compute_deltas(feats, order=2, window=2):
         float32 (T, D * (order + 1)).
     """
     slope = np.arange(-window, window + 1) / sum(j * j for j in range(-window, window + 1))  # HTK book, eq. 5.16
-    scale = np.ones(1)
-    blocks = [feats]
-    for _ in range(order if len(feats) else 0):
+    lengths = np.array([len(feats)]) if lengths is None else np.asarray(lengths)
+    ends = np.cumsum(lengths)
+    first, last = np.repeat(ends - lengths, lengths), np.repeat(ends - 1, lengths)
+    num_frames, dim = feats.shape
+    x, place, scale = feats.astype(np.float64), np.arange(num_frames), np.ones(1)
+    out = np.empty((num_frames, dim * (order + 1)), dtype=np.float32)
+    out[:, :dim] = feats
+    for n in range(1, order + 1):
         scale = np.convolve(scale, slope)
         reach = len(scale) // 2
-        padded = np.pad(feats.astype(np.float64), ((reach, reach), (0, 0)), mode="edge")
-        blocks.append(sum(weight * padded[i : i + len(feats)] for i, weight in enumerate(scale)))
-    if not len(feats):
-        return np.zeros((0, feats.shape[1] * (order + 1)), dtype=np.float32)
-    return np.concatenate(blocks, axis=1).astype(np.float32)
+        total = np.zeros_like(x)
+        for shift, weight in enumerate(scale, -reach):
+            if weight:
+                total += weight * x.take(np.clip(place + shift, first, last), axis=0)
+        out[:, n * dim : (n + 1) * dim] = total
+    return out
 
 
 def cmvn_stats(feats):
@@ -246,12 +221,24 @@ def transform(feats, config, speaker_stats=None):
     speaker_stats : (2, D + 1), optional
         Used with `cmvn="speaker"`; without it the utterance is all that is known of its speaker.
     """
-    if len(feats) and config.cmvn == "sliding":
-        feats = sliding_cmvn(feats, config.cmn_window, config.cmn_center, config.norm_vars)
-    elif len(feats) and config.cmvn != "none":
-        known = config.cmvn == "speaker" and speaker_stats is not None
-        feats = apply_cmvn(feats, speaker_stats if known else cmvn_stats(feats), config.norm_vars)
-    return compute_deltas(feats, config.delta_order, config.delta_window)
+    return transform_many([feats], config, [speaker_stats])[0]
+
+
+def transform_many(feats, config, speaker_stats):
+    """`transform` of several utterances at once, which is quicker: list of (T, D) and of statistics -> list."""
+    normalised = [_normalise(x, config, stats) for x, stats in zip(feats, speaker_stats, strict=True)]
+    lengths = [len(x) for x in normalised]
+    together = compute_deltas(np.concatenate(normalised), config.delta_order, config.delta_window, lengths)
+    return np.split(together, np.cumsum(lengths)[:-1])
+
+
+def _normalise(feats, config, speaker_stats):
+    if not len(feats) or config.cmvn == "none":
+        return feats
+    if config.cmvn == "sliding":
+        return sliding_cmvn(feats, config.cmn_window, config.cmn_center, config.norm_vars)
+    known = config.cmvn == "speaker" and speaker_stats is not None
+    return apply_cmvn(feats, speaker_stats if known else cmvn_stats(feats), config.norm_vars)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ def ordered_map(function, items, *, jobs=1, label=None):
     ----------
     function : callable
         Must be importable by name (a module's function, or a functools.partial of one) when `jobs` > 1.
-    items : sequence
+    items : iterable
+        A generator is gone through as the work goes on.
     jobs : int
         Processes; 1 runs in this one.
     label : str, optional
@@ -18,16 +19,17 @@ def ordered_map(function, items, *, jobs=1, label=None):
     """
     from tqdm import tqdm
 
-    if jobs > 1 and len(items) > 1:
+    count = len(items) if hasattr(items, "__len__") else None
+    if jobs > 1 and count != 1:
         import joblib
 
-        results = joblib.Parallel(n_jobs=min(jobs, len(items)), return_as="generator")(
+        results = joblib.Parallel(n_jobs=min(jobs, count or jobs), return_as="generator")(
             joblib.delayed(function)(item) for item in items
         )
     else:
         results = map(function, items)
     try:
-        yield from tqdm(results, total=len(items), desc=label, disable=None, file=sys.stderr, leave=False)
+        yield from tqdm(results, total=count, desc=label, disable=None, file=sys.stderr, leave=False)
     except BaseException:
         if jobs > 1:  # stopped in the middle: no process may outlive us
             from joblib.externals.loky import get_reusable_executor

@@ -10,6 +10,7 @@ from asrkit.config import add_flag, add_options, from_args
 from asrkit.errors import DataError
 from asrkit.io.features import ReadConfig, check_skipped, read_features, summary
 from asrkit.io.model_file import read_model, write_stats
+from asrkit.io.store import Store
 
 EXAMPLE = "example: asrkit acc-stats exp/chmm/0.npz data/train/split4/1 exp/chmm/0.1.acc"
 
@@ -26,18 +27,23 @@ def main(args):
     read = from_args(ReadConfig, args)
     model_set = read_model(args.model)
     features = read_features(args.dir, need_text=True, frontend=model_set.frontend, allow_pipes=read.allow_pipes)
+    store = Store(features, Path(args.stats).parent, model_set.observe)
     utts = {word: [] for word in model_set.words}
-    for utt, word in features.words().items():
+    for utt in store.utts:
+        word = store.words[utt]
         if word not in utts:
             raise DataError(f"{features.data.path / 'text'}: utterance '{utt}': the model does not know the word '{word}' (asrkit init-model on all data)")
         utts[word].append(utt)
     stats, skipped = {}, dict(features.skipped)
-    for word in model_set.words:
-        model = model_set.models[word]
-        block = features.block(utts[word], model_set.observe) if utts[word] else empty_block(model_set)
-        stats[word] = model.accumulate(block, args.method)
-        skipped.update(too_short(block, model))
-    used = len(features.feats) + len(features.skipped) - len(skipped)
+    for word, model in model_set.models.items():
+        if not utts[word]:
+            stats[word] = model.accumulate(empty_block(model_set), args.method)
+            continue
+        source = store.source(utts[word])
+        parts = [model.accumulate(block, args.method) for block in source]
+        stats[word] = sum(parts[1:], start=parts[0])
+        skipped.update(too_short(source, model))
+    used = len(store.utts) + len(features.skipped) - len(skipped)
     check_skipped(skipped, read.max_skipped, "accumulated", used)
     write_stats(args.stats, stats, model_hash(args.model))
     frames = sum(s.frames for s in stats.values())

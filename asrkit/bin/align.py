@@ -13,6 +13,7 @@ from asrkit.io.features import ReadConfig, check_skipped, read_features, summary
 from asrkit.io.archive import write_archive
 from asrkit.io.files import atomic_write
 from asrkit.io.model_file import read_model
+from asrkit.io.store import Store
 
 EXAMPLE = "example: asrkit align exp/chmm data/train exp/chmm/ali_train"
 
@@ -28,26 +29,27 @@ def main(args):
     read = from_args(ReadConfig, args)
     model_set = read_model(args.exp)
     features = read_features(args.dir, need_text=True, frontend=model_set.frontend, allow_pipes=read.allow_pipes)
+    out = Path(args.out)
+    store = Store(features, out, model_set.observe)
     skipped, paths, scores = dict(features.skipped), {}, {}
     by_word = {}
-    for utt, word in features.words().items():
-        by_word.setdefault(word, []).append(utt)
+    for utt in store.utts:
+        by_word.setdefault(store.words[utt], []).append(utt)
     for word, utts in by_word.items():
         if word not in model_set.models:
             skipped.update(dict.fromkeys(utts, f"the model does not know the word '{word}'"))
             continue
-        block = features.block(utts, model_set.observe)
-        log_likes, path = model_set.models[word].align(block)
-        for u, utt in enumerate(utts):
-            if np.isfinite(log_likes[u]):
-                paths[utt], scores[utt] = path[block.offsets[u] : block.offsets[u + 1]], log_likes[u]
-            else:
-                skipped[utt] = f"{block.lengths[u]} frames < {model_set.models[word].num_states} states"
+        for block in store.source(utts):
+            log_likes, path = model_set.models[word].align(block)
+            for u, utt in enumerate(block.utts):
+                if np.isfinite(log_likes[u]):
+                    paths[utt], scores[utt] = path[block.offsets[u] : block.offsets[u + 1]], log_likes[u]
+                else:
+                    skipped[utt] = f"{block.lengths[u]} frames < {model_set.models[word].shortest} states"
     if not paths:
         raise DataError(f"{args.dir}: nothing could be aligned: {summary('aligned', 0, skipped)}")
     check_skipped(skipped, read.max_skipped, "aligned", len(paths))
-    order = [utt for utt in features.feats if utt in paths]
-    out = Path(args.out)
+    order = [utt for utt in store.utts if utt in paths]
     shift_s = features.frame_shift_s()
     write_archive(out / "ali.ark", out / "ali.scp", ((utt, paths[utt]) for utt in order))
     with atomic_write(out / "ctm") as stream:

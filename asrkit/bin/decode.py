@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from asrkit.config import add_flag, add_options, from_args
-from asrkit.decoding import CHUNK, best_words, no_path_reason, score_words
+from asrkit.decoding import FRAMES, Scorer, best_words, chunks, no_path_reason
 from asrkit.io.features import ReadConfig, read_features, summary
 from asrkit.io.archive import write_archive
 from asrkit.io.files import atomic_write, remove, write_table
@@ -35,17 +35,16 @@ def main(args):
     read = from_args(ReadConfig, args)
     model_set = read_model(args.exp)
     features = read_features(args.dir, frontend=model_set.frontend, allow_pipes=read.allow_pipes)
-    items = list(features.feats.items())
-    chunks = [items[i : i + CHUNK] for i in range(0, len(items), CHUNK)]
-    score = functools.partial(score_words, model_set, method=args.method)
-    hyps, skipped, scores = {}, dict(features.skipped), {}
-    for chunk, rows in zip(chunks, ordered_map(score, chunks, jobs=args.nj, label=f"{CHUNK} utterances a step"), strict=True):
-        for (utt, feats), row, (word, _, _) in zip(chunk, rows, best_words(model_set, rows), strict=True):
-            scores[utt] = row
+    score = functools.partial(score_chunk, Scorer(model_set, args.method))
+    hyps, unheard, scores, lengths = {}, {}, {}, {}
+    for utts, frames, rows in ordered_map(score, chunks(features), jobs=args.nj, label=f"{FRAMES} frames a step"):
+        for utt, length, row, (word, _, _) in zip(utts, frames, rows, best_words(model_set, rows), strict=True):
+            scores[utt], lengths[utt] = row, length
             if word is None:
-                skipped[utt] = no_path_reason(model_set, len(feats))
+                unheard[utt] = no_path_reason(model_set, length)
             else:
                 hyps[utt] = word
+    skipped = {**features.skipped, **unheard}
     out = Path(args.out)
     for old in ("hyp", "wer_1"):  # of an earlier decoding: must not stand beside new scores if this one breaks off
         remove(out / old)
@@ -53,7 +52,7 @@ def main(args):
     write_table(out / "words.txt", {word: index for index, word in enumerate(model_set.words)})
     write_table(out / "skipped", skipped)
     with atomic_write(out / "decode.json") as stream:
-        frames = sum(len(feats) for feats in features.feats.values())
+        frames = sum(lengths.values())
         facts = {"family": model_set.family, "words": list(model_set.words), "method": args.method, "frames": frames}
         seconds = round(time.perf_counter() - started, 3)
         json.dump({**facts, "decoded": len(hyps), "skipped": len(skipped), "seconds": seconds}, stream, sort_keys=True)
@@ -64,3 +63,8 @@ def main(args):
         print(f"more than --max-skipped {read.max_skipped}: they count as errors; {out / 'skipped'} says why")
         return 1
     return 0
+
+
+def score_chunk(scorer, items):
+    """Utterances, their frames and the scores of every word."""
+    return [utt for utt, _ in items], [len(feats) for _, feats in items], scorer.scores(items)

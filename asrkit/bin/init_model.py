@@ -13,7 +13,7 @@ from asrkit.config import add_options
 from asrkit.io.features import ReadConfig
 from asrkit.frontend import TransformConfig
 from asrkit.io.model_file import write_model
-from asrkit.training import TrainConfig
+from asrkit.training import SAMPLE, TrainConfig
 
 EXAMPLE = "example: asrkit init-model data/train exp/chmm --family chmm"
 
@@ -30,14 +30,13 @@ def add_arguments(parser):
 
 
 def main(args):
-    features, family_config, train_config, codebook = train.prepare(args)
+    features, store, family_config, train_config, codebook = train.prepare(args)
     family = families.load(args.family)
-    blocks = train.word_blocks(features, codebook.quantize if codebook else None)
     models = {
-        word: family.init(family_config, block, np.random.default_rng([train_config.seed, index, 0]))
-        for index, (word, block) in enumerate(blocks.items())
+        word: family.init(family_config, source.sample(SAMPLE), np.random.default_rng([train_config.seed, index, 0]))
+        for index, (word, source) in enumerate(train.word_sources(features, store).items())
     }
     path = Path(args.exp) / "0.npz"
-    write_model(path, train.model_set(args.family, models, family_config, train_config, codebook, features))
+    write_model(path, train.model_set(args.family, models, family_config, train_config, codebook, features.frontend, store.data_hash))
     print(f"started {len(models)} words in {path}")
     return 0

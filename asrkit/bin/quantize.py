@@ -22,8 +22,12 @@ def main(args):
     path = Path(args.exp)
     codebook, frontend = read_codebook(path / "codebook.npz" if path.is_dir() else path)
     features = read_features(args.dir, frontend=frontend, allow_pipes=read.allow_pipes)
-    check_skipped(features.skipped, read.max_skipped, "quantized", len(features.feats))
-    codes = ((utt, codebook.quantize(feats)) for utt, feats in features.feats.items())
-    write_archive(Path(args.out) / "codes.ark", Path(args.out) / "codes.scp", codes)
-    print(summary("quantized", len(features.feats), features.skipped))
+
+    def codes():
+        for utt, feats in features:
+            yield utt, codebook.quantize(feats)
+        check_skipped(features.skipped, read.max_skipped, "quantized", len(features.lengths))  # raised here, nothing is written
+
+    write_archive(Path(args.out) / "codes.ark", Path(args.out) / "codes.scp", codes())
+    print(summary("quantized", len(features.lengths), features.skipped))
     return 0

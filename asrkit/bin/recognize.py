@@ -11,7 +11,7 @@ import sys
 
 from asrkit.bin.compute_mfcc import silence_reason
 from asrkit.config import add_flag
-from asrkit.decoding import best_words, no_path_reason, score_words
+from asrkit.decoding import Scorer, best_words, no_path_reason
 from asrkit.endpoint import EndpointConfig, detect_endpoints
 from asrkit.errors import DataError
 from asrkit.frontend import compute_mfcc, transform
@@ -39,11 +39,11 @@ def main(args):
             f"not recordings (train on features of asrkit compute-mfcc)"
         )
     endpoint = (model_set.frontend.endpoint or EndpointConfig()) if args.endpoint else None
-    failed = 0
+    scorer, failed = Scorer(model_set, args.method), 0
     for path in args.wavs:
         try:
             feats = hear(path, model_set.frontend, endpoint, args.channel, args.strict)
-            ((word, score, margin),) = best_words(model_set, score_words(model_set, [(path, feats)], args.method))
+            ((word, score, margin),) = best_words(model_set, scorer.scores([(path, feats)]))
             if word is None:
                 raise DataError(f"{path}: {no_path_reason(model_set, len(feats))} (the word was cut too short, or is not one)")
             print(f"{path} {word} {score:.2f} {margin:.2f}", flush=True)

@@ -133,14 +133,14 @@ def draw_alignment(systems, args, path):
         return None
     features = read_features(args.dir, frontend=model_set.frontend)
     hyps = dict(line.split() for line in (system["decode"] / "hyp").read_text(encoding="utf-8").splitlines())
-    right = [utt for utt, word in hyps.items() if features.data.text.get(utt) == word and utt in features.feats]
+    right = [utt for utt, word in hyps.items() if features.data.text.get(utt) == word and utt in features.data.feats]
     utt = args.utt or next(iter(right), None)
     if utt is None:
         return None
-    if utt not in features.feats:
+    if utt not in features.data.feats:
         raise DataError(f"{args.dir}: utterance '{utt}' has no features that can be drawn (--utt names another)")
     word = hyps.get(utt, model_set.words[0])
-    block = Block.from_items([(utt, model_set.observe(features.feats[utt]))])
+    block = Block.from_items([(utt, model_set.observe(features.read(utt)))])
     model = model_set.models[word]
     score, states = model.align(block)
     per_frame = model.emission.log_likelihood(block.obs)[np.arange(len(states)), states]
@@ -173,7 +173,7 @@ def spectrogram(features, utt, num_frames):
     # No recording: the smooth spectrum that the cepstra came from, on librosa's mel scale up to 4 kHz.
     from scipy.fft import idct
 
-    cepstra = features.feats[utt][:, :13]
+    cepstra = features.read(utt)[:, :13]
     picture = idct(np.pad(cepstra, ((0, 0), (0, 32 - cepstra.shape[1]))), norm="ortho", axis=1).T
     return picture, librosa.mel_frequencies(n_mels=34, fmax=4000)[1:-1], shift_s, "spectrum, rebuilt from its cepstra"
 

@@ -21,11 +21,13 @@ from asrkit.io.features import ReadConfig, check_skipped, read_features, summary
 from asrkit.frontend import TransformConfig
 from asrkit.io.files import atomic_write, c_sorted, remove
 from asrkit.io.model_file import ModelSet, read_codebook, write_model
+from asrkit.io.store import Store
 from asrkit.parallel import ordered_map
-from asrkit.training import TrainConfig, train_word
+from asrkit.training import TrainConfig, train_words
 
 EXAMPLE = "example: asrkit train data/train exp/chmm --family chmm --config conf/chmm.conf --nj 2"
 
+GROUP = 32_768  # frames of the words that one process trains together
 FEW = 5  # recordings of a word below which a model is hardly one
 
 log = logging.getLogger("asrkit")
@@ -54,24 +56,25 @@ def add_chosen_arguments(parser, argv):
 
 def main(args):
     started = time.perf_counter()
-    features, family_config, train_config, codebook = prepare(args)
     read, exp = from_args(ReadConfig, args), Path(args.exp)
-    blocks = word_blocks(features, codebook.quantize if codebook else None)
-    few = [word for word, block in blocks.items() if len(block.utts) < FEW]
+    features, store, family_config, train_config, codebook = prepare(args)
+    sources = word_sources(features, store)
+    few = [word for word, source in sources.items() if len(source.lengths) < FEW]
     if few:
         log.warning("%d words have fewer than %d recordings (%s, ...): expect errors", len(few), FEW, few[0])
-    train = functools.partial(train_one, args.family, family_config, train_config)
-    work = [(word, index, block) for index, (word, block) in enumerate(blocks.items())]
+    train = functools.partial(train_group, args.family, family_config, train_config)
+    groups = group_words(sources)
     models, lines, skipped = {}, [], dict(features.skipped)
-    for word, (model, entries) in zip(blocks, ordered_map(train, work, jobs=args.nj, label="words"), strict=True):
-        models[word] = model
-        lines += entries
-        skipped.update(too_short(blocks[word], model))
-        log.info(
-            "%s: %d iterations, %.3f a frame over %d utterances, %s", word, len(entries), entries[-1]["per_frame"],
-            entries[-1]["utts"], entries[-1]["ending"],
-        )
-    used = len(features.feats) + len(features.skipped) - len(skipped)
+    for results in ordered_map(train, groups, jobs=args.nj, label="groups of words"):
+        for word, (model, entries) in results.items():
+            models[word] = model
+            lines += entries
+            skipped.update(too_short(sources[word], model))
+            log.info(
+                "%s: %d iterations, %.3f a frame over %d utterances, %s", word, len(entries), entries[-1]["per_frame"],
+                entries[-1]["utts"], entries[-1]["ending"],
+            )
+    used = len(store.utts) + len(features.skipped) - len(skipped)
     check_skipped(skipped, read.max_skipped, "trained on", used)
     remove(exp / "final.npz")  # of an earlier training: must not stand beside the new log if writing breaks off
     with atomic_write(exp / "train.jsonl") as stream:
@@ -81,7 +84,10 @@ def main(args):
     with atomic_write(exp / "train.json") as stream:  # beside the model, which must not know how long it took
         json.dump({"seconds": round(time.perf_counter() - started, 3), "utts": used, "skipped": skipped}, stream, sort_keys=True)
         stream.write("\n")
-    write_model(exp / "final.npz", model_set(args.family, models, family_config, train_config, codebook, features))
+    write_model(exp / "final.npz", model_set(args.family, models, family_config, train_config, codebook, features.frontend, store.data_hash))
+    removed = sum(line["removed"] for line in lines)
+    if removed:
+        print(f"{removed} Gaussians had too few frames and were removed (train.jsonl has them by word and state)")
     report({line["word"]: line for line in lines}, family_config)
     print(f"trained {len(models)} words, {summary('on', used, skipped)} utterances")
     return 0
@@ -94,65 +100,89 @@ def prepare(args):
     features = read_features(
         args.dir, need_text=True, transform_config=from_args(TransformConfig, args), allow_pipes=read.allow_pipes
     )
-    check_skipped(features.skipped, read.max_skipped, "read", len(features.feats))
     codebook = None
     if family.OBSERVATIONS == "codes":
-        codebook = find_codebook(Path(args.exp), features, train_config.seed)
+        codebook = find_codebook(Path(args.exp), features, train_config.seed, read.max_skipped)
         family_config = replace(family_config, num_symbols=codebook.size)
-    return features, family_config, train_config, codebook
+    store = Store(features, args.exp, codebook.quantize if codebook else None)
+    check_skipped(features.skipped, read.max_skipped, "read", len(store.utts))
+    return features, store, family_config, train_config, codebook
 
 
-def model_set(family_name, models, family_config, train_config, codebook, features):
+def model_set(family_name, models, family_config, train_config, codebook, frontend, data_hash):
     """Everything that goes into the model file; the number of jobs does not."""
     config = {"family": vars(family_config), "train": vars(train_config)}
-    return ModelSet(family_name, tuple(models), models, config, codebook, features.frontend, features.hash())
+    return ModelSet(family_name, tuple(models), models, config, codebook, frontend, data_hash)
 
 
 def report(last, family_config):
     """Say what was reduced or floored, and Kaldi's line; `last` is each word's last line of the log."""
-    asked = getattr(family_config, "num_states", 1)
+    asked = getattr(family_config, "num_states", 1) + 2 * getattr(family_config, "silence", False)
+    if getattr(family_config, "frames_per_state", 0):
+        asked = 0  # as many as each word's length gives
     fewer = {word: line["states"] for word, line in last.items() if line["states"] < asked}
     if fewer:
         print(f"{len(fewer)} words have {min(fewer.values())} to {max(fewer.values())} states, not {asked}: their recordings are too short for more")
+    wanted = getattr(family_config, "num_gauss", 0)
+    a_state = hasattr(family_config, "growth")
+    poorer = [word for word, line in last.items() if line["gaussians"] < wanted * (line["states"] if a_state else 1)]
+    if poorer:
+        names = ", ".join(poorer[:5]) + (", ..." if len(poorer) > 5 else "")
+        print(f"{len(poorer)} words ({names}) have fewer Gaussians than {wanted}{' a state' if a_state else ''}: too few frames for more")
     floored = sum(line["floored"] for line in last.values())
     if floored:
-        print(f"{floored} variances stand on their floor (train.jsonl has them by word)")
+        print(f"{floored} variances stand on their floor (train.jsonl has them by word and state)")
     frames = sum(line["frames"] for line in last.values())
     total = sum(line["objective"] for line in last.values())
     print(f"Overall log-likelihood per frame is {total / frames:.5f} over {frames} frames.")
 
 
-def train_one(family_name, family_config, train_config, work):
-    word, index, block = work
-    return train_word(family_name, family_config, train_config, block, word, index)
+def train_group(family_name, family_config, train_config, group):
+    indices, sources = group
+    return train_words(family_name, family_config, train_config, sources, indices)
 
 
-def find_codebook(exp, features, seed):
+def group_words(sources):
+    """Words that are trained together: [(dict of word to its index, dict of word to its source)].
+
+    Their utterances advance abreast, which is quicker than word by word; a group has about `GROUP` frames.
+    """
+    groups, frames = [], GROUP
+    for index, (word, source) in enumerate(sources.items()):
+        if frames >= GROUP:
+            groups.append(({}, {}))
+            frames = 0
+        groups[-1][0][word], groups[-1][1][word] = index, source
+        frames += source.lengths.sum()
+    return groups
+
+
+def find_codebook(exp, features, seed, max_skipped):
     """EXP/codebook.npz if it fits the features, or a new one with the default settings."""
     if not (exp / "codebook.npz").exists():
         print(f"no {exp / 'codebook.npz'}: making one with the default settings (asrkit train-codebook takes others)")
-        return make_codebook(features, CodebookConfig(), seed, exp)
+        return make_codebook(features, CodebookConfig(), seed, exp, max_skipped)
     codebook, frontend = read_codebook(exp / "codebook.npz")
     if frontend != features.frontend:
         raise DataError(f"{exp / 'codebook.npz'}: made of features of another kind (delete it, or asrkit train-codebook again)")
     return codebook
 
 
-def word_blocks(features, observe=None):
-    """dict of word to Block, in C-locale order of the words."""
+def word_sources(features, store):
+    """dict of word to BlockSource, in C-locale order of the words."""
     utts = {}
-    for utt, word in features.words().items():
-        utts.setdefault(word, []).append(utt)
+    for utt in store.utts:
+        utts.setdefault(store.words[utt], []).append(utt)
     missing = sorted({features.data.text[utt] for utt in features.skipped} - set(utts))
     if missing:
         raise DataError(f"{features.data.path / 'text'}: word '{missing[0]}' has no utterance that can be used (record it again)")
-    return {word: features.block(utts[word], observe) for word in c_sorted(utts)}
+    return {word: store.source(utts[word]) for word in c_sorted(utts)}
 
 
-def too_short(block, model):
-    """Utterances with fewer frames than the model has states: dict of utt to reason."""
+def too_short(source, model):
+    """Utterances with fewer frames than the shortest path through the model: dict of utt to reason."""
     return {
-        utt: f"{length} frames < {model.num_states} states"
-        for utt, length in zip(block.utts, block.lengths, strict=True)
-        if length < model.num_states
+        utt: f"{length} frames < {model.shortest} states"
+        for utt, length in zip(source.utts, source.lengths, strict=True)
+        if length < model.shortest
     }

@@ -16,6 +16,9 @@ from asrkit.io.features import ReadConfig, check_skipped, read_features, summary
 from asrkit.frontend import TransformConfig
 from asrkit.io.files import atomic_write, remove
 from asrkit.io.model_file import write_codebook
+from asrkit.io.store import Store
+
+MOST = 300_000  # frames; of a larger corpus, whole utterances spread evenly over all of it
 
 EXAMPLE = "example: asrkit train-codebook data/train exp/dhmm --codebook-size 128"
 
@@ -33,22 +36,23 @@ def main(args):
     started = time.perf_counter()
     config, read = from_args(CodebookConfig, args), from_args(ReadConfig, args)
     features = read_features(args.dir, transform_config=from_args(TransformConfig, args), allow_pipes=read.allow_pipes)
-    check_skipped(features.skipped, read.max_skipped, "read", len(features.feats))
-    make_codebook(features, config, args.seed, args.exp)
+    make_codebook(features, config, args.seed, args.exp, read.max_skipped)
     with atomic_write(Path(args.exp) / "codebook.json") as stream:
         json.dump({"seconds": round(time.perf_counter() - started, 3)}, stream)
         stream.write("\n")
-    print(summary("read", len(features.feats), features.skipped))
+    print(summary("read", len(features.lengths), features.skipped))
     return 0
 
 
-def make_codebook(features, config, seed, exp):
-    """Train on all frames of a FeatureSet and write EXP/codebook.npz."""
-    obs = features.block().obs
+def make_codebook(features, config, seed, exp, max_skipped):
+    """Train on the frames of a FeatureSet and write EXP/codebook.npz."""
+    store = Store(features, exp)
+    check_skipped(features.skipped, max_skipped, "read", len(store.utts))
+    obs = store.source(store.utts).sample(MOST).obs
     codebook, history = train_codebook(obs, config, np.random.default_rng(seed))
     path = Path(exp) / "codebook.npz"
     remove(path.with_suffix(".json"))
-    write_codebook(path, codebook, features.frontend, features.hash())
+    write_codebook(path, codebook, features.frontend, store.data_hash)
     fewer = "" if codebook.size == config.size else f" ({config.size} asked for, the frames fall into no more cells)"
     print(f"codebook of {codebook.size} vectors{fewer}, mean squared distance {history[-1][1]:.4f}, in {path}")
     return codebook

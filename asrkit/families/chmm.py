@@ -2,32 +2,29 @@
 
 from dataclasses import dataclass
 
-from asrkit.config import check_fields, option
-from asrkit.models.hmm import Hmm, choose_num_states, init_uniform, left_right
+from asrkit.config import option
+from asrkit.models.hmm import Hmm
 from asrkit.models.mixture import MIXTURES
+from asrkit.models.topology import HmmConfig, init_hmm
 
 OBSERVATIONS = "features"
 
 
 @dataclass(frozen=True)
-class Config:
-    num_states: int = option(12, "states a word; fewer where its recordings are too short", minimum=1)
-    num_gauss: int = option(4, "Gaussians a state, reached by doubling", minimum=1)
+class Config(HmmConfig):
+    num_gauss: int = option(4, "Gaussians a state, on average where --power is not 0", minimum=1)
+    growth: float = option(2.0, "their number grows by this factor at a time, by splitting", minimum=1.01)
+    power: float = option(0.0, "states share the Gaussians by their frames to this power; 0: all get equally many", minimum=0, maximum=1)
     covariance: str = option("diag", "covariance form", choices=("diag", "full"))
     min_count: float = option(10.0, "frames below which no Gaussian is split off", minimum=1)
+    min_occ: float = option(3.0, "frames below which a Gaussian is removed", minimum=0)
     variance_floor: float = option(0.01, "least variance, as a fraction of the word's variance in each dimension", minimum=0, maximum=1)
     weight_floor: float = option(1e-5, "least mixture weight", minimum=0, maximum=1)
-    transition_floor: float = option(1e-4, "least probability of an allowed transition", minimum=0, maximum=1)
-
-    def __post_init__(self):
-        check_fields(self)
 
 
-def init(config, block, rng):
-    """Uniform segmentation, one Gaussian a state. Nothing is drawn from `rng`."""
-    num_states = choose_num_states(block, config)
-    emission = MIXTURES[config.covariance].from_data(block.obs, num_states, config.variance_floor)
-    return init_uniform(left_right(num_states, emission), block, config)
+def init(config, block, rng, start=0):
+    """Uniform segmentation (a random one for later starts), one Gaussian a state."""
+    return init_hmm(lambda n: MIXTURES[config.covariance].from_data(block.obs, n, config.variance_floor), block, config, rng, start)
 
 
 def from_arrays(arrays):

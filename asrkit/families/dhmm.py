@@ -4,29 +4,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from asrkit.config import check_fields, option
+from asrkit.config import option
 from asrkit.models.categorical import Categorical
-from asrkit.models.hmm import Hmm, choose_num_states, init_uniform, left_right
+from asrkit.models.hmm import Hmm
+from asrkit.models.topology import HmmConfig, init_hmm
 
 OBSERVATIONS = "codes"
 
 
 @dataclass(frozen=True)
-class Config:
-    num_states: int = option(12, "states a word; fewer where its recordings are too short", minimum=1)
+class Config(HmmConfig):
     num_symbols: int = option(512, "size of the codebook, which decides it", minimum=1)
     symbol_floor: float = option(1e-5, "least probability of a symbol in a state", minimum=0, maximum=1)
-    transition_floor: float = option(1e-4, "least probability of an allowed transition", minimum=0, maximum=1)
-
-    def __post_init__(self):
-        check_fields(self)
 
 
-def init(config, block, rng):
-    """Uniform segmentation; symbol probabilities are the parts' relative frequencies. Nothing is drawn from `rng`."""
-    num_states = choose_num_states(block, config)
-    emission = Categorical(np.full((num_states, config.num_symbols), -np.log(config.num_symbols)))
-    return init_uniform(left_right(num_states, emission), block, config)
+def init(config, block, rng, start=0):
+    """Uniform segmentation (a random one for later starts); symbol probabilities are the parts' relative frequencies."""
+    return init_hmm(lambda n: Categorical(np.full((n, config.num_symbols), -np.log(config.num_symbols))), block, config, rng, start)
 
 
 def from_arrays(arrays):

@@ -7,7 +7,8 @@ import numpy as np
 from asrkit.codebook import kmeans
 from asrkit.config import check_fields, option
 from asrkit.models.base import Stats, WordStats
-from asrkit.models.mixture import MIXTURES, Mixture
+from asrkit.models.mixture import MIXTURES
+from asrkit.models.mixture_base import Mixture
 
 OBSERVATIONS = "features"
 
@@ -19,6 +20,7 @@ class Config:
     min_count: float = option(20.0, "frames each Gaussian must have on average; fewer Gaussians where a word has less", minimum=1)
     num_starts: int = option(2, "k-means starts; of the trained models the likeliest is kept", minimum=1)
     variance_floor: float = option(0.01, "least variance, as a fraction of the word's variance in each dimension", minimum=0, maximum=1)
+    min_occ: float = option(3.0, "frames below which a Gaussian is removed", minimum=0)
     weight_floor: float = option(1e-5, "least mixture weight", minimum=0, maximum=1)
     kmeans_iters: int = option(20, "Lloyd iterations of the k-means start", minimum=1)
 
@@ -30,29 +32,36 @@ class Config:
 class MixtureWordStats(WordStats):
     emission: Stats
 
+    @property
+    def occupancy(self):
+        """(1,): frames of the one state."""
+        return np.array([self.frames])
+
 
 @dataclass(frozen=True)
 class WordMixture:
     """A word as one mixture over its frames: the likelihood of an utterance is the product over its frames."""
 
     emission: Mixture  # S = 1
-    num_states = 1
+    num_states = shortest = 1
 
     @property
     def num_gauss(self):
         return self.emission.num_gauss
 
     @property
-    def num_floored(self):
-        return self.emission.num_floored
+    def components(self):
+        return self.emission.components
+
+    @property
+    def floored(self):
+        return self.emission.floored
 
     def check(self, width):
         self.emission.check(1, width)
 
     def log_likelihood(self, block):
-        total = np.concatenate([[0.0], np.cumsum(self.emission.log_likelihood(block.obs)[:, 0])])
-        scores = total[block.offsets[1:]] - total[block.offsets[:-1]]
-        return np.where(block.lengths > 0, scores, -np.inf)
+        return self.bank([self]).scores(block)[:, 0]
 
     def align(self, block):
         """There is one state, so there is one path."""
@@ -62,14 +71,25 @@ class WordMixture:
         """Both methods are the same here: gamma is 1."""
         gamma = np.ones((len(block.obs), 1))
         used = block.lengths > 0
-        emission, log_like = self.emission.accumulate_scored(block.obs, gamma)
+        emission, log_like = self.emission.accumulate_scored(block.obs, gamma, prepared=block.prepared(self.emission))
         return MixtureWordStats(log_like, len(block.obs), int(used.sum()), int((~used).sum()), emission)
+
+    @staticmethod
+    def accumulate_many(pairs, method="viterbi"):
+        return [model.accumulate(block, method) for model, block in pairs]
+
+    @staticmethod
+    def bank(models):
+        return MixtureBank(models)
 
     def estimate(self, stats, config):
         return WordMixture(self.emission.estimate(stats.emission, config))
 
-    def grow(self, stats, config):
+    def schedule(self, config):
         """k-means gave the mixture its full size."""
+        return []
+
+    def grow(self, stats, config, total=None):
         return None
 
     def sample(self, rng, length=40):
@@ -79,21 +99,40 @@ class WordMixture:
         return self.emission.to_arrays()
 
 
-def init(config, block, rng):
+class MixtureBank:
+    """Many words' mixtures as the states of one."""
+
+    def __init__(self, models):
+        self._emission = type(models[0].emission).stack([model.emission for model in models], 1)
+
+    def scores(self, block, method="viterbi"):
+        """Log-likelihoods (U, W); both methods are the same here. An utterance without frames has none."""
+        log_obs = self._emission.log_likelihood(block.obs)
+        spoken = block.lengths > 0
+        scores = np.full((len(spoken), log_obs.shape[1]), -np.inf)
+        if spoken.any():
+            scores[spoken] = np.add.reduceat(log_obs, block.offsets[:-1][spoken], axis=0)
+        return scores
+
+
+def init(config, block, rng, start=0):
     """k-means clusters, each a Gaussian with its cluster's mean, covariance and share of the frames."""
-    obs = block.obs.astype(np.float64)
+    clusters, share = cluster_gaussians(config, block.obs, rng)
+    share = np.maximum(share, config.weight_floor)
+    arrays = clusters.to_arrays()
+    beside = {name: arrays[name].swapaxes(0, 1) for name in arrays if name not in ("variance_floor", "center")}
+    return from_arrays({**arrays, **beside, "log_weights": np.log(share / share.sum())[None]})
+
+
+def cluster_gaussians(config, obs, rng):
+    """One Gaussian for each k-means cluster, as M states of one component each, and their shares of the frames (M,)."""
+    obs = obs.astype(np.float64)
     num_gauss = max(1, min(config.num_gauss, int(len(obs) / config.min_count)))
     scale = np.maximum(obs.std(axis=0), 1e-5)
     _, labels = kmeans(obs / scale, num_gauss, rng, max_iters=config.kmeans_iters)
-    # The clusters are estimated as states of their own and then laid side by side as components of one.
     states = MIXTURES[config.covariance].from_data(obs, num_gauss, config.variance_floor)
     stats = states.accumulate(obs, np.eye(num_gauss)[labels])
-    emission = states.estimate(stats, config)
-    arrays = {name: value.swapaxes(0, 1) for name, value in emission.to_arrays().items() if name != "variance_floor"}
-    share = stats.occ[:, 0] / len(obs)
-    arrays["log_weights"] = np.log(np.maximum(share, config.weight_floor))[None]
-    arrays["log_weights"] -= np.log(np.exp(arrays["log_weights"]).sum())
-    return from_arrays({**arrays, "variance_floor": emission.variance_floor})
+    return states.estimate(stats, config), stats.occ[:, 0] / len(obs)
 
 
 def from_arrays(arrays):

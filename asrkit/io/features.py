@@ -3,7 +3,6 @@
 What can't be used is not dropped in silence: every utterance comes back as features or as a reason.
 """
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,32 +10,60 @@ import numpy as np
 from asrkit.config import from_conf, option
 from asrkit.endpoint import EndpointConfig
 from asrkit.errors import DataError, UsageError
-from asrkit.frontend import FrontEnd, MfccConfig, cmvn_stats, transform
-from asrkit.io.archive import read_matrix
+from asrkit.frontend import FrontEnd, MfccConfig, cmvn_stats, transform_many
+from asrkit.io.archive import read_matrix, read_scp
 from asrkit.io.data_dir import read_data_dir
-from asrkit.models.base import Block
 
 MFCC_RECORD = "frontend.conf"  # beside feats.scp: the settings that made the features
 ENDPOINT_RECORD = "endpoint.conf"  # beside segments: the settings that found them
+FRAMES = 8192  # of several utterances, transformed together
 
 
-@dataclass(frozen=True)
 class FeatureSet:
-    """Model features by utterance, in the order of the data directory, and why the others are missing."""
+    """Model features of a data directory, read anew each time they are gone through, a few utterances at a time.
 
-    feats: dict
-    skipped: dict
-    frontend: FrontEnd
-    data: object
+    Attributes
+    ----------
+    data : DataDir
+    frontend : FrontEnd
+    skipped : dict of str to str
+        Why an utterance has no features; complete after all were gone through.
+    lengths : dict of str to int
+        Frames of each utterance that has; likewise.
+    """
 
-    def words(self):
-        """The word each utterance says: dict of utt to str."""
-        return {utt: self.data.text[utt] for utt in self.feats}
+    def __init__(self, data, frontend, stats, allow_pipes):
+        self.data, self.frontend = data, frontend
+        self.skipped, self.lengths = {}, {}
+        self._stats, self._allow_pipes = stats, allow_pipes
 
-    def block(self, utts=None, observe=None):
-        """The features (or what `observe` makes of them) laid end to end."""
-        utts = self.feats if utts is None else utts
-        return Block.from_items((utt, self.feats[utt] if observe is None else observe(self.feats[utt])) for utt in utts)
+    def __iter__(self):
+        """Yield (utt, model features), in the order of feats.scp."""
+        self.skipped.clear()
+        self.lengths.clear()
+        some, frames = [], 0
+        for utt, feats in usable_matrices(self.data, self.data.feats, self.skipped, self._allow_pipes, self.frontend.dim):
+            some.append((utt, feats))
+            frames += len(feats)
+            if frames >= FRAMES:
+                yield from self._transformed(some)
+                some, frames = [], 0
+        yield from self._transformed(some)
+
+    def _transformed(self, some):
+        if some:
+            stats = [self._stats.get(self.data.speaker(utt)) for utt, _ in some]
+            for (utt, _), feats in zip(some, transform_many([feats for _, feats in some], self.frontend.transform, stats), strict=True):
+                self.lengths[utt] = len(feats)
+                yield utt, feats
+
+    def read(self, utt):
+        """Model features of one utterance, or a DataError."""
+        skipped = {}
+        some = list(usable_matrices(self.data, {utt: self.data.feats[utt]}, skipped, self._allow_pipes, self.frontend.dim))
+        if skipped:
+            raise DataError(f"{self.data.path / 'feats.scp'}: utterance '{utt}': {skipped[utt]}")
+        return next(self._transformed(some))[1]
 
     def frame_shift_s(self):
         """Seconds a frame: from the settings, else from the file frame_shift, else Kaldi's 10 ms."""
@@ -47,14 +74,6 @@ class FeatureSet:
             return float(path.read_text()) if path.exists() else 0.01
         except ValueError:
             raise DataError(f"{path}: no number of seconds (Kaldi writes 0.01)") from None
-
-    def hash(self):
-        """SHA-256 over names, words and features: two trainings on equal data have equal hashes."""
-        digest = hashlib.sha256()
-        for utt, feats in self.feats.items():
-            digest.update(f"{utt} {self.data.text.get(utt, '')} {feats.shape}\n".encode())
-            digest.update(feats.tobytes())
-        return digest.hexdigest()
 
 
 def read_record(config_class, path):
@@ -68,7 +87,7 @@ def read_record(config_class, path):
 
 
 def read_features(directory, *, need_text=False, transform_config=None, frontend=None, allow_pipes=False):
-    """Read all features of a data directory.
+    """Open the features of a data directory and check what can be checked without reading them all.
 
     Parameters
     ----------
@@ -92,34 +111,37 @@ def read_features(directory, *, need_text=False, transform_config=None, frontend
     if need_text:
         check_words(data)
     mfcc = read_record(MfccConfig, data.path / MFCC_RECORD)
-    raw, skipped, dim = {}, {}, None
-    for utt, spec in data.feats.items():
-        try:
-            feats = read_matrix(spec, base=data.path, allow_pipes=allow_pipes)
-        except DataError as error:
-            raise DataError(f"{data.path / 'feats.scp'}: utterance '{utt}': {error}") from None
-        reason = unusable(feats)
-        if reason:
-            skipped[utt] = reason
-            continue
-        if dim is None:
-            dim = feats.shape[1]
-        if feats.shape[1] != dim:
-            raise DataError(
-                f"{data.path / 'feats.scp'}: utterance '{utt}' has dimension {feats.shape[1]}, those before it {dim} "
-                f"(compute all features with one setting: asrkit compute-mfcc)"
-            )
-        raw[utt] = np.ascontiguousarray(feats, dtype=np.float32)
-    if not raw:
+    skipped = {}
+    first = next(usable_matrices(data, data.feats, skipped, allow_pipes), None)
+    if first is None:
         raise DataError(f"{data.path / 'feats.scp'}: no utterance has features that can be used{first_reasons(skipped)}")
+    dim = first[1].shape[1]
     if frontend is None:
         endpoint = read_record(EndpointConfig, data.path / ENDPOINT_RECORD)
         frontend = FrontEnd(dim, mfcc, transform_config, endpoint)
     else:
         refuse_other_kind(frontend, dim, mfcc, data.path)
-    stats = speaker_stats(data, raw) if frontend.transform.cmvn == "speaker" else {}
-    feats = {utt: transform(x, frontend.transform, stats.get(data.speaker(utt))) for utt, x in raw.items()}
-    return FeatureSet(feats, skipped, frontend, data)
+    stats = speaker_stats(data, dim, allow_pipes) if frontend.transform.cmvn == "speaker" else {}
+    return FeatureSet(data, frontend, stats, allow_pipes)
+
+
+def usable_matrices(data, scp, skipped, allow_pipes, dim=None):
+    """Yield (utt, stored features float32 (T, D)) for what can be used of `scp`; the reasons for the others go to `skipped`."""
+    try:
+        for utt, feats in read_scp(scp, base=data.path, allow_pipes=allow_pipes):
+            reason = unusable(feats)
+            if reason:
+                skipped[utt] = reason
+                continue
+            if dim not in (None, feats.shape[1]):
+                raise DataError(
+                    f"utterance '{utt}' has dimension {feats.shape[1]}, those before it {dim} "
+                    f"(compute all features with one setting: asrkit compute-mfcc)"
+                )
+            dim = feats.shape[1]
+            yield utt, np.ascontiguousarray(feats, dtype=np.float32)
+    except DataError as error:
+        raise DataError(f"{data.path / 'feats.scp'}: {error}") from None
 
 
 def check_words(data):
@@ -157,22 +179,21 @@ def refuse_other_kind(frontend, dim, mfcc, where):
         raise DataError(f"{where}: features of another kind than the model's: {difference} (asrkit compute-mfcc with the model's settings)")
 
 
-def speaker_stats(data, raw):
+def speaker_stats(data, dim, allow_pipes):
     """CMVN statistics by speaker: from cmvn.scp where it is there, else summed over the directory's utterances."""
-    if data.cmvn:
-        stats = {}
-        for speaker in {data.speaker(utt) for utt in raw}:
-            if speaker not in data.cmvn:
-                raise DataError(f"{data.path / 'cmvn.scp'}: speaker '{speaker}' is missing (asrkit compute-cmvn {data.path})")
-            stats[speaker] = read_matrix(data.cmvn[speaker], base=data.path).astype(np.float64)
-            dim = next(iter(raw.values())).shape[1]
-            if stats[speaker].shape != (2, dim + 1):
-                raise DataError(
-                    f"{data.path / 'cmvn.scp'}: speaker '{speaker}': statistics of shape {stats[speaker].shape} "
-                    f"for features of dimension {dim} (asrkit compute-cmvn {data.path})"
-                )
-        return stats
-    return sum_by_speaker(data, raw.items())
+    if not data.cmvn:
+        return sum_by_speaker(data, usable_matrices(data, data.feats, {}, allow_pipes, dim))
+    stats = {}
+    for speaker in {data.speaker(utt): None for utt in data.feats}:
+        if speaker not in data.cmvn:
+            raise DataError(f"{data.path / 'cmvn.scp'}: speaker '{speaker}' is missing (asrkit compute-cmvn {data.path})")
+        stats[speaker] = read_matrix(data.cmvn[speaker], base=data.path).astype(np.float64)
+        if stats[speaker].shape != (2, dim + 1):
+            raise DataError(
+                f"{data.path / 'cmvn.scp'}: speaker '{speaker}': statistics of shape {stats[speaker].shape} "
+                f"for features of dimension {dim} (asrkit compute-cmvn {data.path})"
+            )
+    return stats
 
 
 def sum_by_speaker(data, items):

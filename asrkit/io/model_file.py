@@ -17,7 +17,7 @@ from asrkit.io.files import atomic_write, read_bytes
 from asrkit.models.base import check_array
 from asrkit.training import TrainConfig
 
-VERSION = 1
+VERSION = 2
 CODEBOOK = "the codebook"  # where its arrays stand among the words'; no word holds white space
 
 

@@ -19,23 +19,44 @@ class Block:
         (N, D) feature vectors, or (N,) codes.
     offsets : numpy.ndarray
         int64 (U + 1,); utterance u is the rows offsets[u] to offsets[u + 1] - 1.
+    keep : bool
+        Keep what an emission prepares of the frames: for a block that stays in memory and is gone through often.
     """
 
     utts: tuple
     obs: np.ndarray
     offsets: np.ndarray
+    keep: bool = False
 
     @classmethod
-    def from_items(cls, items):
+    def from_items(cls, items, keep=False):
         """Build from (utt, array) pairs; all arrays must have the same dimension."""
         items = list(items)
         lengths = [len(array) for _, array in items]
         obs = np.concatenate([array for _, array in items]) if items else np.zeros((0, 0), dtype=np.float32)
-        return cls(tuple(utt for utt, _ in items), obs, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+        return cls(tuple(utt for utt, _ in items), obs, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), keep)
 
     @property
     def lengths(self):
         return np.diff(self.offsets)
+
+    def prepared(self, emission):
+        """What the emission makes of the frames before it looks at them, or None where it needs nothing."""
+        if not self.keep:
+            return emission.prepare(self.obs)
+        kept = self.__dict__.setdefault("_kept", {})
+        key = type(emission), emission.center.tobytes() if hasattr(emission, "center") else b""
+        if key not in kept:
+            kept[key] = emission.prepare(self.obs)
+        return kept[key]
+
+    def __iter__(self):
+        """A block is the smallest source of blocks: itself."""
+        yield self
+
+    def sample(self, num_frames):
+        """All of it: what is in one block is small enough to start a training from."""
+        return self
 
     def select(self, indices):
         """The block of the utterances at `indices`."""
@@ -50,21 +71,42 @@ class Block:
 class Emission(Protocol):
     """State densities: sees frames and occupancies, knows nothing of time."""
 
-    def log_likelihood(self, obs): ...  # (N, S)
-    def accumulate(self, obs, gamma): ...  # -> Stats
+    def prepare(self, obs): ...  # what the next two both need, or None
+    def log_likelihood(self, obs, *, prepared): ...  # (N, S)
+    def accumulate(self, obs, gamma, *, prepared): ...  # -> Stats
     def estimate(self, stats, config): ...  # -> Emission
+
+
+class BlockSource(Protocol):
+    """A word's utterances, cut by the data into blocks that fit in memory; goes through them as often as asked."""
+
+    def __iter__(self): ...  # Block
+    def sample(self, num_frames): ...  # -> Block: about that many frames, spread over all utterances
 
 
 class WordModel(Protocol):
     """One word: sees blocks, is frozen; `estimate` returns a new one."""
 
+    components: np.ndarray  # (S,): Gaussians of each state
+    floored: np.ndarray  # (S,): variances on their floor
+    shortest: int  # frames of the shortest path
+
     def log_likelihood(self, block): ...  # (U,)
     def align(self, block): ...  # (U,), int32 (N,)
     def accumulate(self, block, method): ...  # "viterbi" | "baum-welch" -> Stats
+    def accumulate_many(pairs, method): ...  # static: the same for (model, block) pairs at once -> list of Stats
+    def bank(models): ...  # static: -> Bank
     def estimate(self, stats, config): ...  # -> WordModel
     def check(self, width): ...  # ValueError where the arrays are no model of observations that wide
-    def grow(self, stats, config): ...  # -> a larger WordModel, or None at the end of the schedule
+    def schedule(self, config): ...  # -> numbers of Gaussians that training grows to in turn
+    def grow(self, stats, config, total): ...  # -> a larger WordModel, or None where nothing can grow
     def to_arrays(self): ...  # dict of str to array
+
+
+class Bank(Protocol):
+    """A vocabulary for decoding: every word scores every utterance of a block in one pass."""
+
+    def scores(self, block, method): ...  # "viterbi" | "forward" -> (U, W), -inf where a word has no path
 
 
 @dataclass(frozen=True)
@@ -133,14 +175,6 @@ def check_distribution(name, log_probs):
     """Each row's probabilities sum to one."""
     if not np.allclose(np.exp(log_probs).sum(axis=-1), 1, rtol=0, atol=1e-6):
         raise ValueError(f"{name} does not sum to one")
-
-
-def logsumexp(log_x):
-    """log sum exp over the first axis; where all is -inf it gives -inf."""
-    peak = log_x.max(axis=0)
-    shift = np.where(np.isfinite(peak), peak, 0.0)
-    with np.errstate(divide="ignore"):
-        return np.log(np.exp(log_x - shift).sum(axis=0)) + shift
 
 
 def safe_log(p):

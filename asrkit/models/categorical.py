@@ -20,22 +20,31 @@ class Categorical:
 
     log_probs: np.ndarray
 
-    num_floored = 0
+    num_gauss = 0
 
     @property
-    def num_gauss(self):
-        return 0
+    def components(self):
+        """(S,): there are no Gaussians."""
+        return np.zeros(len(self.log_probs), dtype=int)
+
+    @property
+    def floored(self):
+        """(S,): a symbol on its floor is nothing to report, most are."""
+        return np.zeros(len(self.log_probs), dtype=int)
 
     def check(self, num_states, width):
         """Raise ValueError unless this is a table of `num_states` states and `width` symbols."""
         check_array("log_probs", self.log_probs, (num_states, width), log=True)
         check_distribution("log_probs", self.log_probs)
 
-    def log_likelihood(self, obs):
-        """log P(code | state): (N, S)."""
-        return self.log_probs.T[obs]
+    def prepare(self, obs):
+        """Nothing to do beforehand."""
 
-    def accumulate(self, obs, gamma):
+    def log_likelihood(self, obs, *, prepared=None):
+        """log P(code | state): (N, S)."""
+        return self.log_probs.take(obs, axis=1).T
+
+    def accumulate(self, obs, gamma, *, prepared=None):
         """Sum of occupancies by symbol; `gamma` is (N, S)."""
         num_symbols = self.log_probs.shape[1]
         return CategoricalStats(np.stack([np.bincount(obs, weights=g, minlength=num_symbols) for g in gamma.T]))

@@ -25,6 +25,11 @@ class HmmStats(WordStats):
     leave: np.ndarray
     emission: Stats
 
+    @property
+    def occupancy(self):
+        """(S,): frames of each state."""
+        return self.start + self.trans.sum(axis=0)
+
 
 @dataclass(frozen=True)
 class Hmm:
@@ -56,8 +61,21 @@ class Hmm:
         return self.emission.num_gauss
 
     @property
-    def num_floored(self):
-        return self.emission.num_floored
+    def components(self):
+        return self.emission.components
+
+    @property
+    def floored(self):
+        return self.emission.floored
+
+    @property
+    def shortest(self):
+        """The fewest frames that a path through the model takes."""
+        reached, steps = np.isfinite(self.log_start), 1
+        while not (reached & np.isfinite(self.log_exit)).any() and steps <= self.num_states:
+            reached = np.isfinite(self.log_trans[reached]).any(axis=0)
+            steps += 1
+        return steps
 
     def check(self, width):
         """Raise ValueError unless the arrays are an HMM over observations of `width` dimensions or symbols."""
@@ -71,46 +89,68 @@ class Hmm:
 
     def log_likelihood(self, block):
         """log P(x) over all paths, one an utterance: (U,)."""
-        return kernels.forward_backward(*self._arcs(block))[0]
+        return kernels.forward(*_together([(self, block)])[:3])
 
     def align(self, block):
         """Best path: log P(x, path) (U,), -inf where none exists, and its states int32 (N,)."""
-        return kernels.viterbi(*self._arcs(block))
-
-    def _arcs(self, block):
-        return self.emission.log_likelihood(block.obs), block.offsets, self.log_start, self.log_trans, self.log_exit
+        return kernels.viterbi(*_together([(self, block)])[:3])
 
     def accumulate(self, block, method="viterbi"):
         """Sums over a block: with "viterbi" along the best path, with "baum-welch" over all paths."""
+        return self.accumulate_many([(self, block)], method)[0]
+
+    @staticmethod
+    def accumulate_many(pairs, method="viterbi"):
+        """The sums of several models, each over its own block, their utterances advancing together.
+
+        Parameters
+        ----------
+        pairs : list of (Hmm, Block)
+
+        Returns
+        -------
+        list of HmmStats
+        """
+        log_obs, schedule, arcs, utts, frames, prepared = _together(pairs)
+        all_of = list(zip(pairs, prepared, utts, frames, strict=True))
         if method == "viterbi":
-            scores, path = self.align(block)
-            return self.accumulate_path(block, path, scores)
-        scores, gamma, xi = kernels.forward_backward(*self._arcs(block))
-        used = np.isfinite(scores)
-        first, last = block.offsets[:-1][used], block.offsets[1:][used] - 1
-        return self._stats(block, scores, gamma, gamma[first].sum(axis=0), xi, gamma[last].sum(axis=0))
+            scores, path = kernels.viterbi(log_obs, schedule, arcs)
+            return [model.accumulate_path(block, path[f], scores[u], prepared=p) for (model, block), p, u, f in all_of]
+        scores, gamma, xi = kernels.forward_backward(log_obs, schedule, arcs)
+        gamma = gamma.take(schedule.columns, axis=1)
+        stats = []
+        for (model, block), p, u, f in all_of:
+            num_states = model.num_states
+            trans = np.zeros((num_states, num_states))
+            for shift, arc in zip(arcs.shifts, xi, strict=True):
+                into = np.arange(max(0, shift), num_states + min(0, shift))
+                trans[into - shift, into] = arc[into, u].sum(axis=1)
+            stats.append(model._stats(block, scores[u], gamma[:num_states, f].T, trans, p))
+        return stats
 
-    def accumulate_path(self, block, path, scores):
+    def accumulate_path(self, block, path, scores, *, prepared=None):
         """Sums over a block along given state sequences; utterances with score -inf are left out."""
-        used = np.isfinite(scores)
-        gamma = np.zeros((len(path), self.num_states))
-        inside = np.repeat(used, block.lengths)
-        gamma[np.flatnonzero(inside), path[inside]] = 1.0
-        first, last = block.offsets[:-1][used], block.offsets[1:][used] - 1
-        follows = inside.copy()
-        follows[block.offsets[:-1][block.lengths > 0]] = False  # an utterance's first frame follows nothing
-        then = np.flatnonzero(follows)
-        trans = np.zeros((self.num_states, self.num_states))
-        np.add.at(trans, (path[then - 1], path[then]), 1.0)
-        return self._stats(block, scores, gamma, gamma[first].sum(axis=0), trans, gamma[last].sum(axis=0))
+        inside = np.repeat(np.isfinite(scores), block.lengths)
+        gamma = np.zeros((self.num_states, len(path)))
+        gamma[path[inside], np.flatnonzero(inside)] = 1.0
+        inside[block.offsets[:-1][block.lengths > 0]] = False  # an utterance's first frame follows nothing
+        then = np.flatnonzero(inside)
+        arcs = np.bincount(path[then - 1].astype(np.int64) * self.num_states + path[then], minlength=self.num_states**2)
+        return self._stats(block, scores, gamma.T, arcs.reshape(self.num_states, -1).astype(np.float64), prepared)
 
-    def _stats(self, block, scores, gamma, start, trans, leave):
+    def _stats(self, block, scores, gamma, trans, prepared):
         used = np.isfinite(scores)
+        first, last = block.offsets[:-1][used], block.offsets[1:][used] - 1
         return HmmStats(
             log_like=float(scores[used].sum()), frames=int(block.lengths[used].sum()), utts=int(used.sum()),
-            skipped=int((~used).sum()), start=start, trans=trans, leave=leave,
-            emission=self.emission.accumulate(block.obs, gamma),
+            skipped=int((~used).sum()), start=gamma[first].sum(axis=0), trans=trans, leave=gamma[last].sum(axis=0),
+            emission=self.emission.accumulate(block.obs, gamma, prepared=prepared),
         )
+
+    @staticmethod
+    def bank(models):
+        """Many words' models side by side, for decoding."""
+        return HmmBank(models)
 
     def estimate(self, stats, config):
         """Relative frequencies for start and transitions, the emission by its own rule; new out, old kept."""
@@ -120,14 +160,24 @@ class Hmm:
         rows = np.stack([_reestimate(row, c, config.transition_floor) for row, c in zip(rows, counts, strict=True)])
         return Hmm(log_start, rows[:, :-1].copy(), rows[:, -1].copy(), self.emission.estimate(stats.emission, config))
 
-    def grow(self, stats, config):
-        """The next step of the mixture schedule, or None: 1, 2, 4, ... up to `config.num_gauss` a state."""
-        if not hasattr(self.emission, "split"):
+    def schedule(self, config):
+        """Numbers of Gaussians in all that training grows to in turn: each `config.growth` times the one before."""
+        sizes, most = [self.num_states], config.num_gauss * self.num_states if hasattr(self.emission, "split") else 0
+        while sizes[-1] < most:
+            sizes.append(min(most, int(np.ceil(sizes[-1] * config.growth))))
+        return sizes[1:]
+
+    def grow(self, stats, config, total=None):
+        """Split Gaussians until there are `total`, by default the schedule's next; None where no state can grow.
+
+        The states share them in proportion to their frames to the power `config.power`.
+        """
+        total = next((size for size in self.schedule(config) if size > self.num_gauss), 0) if total is None else total
+        if total <= self.num_gauss:
             return None
-        now = self.emission.means.shape[1]
-        if now >= config.num_gauss:
-            return None
-        emission = self.emission.split(stats.emission.occ, min(2 * now, config.num_gauss), config.min_count)
+        occ = stats.emission.occ
+        targets = share_gaussians(occ.sum(axis=1), total, config.power, config.min_count)
+        emission = self.emission.split(occ, targets, config.min_count)
         return None if emission is None else replace(self, emission=emission)
 
     def sample(self, rng):
@@ -147,6 +197,74 @@ class Hmm:
         }
 
 
+class HmmBank:
+    """Many words' models side by side, for decoding: every word hears every utterance, all in one pass."""
+
+    def __init__(self, models):
+        self._arcs = _arcs(models).each(lambda array: array[..., None])  # (S, W, 1)
+        self._shape = self._arcs.log_start.shape[:2]
+        emissions = [model.emission for model in models]
+        kind = type(emissions[0])
+        self._emission = kind.stack(emissions, self._shape[0]) if hasattr(kind, "stack") else None
+        self._emissions = emissions
+
+    def scores(self, block, method="viterbi"):
+        """log P(x, best path), or log P(x) with "forward": (U, W), -inf where a word has no path of that length."""
+        schedule = kernels.Schedule(block.lengths)
+        obs = block.obs[schedule.frames]
+        if self._emission is not None:
+            log_obs = self._emission.log_likelihood(obs).T.reshape(*self._shape, -1)
+        else:
+            log_obs = np.full((*self._shape, len(obs)), -np.inf)
+            for w, emission in enumerate(self._emissions):
+                one = emission.log_likelihood(obs).T
+                log_obs[: len(one), w] = one
+        if method == "viterbi":
+            return kernels.viterbi(log_obs, schedule, self._arcs, path=False)[0].T
+        return kernels.forward(log_obs, schedule, self._arcs).T
+
+
+def _arcs(models):
+    """The transitions of models of several sizes, (S, W): missing states are never entered."""
+    num_states = max(model.num_states for model in models)
+    log_start = np.full((len(models), num_states), -np.inf)
+    log_trans, log_exit = np.full((len(models), num_states, num_states), -np.inf), log_start.copy()
+    for w, model in enumerate(models):
+        log_start[w, : model.num_states] = model.log_start
+        log_trans[w, : model.num_states, : model.num_states] = model.log_trans
+        log_exit[w, : model.num_states] = model.log_exit
+    return kernels.Arcs.of(log_start, log_trans, log_exit)
+
+
+def _together(pairs):
+    """What the kernels take for several models at once, each with a block of its own.
+
+    Returns
+    -------
+    log_obs, schedule, arcs
+        As in `kernels.viterbi`; each utterance has the arcs of its model.
+    utts, frames : list of slice
+        Where each pair's utterances and frames stand among all.
+    prepared : list
+        Each pair's frames as its emission prepared them.
+    """
+    lengths = [block.lengths for _, block in pairs]
+    schedule = kernels.Schedule(np.concatenate(lengths))
+    utts, frames = _slices([len(block.utts) for _, block in pairs]), _slices([len(block.obs) for _, block in pairs])
+    owner = np.repeat(np.arange(len(pairs)), [len(some) for some in lengths])[schedule.order]
+    arcs = _arcs([model for model, _ in pairs]).each(lambda array: array[:, owner])
+    log_obs = np.full((len(arcs.log_start), frames[-1].stop), -np.inf)
+    prepared = [block.prepared(model.emission) for model, block in pairs]
+    for (model, block), p, f in zip(pairs, prepared, frames, strict=True):
+        log_obs[: model.num_states, f] = model.emission.log_likelihood(block.obs, prepared=p).T
+    return log_obs.take(schedule.frames, axis=1), schedule, arcs, utts, frames, prepared
+
+
+def _slices(sizes):
+    ends = np.cumsum(sizes).tolist()
+    return [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
+
+
 def _reestimate(log_probs, counts, floor):
     """Relative frequencies over the allowed entries; without any count the old values stay."""
     allowed = np.isfinite(log_probs)
@@ -157,35 +275,23 @@ def _reestimate(log_probs, counts, floor):
     return out
 
 
-def left_right(num_states, emission):
-    """A left-right model without skips: start in the first state, leave from the last, stay or step with 1/2."""
-    log_start = np.full(num_states, -np.inf)
-    log_start[0] = 0.0
-    log_exit = np.full(num_states, -np.inf)
-    log_exit[-1] = np.log(0.5)
-    log_trans = np.full((num_states, num_states), -np.inf)
-    np.fill_diagonal(log_trans, np.log(0.5))
-    np.fill_diagonal(log_trans[:, 1:], np.log(0.5))
-    return Hmm(log_start, log_trans, log_exit, emission)
+def share_gaussians(frames, total, power, min_count):
+    """Gaussians for each state, `total` in all: one each, then one by one to where frames^power a Gaussian is most.
 
+    As Kaldi's `GetSplitTargets`. States stop where a Gaussian would have fewer than `min_count` frames; with power 0
+    all get equally many, and what the poor can't take is not given to the rich.
 
-def init_uniform(model, block, config):
-    """Uniform segmentation: each utterance cut into equal parts, one a state, and the model estimated from them.
-
-    Utterances shorter than the number of states have no such segmentation and are left out.
+    Returns
+    -------
+    numpy.ndarray
+        int (S,).
     """
-    lengths = block.lengths
-    scores = np.where(lengths >= model.num_states, 0.0, -np.inf)
-    within = np.arange(len(block.obs)) - np.repeat(block.offsets[:-1], lengths)
-    path = (within * model.num_states // np.maximum(np.repeat(lengths, lengths), 1)).astype(np.int32)
-    return model.estimate(model.accumulate_path(block, path, scores), config)
-
-
-def choose_num_states(block, config):
-    """How many states the word gets: `config.num_states`, fewer where its recordings are too short.
-
-    As many as the shortest recording has frames, so that none is lost; but a recording shorter than a third
-    of the median is taken for an accident that must not decide for all.
-    """
-    shortest = max(block.lengths.min(), int(np.median(block.lengths)) // 3)
-    return max(1, min(config.num_states, int(shortest)))
+    targets = np.ones(len(frames), dtype=int)
+    most = total if power > 0 else -(-total // len(frames))
+    for _ in range(total - len(frames)):
+        claim = np.where((frames >= (targets + 1) * min_count) & (targets < most), frames**power / targets, 0.0)
+        richest = claim.argmax()
+        if claim[richest] <= 0:
+            break
+        targets[richest] += 1
+    return targets

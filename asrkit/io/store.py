@@ -1,0 +1,182 @@
+"""A corpus on its way through training: gone through once, then kept by utterance, in memory or in a temporary file.
+
+What lies in memory is bounded whatever the size of the corpus: beyond `MEMORY` the features are in a file and come
+back in blocks of about `BLOCK` frames, cut by the data alone.
+"""
+
+import hashlib
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from asrkit.errors import DataError
+from asrkit.models.base import Block
+
+MEMORY = 128 << 20  # bytes of observations above which they go to a file
+KEEP = 400_000  # frames up to which emissions may keep what they prepare of a block (about 0.7 KB a frame)
+BLOCK = 32_768  # frames
+
+
+class Store:
+    """The observations of a FeatureSet.
+
+    Attributes
+    ----------
+    utts : list of str
+        In the order of the data directory.
+    words : dict of str to str
+        What each utterance says.
+    data_hash : str
+        SHA-256 over names, words and features: two trainings on equal data have equal hashes.
+    """
+
+    def __init__(self, features, folder, observe=None):
+        """Read all.
+
+        Parameters
+        ----------
+        features : FeatureSet
+        folder : path
+            Where a temporary file may lie while the Store lives; it is made when needed.
+        observe : callable, optional
+            Model features -> what is kept of them, such as their codes.
+        """
+        self.utts, self.words, self._arrays, self._places, self._file = [], {}, {}, {}, None
+        self._folder, self._size = Path(folder), 0
+        digest, text = hashlib.sha256(), features.data.text
+        for utt, feats in features:
+            digest.update(f"{utt} {text.get(utt, '')} {feats.shape}\n".encode())
+            digest.update(feats)
+            self.utts.append(utt)
+            self.words[utt] = text.get(utt, "")
+            self._add(utt, feats if observe is None else observe(feats))
+        self.data_hash = digest.hexdigest()
+        if self._file is not None:
+            self._file.flush()
+        first = self.read(self.utts[:1])
+        self._keep = self._file is None and self._size / max(first.obs[:1].nbytes, 1) <= KEEP
+
+    def _add(self, utt, array):
+        self._size += array.nbytes
+        if self._file is None and self._size > MEMORY:
+            self._to_file()
+        if self._file is None:
+            self._arrays[utt] = array
+        else:
+            self._write(utt, array)
+
+    def _to_file(self):
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._file = tempfile.NamedTemporaryFile(dir=self._folder, prefix=".features.")
+        except OSError as error:
+            raise DataError(f"{self._folder}: cannot be written: {error.strerror} (choose another output folder)") from None
+        for utt, array in self._arrays.items():
+            self._write(utt, array)
+        self._arrays = {}
+
+    def _write(self, utt, array):
+        self._places[utt] = self._file.tell(), array.shape, array.dtype
+        try:
+            self._file.write(np.ascontiguousarray(array).data)
+        except OSError as error:
+            raise DataError(f"{self._folder}: the features need a temporary file there: {error.strerror}") from None
+
+    def read(self, utts, keep=False):
+        """The Block of some utterances."""
+        if self._file is None:
+            return Block.from_items(((utt, self._arrays[utt]) for utt in utts), keep)
+        return read_block(self._file.name, {utt: self._places[utt] for utt in utts})
+
+    def length(self, utt):
+        return len(self._arrays[utt]) if self._file is None else self._places[utt][1][0]
+
+    def source(self, utts):
+        """A BlockSource of some utterances that can go to another process."""
+        blocks = cut_blocks({utt: self.length(utt) for utt in utts})
+        if self._file is None:
+            return MemorySource([self.read(block, self._keep) for block in blocks])
+        return FileSource(self._file.name, [{utt: self._places[utt] for utt in block} for block in blocks])
+
+    def sample(self, utts, num_frames):
+        """About `num_frames` frames: whole utterances, spread evenly over all."""
+        return self.source(utts).sample(num_frames)
+
+
+class Source:
+    """A word's utterances as blocks, cut by the data alone."""
+
+    def __init__(self, blocks, lengths):
+        self._blocks, self._lengths = blocks, lengths
+
+    def sample(self, num_frames):
+        """A Block of about that many frames: whole utterances, the shortest and others spread evenly over all."""
+        lengths = np.concatenate(self._lengths)
+        share = min(1.0, num_frames / max(lengths.sum(), 1))
+        if share == 1.0 and len(self._blocks) == 1:
+            return next(iter(self))
+        chosen = np.floor(np.arange(1, len(lengths) + 1) * share) > np.floor(np.arange(len(lengths)) * share)
+        chosen[lengths.argmin()] = True
+        items, start = [], 0
+        for block, own in zip(self, self._lengths, strict=True):
+            items += list(block.select(np.flatnonzero(chosen[start : start + len(own)])).items())
+            start += len(own)
+        return Block.from_items(items)
+
+    @property
+    def lengths(self):
+        return np.concatenate(self._lengths)
+
+    @property
+    def utts(self):
+        return [utt for part in self._names() for utt in part]
+
+
+class MemorySource(Source):
+    def __init__(self, blocks):
+        super().__init__(blocks, [block.lengths for block in blocks])
+
+    def __iter__(self):
+        return iter(self._blocks)
+
+    def _names(self):
+        return [block.utts for block in self._blocks]
+
+
+class FileSource(Source):
+    def __init__(self, path, blocks):
+        super().__init__(blocks, [np.array([shape[0] for _, shape, _ in places.values()]) for places in blocks])
+        self._path = path
+
+    def __iter__(self):
+        return (read_block(self._path, places) for places in self._blocks)
+
+    def _names(self):
+        return self._blocks
+
+
+def cut_blocks(lengths):
+    """Utterances (dict of utt to frames) in runs of about `BLOCK` frames: list of lists."""
+    blocks, frames = [[]], 0
+    for utt, length in lengths.items():
+        if frames >= BLOCK:
+            blocks.append([])
+            frames = 0
+        blocks[-1].append(utt)
+        frames += length
+    return blocks
+
+
+def read_block(path, places):
+    """The Block of utterances in a file of arrays; `places` is utt -> (offset, shape, dtype)."""
+    (_, shape, dtype), *_ = places.values()
+    lengths = [shape[0] for _, shape, _ in places.values()]
+    obs = np.empty((sum(lengths), *shape[1:]), dtype=dtype)
+    rows = np.split(obs, np.cumsum(lengths)[:-1])
+    with open(path, "rb", buffering=0) as stream:
+        for (offset, _, _), row in zip(places.values(), rows, strict=True):
+            stream.seek(offset)
+            if stream.readinto(row) != row.nbytes:
+                raise DataError(f"{path}: the temporary file of features is cut off (start again)")
+    return Block(tuple(places), obs, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))

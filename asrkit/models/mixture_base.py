@@ -1,0 +1,256 @@
+"""What Gaussian mixtures share whatever their covariances: sums, posteriors, weights, splitting.
+
+A mixture is an emission: it sees frames and occupancies. A state with fewer components than the others carries
+components of weight zero (log weight -inf), which are never visited.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from asrkit.models.base import Stats, check_array, check_distribution, floored_distribution, safe_log
+
+CELLS = 1 << 17  # numbers worked on at a time, so that what is in between stays in the processor's cache
+UNSEEN = 1e-10  # frames; a component with fewer was not visited
+
+
+@dataclass(frozen=True)
+class MixtureStats(Stats):
+    """Sufficient statistics of mixtures, about `center`, the point the model was centred on.
+
+    Attributes
+    ----------
+    occ : (S, M)
+        Summed component posteriors.
+    first : (S, M, D)
+        Sum of posterior x (x - center).
+    second : (S, M, D) or (S, M, D, D)
+        Sum of posterior x (x - center)^2, or the outer product.
+    """
+
+    occ: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """One mixture a state; a subclass adds the covariances.
+
+    Attributes
+    ----------
+    log_weights : (S, M)
+        log P(component m | state s).
+    means : (S, M, D)
+    variance_floor : (D,)
+        Least variance of each dimension.
+    center : (D,)
+        Frames are taken relative to it, so that squares do not drown small variances. Training keeps it.
+    """
+
+    log_weights: np.ndarray
+    means: np.ndarray
+    variance_floor: np.ndarray
+    center: np.ndarray = field(default=None, kw_only=True)
+
+    def __post_init__(self):
+        if self.center is None:
+            object.__setattr__(self, "center", self.means.mean(axis=(0, 1)))
+
+    @classmethod
+    def from_data(cls, obs, num_states, floor_fraction):
+        """One Gaussian with the data's own mean and variance in every state: the place training starts from.
+
+        The variance floor is `floor_fraction` of the data's variance, and never zero for a constant dimension.
+        """
+        mean, variance = obs.mean(axis=0, dtype=np.float64), obs.var(axis=0, dtype=np.float64)
+        return cls.single(mean, variance, np.maximum(floor_fraction * variance, 1e-6), num_states)
+
+    @property
+    def components(self):
+        """(S,): how many components carry weight."""
+        return np.isfinite(self.log_weights).sum(axis=1)
+
+    @property
+    def num_gauss(self):
+        return int(self.components.sum())
+
+    def check(self, num_states, width):
+        """Raise ValueError unless these are mixtures of `num_states` states over `width` dimensions."""
+        num_components = self.log_weights.shape[-1] if self.log_weights.ndim else 0
+        check_array("log_weights", self.log_weights, (num_states, num_components), log=True)
+        check_distribution("log_weights", self.log_weights)
+        check_array("means", self.means, (num_states, num_components, width))
+        check_array("variance_floor", self.variance_floor, (width,))
+        check_array("center", self.center, (width,))
+        self._check_spread()
+
+    def prepare(self, obs):
+        """Frames as `log_likelihood` and `accumulate` work on them; they stay good while `center` is the same."""
+        return self._expand(obs.T - self.center[:, None])
+
+    def log_likelihood(self, obs, *, prepared=None):
+        """log p(x | state): (N, S)."""
+        out = np.empty((len(self.log_weights), len(obs)))
+        project = self._projection()
+        for part in self._slices(len(obs)):
+            expanded = self.prepare(obs[part]) if prepared is None else prepared[:, part]
+            out[:, part] = _log_sum(project(expanded))[0]
+        return out.T
+
+    def component_log_likelihood(self, obs):
+        """log of weight x density: (N, S, M)."""
+        project = self._projection()
+        parts = [project(self.prepare(obs[part])) for part in self._slices(len(obs))]
+        joint = np.concatenate(parts, axis=2).transpose(2, 1, 0)
+        return np.where(np.isneginf(self.log_weights), -np.inf, joint)
+
+    def accumulate(self, obs, gamma, *, prepared=None):
+        """Sum over frames: `gamma[n, s]` is the occupancy of state s by frame n."""
+        return self._accumulate(obs, gamma, prepared, scored=False)[0]
+
+    def accumulate_scored(self, obs, gamma, *, prepared=None):
+        """What `accumulate` gives, and the sum over frames and states of gamma x log p(x | state) beside it."""
+        return self._accumulate(obs, gamma, prepared, scored=True)
+
+    def _accumulate(self, obs, gamma, prepared, scored):
+        num_states, num_components = self.log_weights.shape
+        scored = scored or num_components > 1
+        sums, log_like = self._no_sums(), 0.0
+        for states, rows in _visits(gamma, num_components):
+            project = self._projection(states) if scored else None
+            for part in self._slices(len(gamma) if rows is None else len(rows), states):
+                some = part if rows is None else rows[part]
+                # To gather whole frames and expand them again is quicker than to gather what was expanded.
+                expanded = self.prepare(obs[some]) if prepared is None or rows is not None else prepared[:, some]
+                occupied = gamma[some, states].T  # (S, n)
+                post = occupied[None]  # all of it is one component's
+                if scored:
+                    post = project(expanded)
+                    log_total, total = _log_sum(post)
+                    log_like += float((log_total * occupied).sum())
+                    post *= occupied / total
+                self._add(sums, states, post, expanded)
+        return MixtureStats(*self._unpack(sums)), log_like
+
+    def _slices(self, num_frames, states=slice(None)):
+        """Cut frames so that what is computed of them at a time has about `CELLS` numbers."""
+        rows = max(256, CELLS // max(self._width(), self.log_weights[states].size))
+        return [slice(start, min(start + rows, num_frames)) for start in range(0, num_frames, rows)]
+
+    def estimate(self, stats, config):
+        """Maximum likelihood under the floors.
+
+        Components that no frame visited keep their old values; those with fewer than `config.min_occ` frames are
+        removed, unless they are the only one of their state.
+        """
+        seen = stats.occ > UNSEEN
+        occ = np.where(seen, stats.occ, 1.0)
+        offset = stats.first / occ[..., None]
+        means = np.where(seen[..., None], self.center + offset, self.means)
+        log_weights = self.log_weights.copy()
+        for s in np.flatnonzero(seen.any(axis=1)):
+            alive = np.isfinite(log_weights[s])
+            starved = alive & (stats.occ[s] < config.min_occ)
+            starved[stats.occ[s].argmax()] = False
+            log_weights[s, starved] = -np.inf
+            alive &= ~starved
+            weights, _ = floored_distribution(stats.occ[s, alive], config.weight_floor)
+            log_weights[s, alive] = safe_log(weights)
+        return self._with_spread(log_weights, means, offset, stats.second, occ, seen)
+
+    def split(self, occ, targets, min_count):
+        """Grow state s to `targets[s]` components by splitting the one with the most frames, again and again.
+
+        A component is split in two at its mean -/+ 0.2 standard deviations, each with half its weight;
+        states stop growing where a half would have fewer than `min_count` frames.
+
+        Parameters
+        ----------
+        occ : (S, M)
+            Frames of each component, from the last accumulation.
+        targets : int (S,)
+
+        Returns
+        -------
+        Mixture or None
+            None when no state could grow.
+        """
+        num_states, old, _ = self.means.shape
+        width = max(old, max(targets))
+        parent = np.tile(np.minimum(np.arange(width), old - 1), (num_states, 1))  # which component each comes from
+        log_weights = np.full((num_states, width), -np.inf)
+        log_weights[:, :old] = self.log_weights
+        shift = np.zeros((num_states, width))
+        frames = np.zeros((num_states, width))
+        frames[:, :old] = np.where(np.isfinite(self.log_weights), occ, 0.0)
+        grown = False
+        for s in range(num_states):
+            free = np.flatnonzero(np.isneginf(log_weights[s]))
+            for new in free[: max(0, targets[s] - (width - len(free)))]:
+                richest = int(np.argmax(frames[s]))
+                if frames[s, richest] < 2 * min_count:
+                    break
+                grown = True
+                frames[s, [richest, new]] = frames[s, richest] / 2
+                log_weights[s, [richest, new]] = log_weights[s, richest] - np.log(2)
+                parent[s, new] = parent[s, richest]
+                shift[s, new] = shift[s, richest] + 0.2
+                shift[s, richest] -= 0.2
+        if not grown:
+            return None
+        states = np.arange(num_states)[:, None]
+        means = self.means[states, parent] + shift[..., None] * self.stddev[states, parent]
+        return self._rearranged(log_weights, means, states, parent)
+
+    @classmethod
+    def stack(cls, mixtures, num_states):
+        """Many words' mixtures as one: state s of word w becomes state s x W + w; missing states are impossible.
+
+        Returns
+        -------
+        Mixture
+            With `num_states` x W states, good for `log_likelihood` and nothing else.
+        """
+        most = max(mixture.log_weights.shape[1] for mixture in mixtures)
+
+        def laid(name, missing):
+            first = getattr(mixtures[0], name)
+            out = np.empty((num_states, len(mixtures), most, *first.shape[2:]))
+            out[:] = missing
+            for w, mixture in enumerate(mixtures):
+                array = getattr(mixture, name)
+                out[: len(array), w, : array.shape[1]] = array
+            return out.reshape(-1, *out.shape[2:])
+
+        one = mixtures[0]
+        spread = {name: laid(name, getattr(one, name)[0, 0]) for name in ("variances", "covariances") if hasattr(one, name)}
+        center = np.mean([mixture.center for mixture in mixtures], axis=0)
+        return cls(laid("log_weights", -np.inf), laid("means", one.means[0, 0]), one.variance_floor, center=center, **spread)
+
+    def to_arrays(self):
+        return dict(vars(self))
+
+
+def _visits(gamma, num_components):
+    """Which states to sum together, over which rows (None: all): along a path, where few states see each frame, each alone."""
+    num_frames, num_states = gamma.shape
+    if num_states == 1 or num_components == 1:
+        return [(slice(None), None)]
+    visits = gamma > 0
+    if num_states * num_components <= 32 or 2 * np.count_nonzero(visits) > visits.size:
+        return [(slice(None), None)]
+    return [(slice(s, s + 1), np.flatnonzero(visits[:, s])) for s in range(num_states)]
+
+
+def _log_sum(log_joint):
+    """log sum exp over the components, (S, n); `log_joint` (M, S, n) becomes what to divide by the second result for posteriors."""
+    if len(log_joint) == 1:
+        log_total = log_joint[0].copy()
+        log_joint[:] = 1.0
+        return log_total, 1.0
+    peak = log_joint.max(axis=0)
+    log_joint -= peak
+    np.exp(log_joint, out=log_joint)
+    total = log_joint.sum(axis=0)
+    return np.log(total) + peak, total
