@@ -51,8 +51,8 @@ def window_shape(name, length, blackman_coeff):
     turn = 2 * np.pi * np.arange(length) / (length - 1)
     hann = 0.5 - 0.5 * np.cos(turn)
     return {
-        "povey": hann**0.85, "hanning": hann, "hamming": 0.54 - 0.46 * np.cos(turn), "rectangular": np.ones(length), "sine": np.sin(turn / 2),
-        "blackman": blackman_coeff - 0.5 * np.cos(turn) + (0.5 - blackman_coeff) * np.cos(2 * turn),
+        "povey": hann**0.85, "hanning": hann, "hamming": 0.54 - 0.46 * np.cos(turn), "rectangular": np.ones(length),
+        "sine": np.sin(turn / 2), "blackman": blackman_coeff - 0.5 * np.cos(turn) + (0.5 - blackman_coeff) * np.cos(2 * turn),
     }[name]  # fmt: skip
 
 
@@ -81,9 +81,10 @@ def frames_of(samples, t, snip_edges):
         num_frames = max(0, (len(samples) - t.length) // t.shift + 1)
     else:  # frame k is centred on hop k, and beyond its ends the sound is mirrored as often as it takes
         num_frames = (len(samples) + t.shift // 2) // t.shift
-        place = np.arange(t.shift * (num_frames - 1) + t.length if num_frames else 0) + t.shift // 2 - t.length // 2
-        place %= max(1, 2 * len(samples))
-        samples = samples[np.minimum(place, 2 * len(samples) - 1 - place)]
+        first = t.shift // 2 - t.length // 2
+        lacking = first + t.shift * (num_frames - 1) + t.length - len(samples)
+        if num_frames:
+            samples = np.pad(samples, (max(0, -first), max(0, lacking)), mode="symmetric")[max(0, first) :]
     samples = np.ascontiguousarray(samples)
     strides = (samples.itemsize * t.shift, samples.itemsize)  # numpy refuses what would reach beyond the buffer
     return np.ndarray((num_frames, t.length), samples.dtype, samples, strides=strides)

@@ -50,6 +50,15 @@ def test_formats(tmp_path, kind, subtype, step):
     assert audio_info(path) == (RATE_HZ, 4000, 1)
 
 
+@pytest.mark.parametrize(("kind", "subtype", "step"), FORMATS.values(), ids=FORMATS)
+def test_a_pipe_gives_what_the_file_gives(tmp_path, kind, subtype, step):
+    """libsndfile reads a file by itself, but a pipe through calls back into Python."""
+    path = put(tmp_path / "x.audio", encoded(tone(), kind=kind, subtype=subtype))
+    samples, rate_hz = read_audio(f"cat {path} |", allow_pipes=True)
+    assert rate_hz == RATE_HZ
+    np.testing.assert_array_equal(samples, read_audio(path)[0])
+
+
 @pytest.mark.parametrize("subtype", ["GSM610", "IMA_ADPCM", "MS_ADPCM"])
 def test_formats_in_blocks(tmp_path, subtype):
     """Telephone formats: coarse, and filled up to whole blocks."""
@@ -187,6 +196,15 @@ def test_samples_that_are_no_numbers(tmp_path, value, subtype):
     samples[[5, 900]] = value
     with pytest.raises(DataError, match="x.wav: 2 samples are NaN or infinite"):
         read_audio(put(tmp_path / "x.wav", encoded(samples, subtype=subtype)))
+
+
+def test_samples_far_beyond_full_scale(tmp_path):
+    samples = tone()
+    samples[[5, 900]] = 9999, -20000
+    with pytest.raises(DataError, match="x.wav: samples up to 20000 times full scale"):
+        read_audio(put(tmp_path / "x.wav", encoded(samples, subtype="FLOAT")))
+    samples[900] = -9999
+    assert np.abs(read_audio(put(tmp_path / "x.wav", encoded(samples, subtype="FLOAT")))[0]).max() == 9999
 
 
 BAD = {

@@ -2,8 +2,8 @@
 
 import io
 import logging
+import os
 import struct
-from pathlib import Path
 
 import numpy as np
 
@@ -69,26 +69,35 @@ def read_audio(rxfilename, *, rate=None, base=None, channel=0, strict=False, all
 
 def _read(rxfilename, base, allow_pipes):
     """All channels, float32 (N, C), and the rate."""
-    import soundfile
-
     refuse_pipe(rxfilename, allow_pipes)
     if is_pipe(rxfilename):
         from kaldiio.utils import open_like_kaldi
 
         with open_like_kaldi(rxfilename, "rb") as stream:
             data = stream.read()
-    else:
-        path = Path(resolve(rxfilename, base))
+        return _decode(io.BytesIO(data), data, rxfilename)
+    path = rxfilename
+    if not os.path.isfile(path):
+        path = resolve(rxfilename, base)
         if path.exists() and not path.is_file():
             raise DataError(f"{path}: not a file (wav.scp names recordings)")
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+    try:
+        with open(path, "rb", buffering=0) as stream:
+            data = stream.read()
+            stream.seek(0)
+            return _decode(stream.fileno(), data, rxfilename)  # of BytesIO, libsndfile must call Python for every few bytes
+    except OSError as error:  # without strerror where soundfile finds no libsndfile
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _decode(source, data, rxfilename):
+    """What `_read` returns, of a file descriptor or a stream at its beginning; `data` are the bytes in it."""
+    import soundfile
+
     if not data:
         raise DataError(f"{rxfilename}: the file is empty, 0 bytes (record it again, or leave it out)")
     try:
-        with soundfile.SoundFile(io.BytesIO(data)) as sound:
+        with soundfile.SoundFile(source, closefd=False) as sound:
             announced = sound.frames
             samples = sound.read(announced, dtype="float32", always_2d=True)  # GSM cannot seek to find its end
             rate = sound.samplerate
@@ -100,10 +109,11 @@ def _read(rxfilename, base, allow_pipes):
         raise DataError(f"{rxfilename}: cut off, {gap} of the announced sound are missing (copy it again)")
     if rate < MIN_RATE_HZ:
         raise DataError(f"{rxfilename}: its header says {rate} Hz, no rate for speech (at least {MIN_RATE_HZ}; write it anew)")
-    if len(samples) and 1e4 < np.abs(samples).max() < np.inf:  # full scale is 1; a float file may hold anything
-        raise DataError(f"{rxfilename}: samples up to {np.abs(samples).max():g} times full scale (write it anew)")
-    if not np.isfinite(samples).all():
+    peak = np.abs(samples).max(initial=0)  # NaN if any sample is
+    if not np.isfinite(peak):
         raise DataError(f"{rxfilename}: {np.sum(~np.isfinite(samples))} samples are NaN or infinite (record or convert it again)")
+    if peak > 1e4:  # full scale is 1; a float file may hold anything
+        raise DataError(f"{rxfilename}: samples up to {peak:g} times full scale (write it anew)")
     return samples, rate
 
 
