@@ -243,7 +243,9 @@ def _total(delta, ratio, schedule, arcs):
     final = delta + np.maximum(arcs.log_exit, 2 * NEVER)
     peak = final.max(axis=0)
     weight = ratio[..., schedule.last] * np.exp(final - peak)
-    total = weight.sum(axis=0)
+    total = np.zeros(weight.shape[1:])
+    for part in weight:  # sum() adds in another order where there is one utterance alone, and results must not
+        total += part
     log_like = np.full((*total.shape[:-1], schedule.num_utts), -np.inf)
     log_like[..., schedule.order] = np.where(peak > NEVER, np.log(total) + peak, -np.inf)
     return log_like, weight * (peak > NEVER) / total

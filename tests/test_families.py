@@ -80,7 +80,8 @@ def test_parts_add_up(name):
     block, model, _ = train(name)
     for method in ("viterbi", "baum-welch"):
         whole = model.accumulate(block, method).to_arrays()
-        parts = (model.accumulate(block.select(range(5)), method) + model.accumulate(block.select(range(5, 12)), method)).to_arrays()
+        first, rest = (model.accumulate(block.select(some), method) for some in (range(5), range(5, 12)))
+        parts = (first + rest).to_arrays()
         assert whole.keys() == parts.keys()
         for key in whole:
             np.testing.assert_allclose(parts[key], whole[key], rtol=1e-9, atol=1e-9, err_msg=key)

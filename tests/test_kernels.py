@@ -102,6 +102,16 @@ def test_forward_backward_equals_sum_over_all_paths(seed, topology, num_states):
     check_sums(*random_problem(seed, topology, num_states, LENGTHS))
 
 
+def test_a_model_may_have_no_loops():
+    never = -np.inf
+    half = np.log(0.5)
+    steps = np.array([[never, 0, never], [never, never, half], [never, never, never]])
+    forth = np.array([0, never, never]), steps, np.array([never, half, 0])
+    obs = random_problem(13, "random", 3, [1, 2, 3, 4])[0]
+    check_paths(obs, [forth], [0] * 4)
+    check_sums(obs, [forth], [0] * 4)
+
+
 @pytest.mark.parametrize("topology", TOPOLOGIES)
 def test_what_cannot_be_stays_impossible(topology):
     """Frames that some states, or all, cannot have made."""
@@ -136,7 +146,8 @@ def test_long_utterances_equal_the_textbook(topology):
 def test_numbers_of_paths_beyond_floating_point(num_states):
     """All states alike, 2000 frames: S^2000 paths, all equally likely."""
     stay, frames = 0.99, 2000
-    word = np.full(num_states, -np.log(num_states)), np.full((num_states, num_states), np.log(stay / num_states)), np.full(num_states, np.log1p(-stay))
+    alike = np.ones(num_states)
+    word = np.log(alike / num_states), np.log(np.outer(alike, alike) * stay / num_states), np.log(alike * (1 - stay))
     x = np.random.default_rng(7).normal(scale=50, size=frames)
     obs = [np.tile(x[:, None], num_states)]
     expected = x.sum() + (frames - 1) * np.log(stay) + np.log1p(-stay)

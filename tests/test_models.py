@@ -70,7 +70,8 @@ def test_log_likelihood_equals_scipy(kind, slices):
     x = frames(300)
     expected = np.zeros((300, 3, 4))
     for s, m in np.ndindex(3, 4):
-        expected[:, s, m] = multivariate_normal(mixture.means[s, m], covariance(mixture, s, m)).logpdf(x) + mixture.log_weights[s, m]
+        density = multivariate_normal(mixture.means[s, m], covariance(mixture, s, m))
+        expected[:, s, m] = density.logpdf(x) + mixture.log_weights[s, m]
     np.testing.assert_allclose(mixture.log_likelihood(x), logsumexp(expected, axis=2), rtol=1e-9)
     np.testing.assert_allclose(mixture.log_likelihood(x, prepared=mixture.prepare(x)), logsumexp(expected, axis=2), rtol=1e-9)
     joint = mixture.component_log_likelihood(x)
@@ -136,7 +137,8 @@ def test_sums_equal_their_definition(kind, num_states, num_components, along_a_p
     mixture = random_mixture(kind, num_states, num_components)
     mixture = without(mixture, 0, 1) if num_components > 1 else mixture
     x, rng = frames(3000), np.random.default_rng(3)
-    gamma = np.eye(num_states)[rng.integers(num_states, size=3000)] if along_a_path else rng.dirichlet(np.ones(num_states), size=3000)
+    path, shared = rng.integers(num_states, size=3000), rng.dirichlet(np.ones(num_states), size=3000)
+    gamma = np.eye(num_states)[path] if along_a_path else shared
     gamma[rng.random(3000) < 0.1] = 0  # utterances without a path
     expected, expected_log_like = direct_sums(mixture, x, gamma)
     for prepared in (None, mixture.prepare(x)):
@@ -248,7 +250,8 @@ def test_split_reaches_its_targets_richest_first(kind):
         weights, old = np.exp(grown.log_weights[s]), np.exp(mixture.log_weights[s])
         np.testing.assert_allclose(weights @ grown.means[s], old @ mixture.means[s])
     # Frames 70, 30 become 17.5, 17.5, 17.5, 17.5, 30: weights fall with them.
-    np.testing.assert_allclose(np.sort(np.exp(grown.log_weights[0])), np.sort(np.exp(mixture.log_weights[0, [0, 0, 0, 0, 1]]) / [4, 4, 4, 4, 1]))
+    parts = np.exp(mixture.log_weights[0, [0, 0, 0, 0, 1]]) / [4, 4, 4, 4, 1]
+    np.testing.assert_allclose(np.sort(np.exp(grown.log_weights[0])), np.sort(parts))
     np.testing.assert_allclose(np.sort(np.exp(grown.log_weights[1])), [0, 0.25, 0.25, 0.25, 0.25])
 
 
@@ -269,7 +272,8 @@ def test_small_variance_far_from_zero_is_exact():
     """x^2 expanded about zero would lose every digit here."""
     mixture = DiagMixture(np.zeros((1, 1)), np.full((1, 1, 1), 1e6), np.zeros(1), np.full((1, 1, 1), 1e-4))
     x = np.array([[1e6 + 0.01]])
-    assert mixture.log_likelihood(x)[0, 0] == pytest.approx(multivariate_normal(1e6, 1e-4).logpdf(1e6 + 0.01), rel=1e-6)
+    for some in (mixture, DiagMixture.stack([mixture], 1)):
+        assert some.log_likelihood(x)[0, 0] == pytest.approx(multivariate_normal(1e6, 1e-4).logpdf(1e6 + 0.01), rel=1e-6)
 
 
 def random_pool(kind, num_states=3, num_gauss=6):

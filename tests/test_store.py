@@ -104,9 +104,12 @@ def test_the_hash_knows_names_words_and_features_and_not_where_they_lie(make_sto
     (utt, feats), *rest = list(given)
     other = feats.copy()
     other[-1, -1] += 1
-    changed = [Features([(utt, other), *rest], given.data.text), Features([("new", feats), *rest], {**given.data.text, "new": "a"}),
-               Features(list(given), {**given.data.text, utt: "c"}), Features([*rest, (utt, feats)], given.data.text),
-               Features([(utt, feats.reshape(3, -1).T.copy().reshape(-1, 3)), *rest], given.data.text), Features(rest, given.data.text)]
+    text = given.data.text
+    changed = [
+        Features([(utt, other), *rest], text), Features([("new", feats), *rest], {**text, "new": "a"}),
+        Features(list(given), {**text, utt: "c"}), Features([*rest, (utt, feats)], text), Features(rest, text),
+        Features([(utt, feats.reshape(-1, 1)), *((name, array.reshape(-1, 1)) for name, array in rest)], text),
+    ]
     assert len({make_store(some).data_hash for some in [given, *changed]}) == 7
 
 

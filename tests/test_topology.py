@@ -1,11 +1,12 @@
-"""Which states follow which, how many there are, and where training starts."""
+"""Which states follow which, how often they do, how many there are, and where training starts."""
 
 import numpy as np
 import pytest
-from oracle import all_paths, random_arcs, small_config, spoken, train_word
+from oracle import all_paths, log_expectations, random_arcs, small_config, spoken, train_word
 
 from asrkit import families
 from asrkit.models.base import Block
+from asrkit.models.categorical import Categorical
 from asrkit.models.hmm import Hmm
 from asrkit.models.mixture import DiagMixture
 from asrkit.models.topology import TOPOLOGIES, HmmConfig, choose_num_states, connect, find_silence, init_hmm
@@ -98,10 +99,45 @@ def test_training_starts_from_equal_parts(topology):
     assert np.exp(model.log_exit[2]) == pytest.approx(2 / 6, abs=5e-4)
 
 
+@pytest.mark.parametrize("method", ["viterbi", "baum-welch"])
+def test_transitions_are_counted_and_estimated_as_relative_frequencies(method):
+    """Utterances without a path or without frames count for nothing; a state that nobody visits keeps its transitions."""
+    rng = np.random.default_rng(3)
+    log_start, log_trans, log_exit = random_arcs(rng, 4, "ergodic")
+    log_trans[:3, 3] = log_start[3] = -np.inf  # the last state is never reached
+    log_start -= np.logaddexp.reduce(log_start)
+    with np.errstate(divide="ignore"):
+        emission = Categorical(np.log(np.concatenate([rng.dirichlet(np.ones(5), size=4), np.zeros((4, 1))], axis=1)))
+    model = Hmm(log_start, log_trans, log_exit, emission)
+    items = [(f"u{n}", rng.integers(5, size=n)) for n in (4, 9, 1, 6)]
+    items = [*items[:2], ("impossible", np.array([1, 5, 1])), *items[2:], ("empty", items[0][1][:0])]
+    block = Block.from_items(items)
+    stats = model.accumulate(block, method)
+    start, trans, leave, log_like = np.zeros(4), np.zeros((4, 4)), np.zeros(4), 0.0
+    for u, (_, x) in enumerate(items):
+        if len(x) and 5 not in x:
+            total, gamma, xi = log_expectations(emission.log_likelihood(x), log_start, log_trans, log_exit)
+            if method == "viterbi":
+                (total,), path = model.align(block.select([u]))
+                gamma, xi = np.eye(4)[path], sum(np.outer(a, b) for a, b in zip(np.eye(4)[path], np.eye(4)[path[1:]]))
+            start, trans, leave, log_like = start + gamma[0], trans + xi, leave + gamma[-1], log_like + total
+    for ours, expected in [(stats.start, start), (stats.trans, trans), (stats.leave, leave), (stats.log_like, log_like)]:
+        np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-12)
+    assert (stats.utts, stats.skipped, stats.frames) == (4, 2, 20)
+    np.testing.assert_allclose(stats.occupancy, (start + trans.sum(axis=0)))
+    new = model.estimate(stats, families.load("dhmm").Config(num_symbols=6, transition_floor=0.0))
+    np.testing.assert_allclose(np.exp(new.log_start), start / start.sum())
+    rows = np.column_stack([trans, leave])[:3]
+    np.testing.assert_allclose(np.exp(np.column_stack([new.log_trans, new.log_exit]))[:3], rows / rows.sum(axis=1, keepdims=True))
+    np.testing.assert_array_equal(new.log_trans[3], log_trans[3])
+    assert new.log_exit[3] == log_exit[3]
+
+
 def test_later_starts_are_drawn_by_chance_and_of_good_length():
     family = families.load("chmm")
     block, config = spoken(family, 0), small_config(family)
-    models = [family.init(config, block, np.random.default_rng(seed), start) for seed, start in [(1, 0), (2, 0), (1, 1), (1, 1), (2, 1)]]
+    starts = [(1, 0), (2, 0), (1, 1), (1, 1), (2, 1)]
+    models = [family.init(config, block, np.random.default_rng(seed), start) for seed, start in starts]
     same = [np.array_equal(a.emission.means, b.emission.means) for a, b in zip(models, models[1:])]
     assert same == [True, False, True, False]
 
@@ -121,7 +157,8 @@ def test_three_starts_are_never_worse_than_one(name):
     kept = set()
     for seed in range(6):
         block = spoken(family, seed, num_parts=7)
-        one, three = (train_word(name, small_config(family, num_starts=n, num_gauss=8 if name == "schmm" else 1), block, seed)[1] for n in (1, 3))
+        configs = [small_config(family, num_starts=n, num_gauss=8 if name == "schmm" else 1) for n in (1, 3)]
+        one, three = (train_word(name, config, block, seed)[1] for config in configs)
         assert three[-1]["objective"] >= one[-1]["objective"]
         kept |= {entry["start"] for entry in three}
         assert {entry["start"] for entry in one} == {0} and len({entry["start"] for entry in three}) == 1
@@ -142,7 +179,8 @@ def in_silence(family, word, seed, num_utts=20, least=0.3, most=0.6):
         heads.append(round(quiet * rng.uniform(0.3, 0.7)))
         tails.append(quiet - heads[-1])
         still = np.array([-4.0, -4, -4])
-        x = np.concatenate([np.tile(still, (heads[-1], 1)), parts, np.tile(still, (tails[-1], 1))]) + rng.normal(size=(quiet + len(parts), 3))
+        x = np.concatenate([np.tile(still, (heads[-1], 1)), parts, np.tile(still, (tails[-1], 1))])
+        x += rng.normal(size=x.shape)
         if family.OBSERVATIONS == "codes":  # nearest of 16 points on a grid
             x = ((x[:, 0] > 3) * 8 + (x[:, 1] > 3) * 4 + (x[:, 2] < -2) * 2 + (x[:, word] > 1)).astype(np.int32)
         items.append((f"{word}-{u}", x))

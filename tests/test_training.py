@@ -46,7 +46,8 @@ def drive(model, score, limit=1000, **settings):
     while len(tried) < limit:
         tried.append(wanted)
         try:
-            wanted = run.send(SimpleNamespace(log_like=score(*wanted), frames=100, utts=5, skipped=0, occupancy=np.array([30.0, 50.25, 20])))
+            stats = SimpleNamespace(log_like=score(*wanted), frames=100, utts=5, skipped=0, occupancy=np.array([30.0, 50.25, 20]))
+            wanted = run.send(stats)
         except StopIteration as stop:
             return *stop.value, tried
     raise AssertionError("it never ends")
@@ -110,7 +111,8 @@ def test_growing_ends_even_where_as_many_starve_as_are_split_off(gain):
     likes = iter(np.arange(1000) * gain)
     model, entries, tried = drive(Fake(2, most=64, starved=2), lambda model, method: next(likes))
     assert model.num_gauss == 2 and entries[-1]["phase"] <= 5
-    assert all(entry["removed"] == 2 ** (entry["phase"] + 1) - 2 for entry, before in zip(entries[1:], entries) if entry["phase"] > before["phase"])
+    begun = [entry for before, entry in zip(entries, entries[1:]) if entry["phase"] > before["phase"]]
+    assert all(entry["removed"] == 2 ** (entry["phase"] + 1) - 2 for entry in begun), "what starved after the split is said"
 
 
 def test_a_larger_model_must_regain_what_the_smaller_one_had():
@@ -121,9 +123,11 @@ def test_a_larger_model_must_regain_what_the_smaller_one_had():
     assert model.num_gauss == 4 and entries[2]["objective"] == -500 == entries[1]["objective"], "as good is good enough"
     assert sum(model.num_gauss == 4 and model.estimates < 4 for model, _ in tried) == 4
     for regained in (5, 6):
-        model, entries, tried = drive(Fake(2, most=4), lambda model, _: -500.0 if model.num_gauss < 4 or model.estimates >= regained else -600.0)
+        model, entries, tried = drive(
+            Fake(2, most=4), lambda model, _: -500.0 if model.num_gauss < 4 or model.estimates >= regained else -600.0
+        )
         assert model.num_gauss == (4 if regained == 5 else 2)
-    assert [model.estimates for model, _ in tried] == [0, 1, 0, 1, 2, 3, 4, 5, 2], "five re-estimations, then on with the smaller one"
+    assert [model.estimates for model, _ in tried] == [0, 1, 0, 1, 2, 3, 4, 5, 2], "five tries, then on with the smaller one"
     assert [(entry["phase"], entry["gaussians"]) for entry in entries] == [(0, 2), (0, 2), (1, 2), (1, 2)]
 
 
@@ -182,8 +186,8 @@ def test_gaussians_double_up_to_the_number_asked_for():
 def test_power_gives_more_gaussians_to_longer_states():
     family, rng = families.load("chmm"), np.random.default_rng(0)
     lengths = np.array([4, 30, 4, 10])
-    items = [(f"u{u}", (3.0 * np.eye(4)[np.repeat(np.arange(4), lengths)] + rng.normal(size=(48, 4))).astype(np.float32)) for u in range(20)]
-    block = Block.from_items(items)
+    centers = 3.0 * np.eye(4)[np.repeat(np.arange(4), lengths)]
+    block = Block.from_items((f"u{u}", (centers + rng.normal(size=(48, 4))).astype(np.float32)) for u in range(20))
     shares = {}
     for power in (0.0, 0.5):
         model = train_word("chmm", small_config(family, power=power, num_gauss=4), block)[0]
@@ -254,7 +258,7 @@ def test_power_gives_to_the_rich_and_no_power_to_all_equally():
     np.testing.assert_array_equal(share_gaussians(rich, 12, 0.0, 1), [3, 3, 3, 3])
     np.testing.assert_array_equal(share_gaussians(rich, 25, 1.0, 1), [16, 4, 4, 1])
     np.testing.assert_array_equal(share_gaussians(rich, 9, 0.5, 1), [4, 2, 2, 1])
-    np.testing.assert_array_equal(share_gaussians(np.array([1000.0, 15]), 8, 0.0, 10), [4, 1])  # nothing of the poor goes to the rich
+    np.testing.assert_array_equal(share_gaussians(np.array([1000.0, 15]), 8, 0.0, 10), [4, 1])  # the rich get none of the poor's
     np.testing.assert_array_equal(share_gaussians(np.array([1000.0, 20]), 8, 0.0, 10), [4, 2])
     np.testing.assert_array_equal(share_gaussians(np.array([0.0, 0]), 8, 0.5, 10), [1, 1])
 
