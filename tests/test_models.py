@@ -277,12 +277,13 @@ def test_small_variance_far_from_zero_is_exact():
 
 
 def random_pool(kind, num_states=3, num_gauss=6):
-    """A TiedMixture whose last Gaussian is far away from all frames."""
+    """A TiedMixture whose last Gaussian is far away from all frames, and the one before it not so near."""
     pool = random_mixture(kind, num_gauss, 1)
-    pool.means[-1] += 300
+    pool.means[-2:] += np.array([[[8.0]], [[300.0]]])
     weights = np.random.default_rng(7).dirichlet(np.ones(num_gauss), size=num_states)
     weights[0, 1], weights[0, 0] = 0, weights[0, 0] + weights[0, 1]
     weights[1] = np.eye(num_gauss)[-1]  # has nothing but the far one: beside the near ones its exponentials are zero
+    weights[2] = np.eye(num_gauss)[-2]
     with np.errstate(divide="ignore"):
         return schmm.TiedMixture(np.log(weights), pool)
 

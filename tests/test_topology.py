@@ -189,9 +189,10 @@ def in_silence(family, word, seed, num_utts=20, least=0.3, most=0.6):
 
 @pytest.mark.parametrize("name", ["chmm", "dhmm"])
 @pytest.mark.parametrize("word", range(3))
-def test_silence_is_found_within_a_few_frames(name, word):
+@pytest.mark.parametrize("least, most", [(0.3, 0.6), (0.25, 0.35)])
+def test_silence_is_found_within_a_few_frames(name, word, least, most):
     family = families.load(name)
-    block, heads, tails = in_silence(family, word, seed=0)
+    block, heads, tails = in_silence(family, word, seed=0, least=least, most=most)
     config = small_config(family, silence=True)
     emission = family.init(small_config(family, num_states=2), block, np.random.default_rng(0)).emission
     found_heads, found_tails = find_silence(emission, block, config, config.num_states)

@@ -89,6 +89,13 @@ def test_a_fall_is_no_error_where_gaussians_were_removed():
     assert [entry["gaussians"] for entry in entries] == [8, 6, 6, 6] and model.estimates == 3
 
 
+def test_what_was_removed_is_said_once():
+    _, entries, _ = drive(Fake(8, starved=6), lambda model, method: 100.0 * model.estimates, method="both", max_iters=1)
+    assert [(entry["method"], entry["removed"]) for entry in entries] == [
+        ("viterbi", 0), ("viterbi", 2), ("baum-welch", 0), ("baum-welch", 0),
+    ]
+
+
 def test_it_grows_step_by_step_with_few_iterations_in_between():
     model, entries, _ = drive(
         Fake(most=8), lambda model, method: -1000 + 100 * model.num_gauss + model.estimates, growth_iters=3, max_iters=9
@@ -181,6 +188,36 @@ def test_gaussians_double_up_to_the_number_asked_for():
     assert sizes == [4, 8, 16, 20] and model.num_gauss == 20
     slow = train_word("chmm", small_config(family, num_gauss=5, growth=1.5), block)[1]
     assert sorted({entry["gaussians"] for entry in slow})[:3] == [4, 6, 9]
+
+
+def test_each_step_grows_by_the_factor_to_the_next_whole_number():
+    family = families.load("chmm")
+    block = spoken(family, 0, num_utts=60)
+    config = small_config(family, num_states=3, num_gauss=4, growth=1.5)
+    model = family.init(config, block, np.random.default_rng(0))
+    assert model.schedule(config) == [5, 8, 12]
+    sizes = []
+    while model is not None:  # as the single steps of a training do
+        sizes.append(model.num_gauss)
+        model = model.grow(model.accumulate(block), config)
+    assert sizes == [3, 5, 8, 12]
+
+
+@pytest.mark.parametrize("name", families.names())
+@pytest.mark.parametrize("method", ["viterbi", "baum-welch"])
+def test_all_blocks_of_a_word_count(name, method):
+    family = families.load(name)
+    whole = spoken(family, 0)
+
+    class Cut(list):
+        def sample(self, num_frames):
+            return whole
+
+    cut = Cut(whole.select(some) for some in (range(5), range(5, 7), range(7, 12)))
+    one, many = (train_word(name, small_config(family), source, method=method, max_iters=2, growth_iters=2) for source in (whole, cut))
+    for a, b in zip(one[1], many[1], strict=True):
+        assert a["objective"] == pytest.approx(b["objective"], rel=1e-8) and a["frames"] == b["frames"] == len(whole.obs)
+        assert a["utts"] == b["utts"] == 12
 
 
 def test_power_gives_more_gaussians_to_longer_states():
