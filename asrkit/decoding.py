@@ -4,7 +4,6 @@ import numpy as np
 
 from asrkit.models.base import Block
 
-FRAMES = 8192  # utterances of about so many frames are scored together; fixed, so that nothing depends on the jobs
 STATES = 512  # states of several words that are scored together, which bounds memory for large vocabularies
 
 
@@ -47,19 +46,6 @@ class Scorer:
         """
         block = Block.from_items((utt, self._observe(feats)) for utt, feats in items)
         return np.concatenate([bank.scores(block, self._method) for bank in self._banks], axis=1)
-
-
-def chunks(items, frames=FRAMES):
-    """Cut (utt, feats) pairs into lists of about `frames` frames, as they come."""
-    some, count = [], 0
-    for item in items:
-        some.append(item)
-        count += len(item[1])
-        if count >= frames:
-            yield some
-            some, count = [], 0
-    if some:
-        yield some
 
 
 def best_words(model_set, scores):

@@ -209,7 +209,7 @@ def _forward(log_obs, schedule, arcs):
     moves = []
     for shift, arc, rows in zip(arcs.shifts, arcs.log_arcs, weight, strict=True):
         source, into = _states(shift, num_states)
-        rows[: into.start] = rows[into.stop :] = 0.0
+        rows[: into.start] = rows[into.stop :] = 0.0  # no arc of this shift leads there
         moves.append((source, into, arc[into], rows))
     weight[..., : len(schedule.order)] = 0.0
     ratio = np.ones(log_obs.shape)
@@ -244,7 +244,7 @@ def _total(delta, ratio, schedule, arcs):
     peak = final.max(axis=0)
     weight = ratio[..., schedule.last] * np.exp(final - peak)
     total = np.zeros(weight.shape[1:])
-    for part in weight:  # sum() adds in another order where there is one utterance alone, and results must not
+    for part in weight:  # the order of sum() depends on the shape, and so on the words that advance together
         total += part
     log_like = np.full((*total.shape[:-1], schedule.num_utts), -np.inf)
     log_like[..., schedule.order] = np.where(peak > NEVER, np.log(total) + peak, -np.inf)

@@ -8,9 +8,10 @@ from oracle import NUM_SYMBOLS, small_config, spoken, train_word
 
 from asrkit import decoding, families
 from asrkit.codebook import Codebook
-from asrkit.decoding import Scorer, best_words, chunks, no_path_reason
+from asrkit.decoding import Scorer, best_words, no_path_reason
 from asrkit.frontend import FrontEnd, TransformConfig
 from asrkit.io.model_file import ModelSet
+from asrkit.models.base import chunks
 
 
 def vocabulary(name, num_words=6):

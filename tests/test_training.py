@@ -301,3 +301,9 @@ def test_power_gives_to_the_rich_and_no_power_to_all_equally():
     np.testing.assert_array_equal(share_gaussians(np.array([0.0, 0]), 8, 0.5, 10), [1, 1])
 
 
+
+
+def test_growth_keeps_to_its_total_where_the_frames_have_moved():
+    """A state that was rich and is poor now keeps its Gaussians; the others share what is left."""
+    targets = share_gaussians(np.array([1200.0, 60]), 8, 1.0, 10, np.array([1, 5]))
+    assert targets.tolist() == [3, 5]

@@ -18,10 +18,10 @@ TOP = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TOP))
 
 from asrkit import __version__, families, training  # noqa: E402, F401, the version is for the table
-from asrkit.decoding import Scorer, chunks  # noqa: E402
+from asrkit.decoding import Scorer  # noqa: E402
 from asrkit.frontend import TransformConfig, transform  # noqa: E402
 from asrkit.io.model_file import ModelSet  # noqa: E402
-from asrkit.models.base import Block  # noqa: E402
+from asrkit.models.base import Block, chunks  # noqa: E402
 
 DEFAULT_METHOD = training.TrainConfig().method
 METHODS = tuple(dict.fromkeys([DEFAULT_METHOD, "viterbi", "baum-welch"]))

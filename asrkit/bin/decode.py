@@ -11,11 +11,12 @@ import time
 from pathlib import Path
 
 from asrkit.config import add_flag, add_options, from_args
-from asrkit.decoding import FRAMES, Scorer, best_words, chunks, no_path_reason
+from asrkit.decoding import Scorer, best_words, no_path_reason
 from asrkit.io.features import ReadConfig, read_features, summary
 from asrkit.io.archive import write_archive
 from asrkit.io.files import atomic_write, remove, write_table
 from asrkit.io.model_file import read_model
+from asrkit.models.base import chunks
 from asrkit.parallel import ordered_map
 
 EXAMPLE = "example: asrkit decode exp/chmm data/test exp/chmm/decode_test"
@@ -37,7 +38,7 @@ def main(args):
     features = read_features(args.dir, frontend=model_set.frontend, allow_pipes=read.allow_pipes)
     score = functools.partial(score_chunk, Scorer(model_set, args.method))
     hyps, unheard, scores, lengths = {}, {}, {}, {}
-    for utts, frames, rows in ordered_map(score, chunks(features), jobs=args.nj, label=f"{FRAMES} frames a step"):
+    for utts, frames, rows in ordered_map(score, chunks(features), jobs=args.nj, label="about 8000 frames a step"):
         for utt, length, row, (word, _, _) in zip(utts, frames, rows, best_words(model_set, rows), strict=True):
             scores[utt], lengths[utt] = row, length
             if word is None:

@@ -48,7 +48,7 @@ def make_codebook(features, config, seed, exp, max_skipped):
     """Train on the frames of a FeatureSet and write EXP/codebook.npz."""
     store = Store(features, exp)
     check_skipped(features.skipped, max_skipped, "read", len(store.utts))
-    obs = store.source(store.utts).sample(MOST).obs
+    obs = store.sample(store.utts, MOST).obs
     codebook, history = train_codebook(obs, config, np.random.default_rng(seed))
     path = Path(exp) / "codebook.npz"
     remove(path.with_suffix(".json"))

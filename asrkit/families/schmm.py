@@ -22,10 +22,10 @@ class Config(HmmConfig):
     num_gauss: int = option(64, "Gaussians of each word's pool", minimum=1)
     covariance: str = option("diag", "covariance form", choices=("diag", "full"))
     min_count: float = option(20.0, "frames each Gaussian must have on average; fewer Gaussians where a word has less", minimum=1)
-    min_occ: float = option(0.0, "not used: a Gaussian without frames keeps its place in the pool", minimum=0)
     variance_floor: float = option(0.01, "least variance, as a fraction of the word's variance in each dimension", minimum=0, maximum=1)
     weight_floor: float = option(1e-5, "least weight of a Gaussian in a state", minimum=0, maximum=1)
     kmeans_iters: int = option(20, "Lloyd iterations of the k-means start", minimum=1)
+    min_occ = 0.0  # no setting: a Gaussian without frames keeps its place in the pool
 
 
 @dataclass(frozen=True)

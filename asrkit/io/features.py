@@ -13,10 +13,10 @@ from asrkit.errors import DataError, UsageError
 from asrkit.frontend import FrontEnd, MfccConfig, cmvn_stats, transform_many
 from asrkit.io.archive import read_matrix, read_scp
 from asrkit.io.data_dir import read_data_dir
+from asrkit.models.base import chunks
 
 MFCC_RECORD = "frontend.conf"  # beside feats.scp: the settings that made the features
 ENDPOINT_RECORD = "endpoint.conf"  # beside segments: the settings that found them
-FRAMES = 8192  # of several utterances, transformed together
 
 
 class FeatureSet:
@@ -41,21 +41,14 @@ class FeatureSet:
         """Yield (utt, model features), in the order of feats.scp."""
         self.skipped.clear()
         self.lengths.clear()
-        some, frames = [], 0
-        for utt, feats in usable_matrices(self.data, self.data.feats, self.skipped, self._allow_pipes, self.frontend.dim):
-            some.append((utt, feats))
-            frames += len(feats)
-            if frames >= FRAMES:
-                yield from self._transformed(some)
-                some, frames = [], 0
-        yield from self._transformed(some)
+        for some in chunks(usable_matrices(self.data, self.data.feats, self.skipped, self._allow_pipes, self.frontend.dim)):
+            yield from self._transformed(some)
 
     def _transformed(self, some):
-        if some:
-            stats = [self._stats.get(self.data.speaker(utt)) for utt, _ in some]
-            for (utt, _), feats in zip(some, transform_many([feats for _, feats in some], self.frontend.transform, stats), strict=True):
-                self.lengths[utt] = len(feats)
-                yield utt, feats
+        stats = [self._stats.get(self.data.speaker(utt)) for utt, _ in some]
+        for (utt, _), feats in zip(some, transform_many([feats for _, feats in some], self.frontend.transform, stats), strict=True):
+            self.lengths[utt] = len(feats)
+            yield utt, feats
 
     def read(self, utt):
         """Model features of one utterance, or a DataError."""

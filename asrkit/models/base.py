@@ -68,6 +68,19 @@ class Block:
             yield utt, self.obs[self.offsets[u] : self.offsets[u + 1]]
 
 
+def chunks(items, frames=8192):
+    """Cut (utt, array) pairs into lists of about `frames` frames, as they come; by the data alone, so that nothing depends on the jobs."""
+    some, count = [], 0
+    for item in items:
+        some.append(item)
+        count += len(item[1])
+        if count >= frames:
+            yield some
+            some, count = [], 0
+    if some:
+        yield some
+
+
 class Emission(Protocol):
     """State densities: sees frames and occupancies, knows nothing of time."""
 

@@ -176,7 +176,7 @@ class Hmm:
         if total <= self.num_gauss:
             return None
         occ = stats.emission.occ
-        targets = share_gaussians(occ.sum(axis=1), total, config.power, config.min_count)
+        targets = share_gaussians(occ.sum(axis=1), total, config.power, config.min_count, self.components)
         emission = self.emission.split(occ, targets, config.min_count)
         return None if emission is None else replace(self, emission=emission)
 
@@ -275,8 +275,8 @@ def _reestimate(log_probs, counts, floor):
     return out
 
 
-def share_gaussians(frames, total, power, min_count):
-    """Gaussians for each state, `total` in all: one each, then one by one to where frames^power a Gaussian is most.
+def share_gaussians(frames, total, power, min_count, now=None):
+    """Gaussians for each state, `total` in all: those it has now, then one by one to where frames^power a Gaussian is most.
 
     As Kaldi's `GetSplitTargets`. States stop where a Gaussian would have fewer than `min_count` frames; with power 0
     all get equally many, and what the poor can't take is not given to the rich.
@@ -286,9 +286,9 @@ def share_gaussians(frames, total, power, min_count):
     numpy.ndarray
         int (S,).
     """
-    targets = np.ones(len(frames), dtype=int)
+    targets = np.ones(len(frames), dtype=int) if now is None else now.copy()
     most = total if power > 0 else -(-total // len(frames))
-    for _ in range(total - len(frames)):
+    for _ in range(total - targets.sum()):
         claim = np.where((frames >= (targets + 1) * min_count) & (targets < most), frames**power / targets, 0.0)
         richest = claim.argmax()
         if claim[richest] <= 0:
