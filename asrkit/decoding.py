@@ -44,7 +44,10 @@ class Scorer:
         numpy.ndarray
             float64 (U, W), words in the order of the ModelSet; -inf where a word has no path of that length.
         """
-        block = Block.from_items((utt, self._observe(feats)) for utt, feats in items)
+        return self.block_scores(Block.from_items((utt, self._observe(feats)) for utt, feats in items))
+
+    def block_scores(self, block):
+        """The same for a Block of what the word models see: features, or codes."""
         return np.concatenate([bank.scores(block, self._method) for bank in self._banks], axis=1)
 
 

@@ -10,7 +10,7 @@ import matplotlib.style
 import numpy as np
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from asrkit.scoring import NO_DECISION
 
@@ -146,6 +146,43 @@ def _spread(values, gap):
     upward = np.maximum.accumulate(rest)
     downward = np.minimum.accumulate(rest[::-1])[::-1]
     return (upward + downward) / 2 + steps
+
+
+@_styled
+def plot_learning_curve(points, path, title=None):
+    """Draw the word error rate against the number of training utterances a word.
+
+    Parameters
+    ----------
+    points : list of dict
+        "per_word", utterances; "label" of the tick; "rates" of single trainings, their "mean" and its "interval" (low, high), fractions.
+        Rates are drawn on a square-root scale, on which 1 per cent is seen beside 30, and 0 has a place.
+    """
+    figure = Figure(figsize=(7, 4.4), layout="constrained")
+    axes = figure.add_subplot()
+    x = [point["per_word"] for point in points]
+    mean = 100 * np.array([point["mean"] for point in points])
+    ends = 100 * np.array([point["interval"] for point in points]).T
+    axes.set_xscale("log")
+    axes.set_yscale("function", functions=(lambda y: np.sqrt(np.maximum(y, 0)), np.square))
+    axes.errorbar(x, mean, np.abs(ends - mean), color=RIGHT, linewidth=1.4, elinewidth=0.9, capsize=3, label="mean and 95 % interval")
+    several = [(point["per_word"], 100 * rate) for point in points if len(point["rates"]) > 1 for rate in point["rates"]]
+    if several:
+        axes.plot(*zip(*several), "o", markersize=4.5, markerfacecolor="white", markeredgecolor=RIGHT, label="single draws", clip_on=False)
+    for point, rate in zip(points, mean):
+        axes.annotate(f"{rate:.1f} %", (point["per_word"], rate), (5, 5), textcoords="offset points", fontsize=8, color="0.25")
+    axes.set_ylim(0, ends[1].max() * 1.05)
+    axes.set_yticks([tick for tick in (0, 0.5, 1, 2, 5, 10, 20, 30, 50, 70, 100) if tick <= ends[1].max() * 1.05])
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.set_xticks(x, [point["label"] for point in points])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlim(min(x) / 1.2, max(x) * 1.35)
+    axes.set_xlabel("training utterances a word")
+    axes.set_ylabel("word error rate, per cent")
+    axes.set_title(title or "")
+    axes.grid(axis="y", color="0.92", linewidth=0.6)
+    axes.legend(frameon=False)
+    _save(figure, path)
 
 
 @_styled

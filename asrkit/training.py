@@ -57,7 +57,7 @@ def train_words(family_name, family_config, train_config, data, indices=None):
             training = _train(family.init(family_config, sample, rng, start), family_config, train_config)
             trainings[word, start], wanted[word, start] = training, next(training)
     while wanted:
-        for key, stats in _accumulate(wanted, data).items():
+        for key, stats in accumulate(wanted, data).items():
             try:
                 wanted[key] = trainings[key].send(stats)
             except StopIteration as stop:
@@ -76,9 +76,20 @@ def _best_start(word, results):
     return model, entries
 
 
-def _accumulate(wanted, data):
-    """The sums that the trainings wait for: dict of key to Stats.
+def accumulate(wanted, data):
+    """The sums of many models, each over its word's data.
 
+    Parameters
+    ----------
+    wanted : dict of (word, start) to (WordModel, method)
+    data : dict of word to BlockSource
+
+    Returns
+    -------
+    dict of (word, start) to WordStats
+
+    Notes
+    -----
     Blocks are cut by the data and a model's sums added in the order of its blocks; which of them stand in one batch
     changes the speed and nothing else.
     """

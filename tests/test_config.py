@@ -41,7 +41,7 @@ def other_value(owner, field):
     elif choices:
         candidates = [choice for choice in choices if choice != default]
     elif isinstance(default, str):
-        candidates = ["other"]
+        candidates = ["other", "weights", "0.9"]
     else:
         candidates = [type(default)(value) for value in (2 * default, default / 2, default + 1, default - 1, 8000)]
     for value in candidates:

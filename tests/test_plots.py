@@ -36,6 +36,11 @@ CURVES = {
     for word, level in (("yes", -60.0), ("no", -60.1), ("$^$", -58.0))
 }
 
+LEARNING = [
+    {"per_word": 1, "label": "1", "rates": [0.2, 0.3], "mean": 0.25, "interval": (0.2, 0.3)},
+    {"per_word": 9.5, "label": "all", "rates": [0.0], "mean": 0.0, "interval": (0.0, 0.04)},
+]
+
 
 def alignment_arguments(num_frames=30):
     rng = np.random.default_rng(0)
@@ -49,6 +54,7 @@ def alignment_arguments(num_frames=30):
         (plots.plot_confusion, (report({**RIGHT, "u2": "yes"}),)),
         (plots.plot_training_curves, (CURVES,)),
         (plots.plot_alignment, alignment_arguments()),
+        (plots.plot_learning_curve, (LEARNING,)),
     ],
 )
 def test_pictures_show_something_and_are_reproducible(plot, arguments, tmp_path):
@@ -96,3 +102,7 @@ def test_alignment_refuses_what_does_not_fit():
     spectrogram, freq_hz, shift_s, states, word, scores = alignment_arguments()
     with pytest.raises(ValueError, match="29 states"):
         png(plots.plot_alignment, spectrogram, freq_hz, shift_s, states[1:], word, scores)
+
+
+def test_a_learning_curve_of_one_count_and_no_error():
+    assert share_of(pixels(png(plots.plot_learning_curve, LEARNING[1:])), "blue") > 0

@@ -307,7 +307,7 @@ def test_score_writes_what_kaldi_writes(folders, capsys):
     stdout = capsys.readouterr().out.splitlines()
     assert stdout == [
         "%WER 25.00 [ 1 / 4, 0 ins, 0 del, 1 sub ]", "%SER 25.00 [ 1 / 4 ]", "Scored 4 sentences, 0 not present in hyp.",
-        "95% interval (Wilson): [ 4.56, 69.94 ]",
+        "95% interval (Wilson): [ 4.56, 69.94 ]", "95% interval (bootstrap over 2 speakers): [ 0.00, 50.00 ]",
     ]
     assert [path.name for path in out.glob("wer_*")] == ["wer_1"]
     assert (out / "wer_1").read_text().splitlines() == stdout[:3]
@@ -335,6 +335,7 @@ def test_report_json(folders):
     report = json.loads((out / "report.json").read_text())
     assert (report["errors"], report["total"], report["wer"], report["mode"]) == (1, 4, 0.25, "all")
     assert report["interval"] == pytest.approx([0.0456, 0.6994], abs=1e-4)
+    assert report["speaker_interval"] == [0, 0.5]
     assert report["per_speaker"]["amy"]["wer"] == 0.5 and report["per_speaker"]["bob"]["errors"] == 0
     assert report["per_word"]["no"] == {"total": 2, "errors": 1, "heard": 1}
     assert report["confusion"] == [[1, 1, 0], [0, 2, 0]]
@@ -455,7 +456,7 @@ def test_compare_finds_the_better_system(tmp_path, capsys):
     assert run("compare", data, tmp_path / "b", tmp_path / "a") == 0
     assert capsys.readouterr().out.splitlines()[-1] == "A is better than B (p = 1.9e-09)"
     assert run("compare", data, tmp_path / "a", tmp_path / "a") == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "no significant difference (p = 1)"
+    assert capsys.readouterr().out.splitlines()[-1].startswith("no difference can be seen: no utterance")
     assert run("compare", data, tmp_path / "a", tmp_path / "b", "--seed=1") == 0
     assert capsys.readouterr().out != first
     with pytest.raises(SystemExit, match="2"):
@@ -469,3 +470,35 @@ def test_compare_doubts_what_one_speaker_decides(tmp_path, capsys):
     assert run("compare", tmp_path / "test", tmp_path / "a", tmp_path / "b") == 0
     verdict = "B is better than A (p = 1.9e-09; for other speakers it is open, the interval over speakers contains 0)"
     assert capsys.readouterr().out.splitlines()[-1] == verdict
+
+
+def test_compare_says_that_nothing_can_be_seen_and_why(tmp_path, capsys):
+    refs, a, speakers = digits(300, 8)
+    _, b, _ = digits(300, 10)
+    write_tables(tmp_path, test__text=refs, test__utt2spk=speakers, a__hyp=a, b__hyp=b)
+    assert run("compare", tmp_path / "test", tmp_path / "a", tmp_path / "b") == 0
+    lines = capsys.readouterr().out.splitlines()
+    low, high = re.search(r"\[ (\S+), (\S+) \]", [line for line in lines if line.startswith("Difference")][-1]).groups()
+    assert lines[-1] == (
+        "no difference can be seen: of 2 utterances that tell the two apart 2 are for A and 0 for B, as coins may fall (p = 0.5), "
+        f"and fewer than 6 can show none; B - A may be {low} to {high} %"
+    )
+
+
+def test_the_interval_over_speakers_is_the_wider_where_errors_flock():
+    refs, _, speakers = digits(600)
+    few = list(refs)[:40]
+    flocking = compute_errors(refs, {**refs, **dict.fromkeys(few, "wrong")}, {utt: f"{i // 60}" for i, utt in enumerate(refs)})
+    spread = compute_errors(refs, {**refs, **dict.fromkeys(list(refs)[::15], "wrong")}, {utt: f"{i // 60}" for i, utt in enumerate(refs)})
+    assert flocking.speaker_interval[0] == 0 and flocking.speaker_interval[1] > 1.5 * flocking.interval[1]
+    assert spread.speaker_interval == pytest.approx((40 / 600, 40 / 600))  # four of every speaker's sixty
+    assert compute_errors(refs, refs, speakers).speaker_interval == (0, 0)
+    for alone in ({}, dict.fromkeys(refs, "one")):  # each its own speaker; all of one
+        assert compute_errors(refs, refs, alone).speaker_interval is None
+
+
+def test_an_interval_without_an_error_says_nothing(tmp_path, capsys):
+    refs, _, speakers = digits(300)
+    write_tables(tmp_path, test__text=refs, test__utt2spk=speakers, a__hyp=refs)
+    assert run("score", tmp_path / "test", tmp_path / "a") == 0
+    assert "(bootstrap over 3 speakers): [ 0.00, 0.00 ], which without an error says nothing" in capsys.readouterr().out

@@ -24,6 +24,9 @@ class Features:
     def __iter__(self):
         return iter(self._items)
 
+    def word(self, utt):
+        return self.data.text.get(utt, "")
+
 
 def features(num_utts=40, seed=0):
     rng = np.random.default_rng(seed)

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from asrkit.bin.train import too_short
+from asrkit.bin.train import is_recording, too_short
 from asrkit.config import add_flag, add_options, from_args
 from asrkit.errors import DataError
 from asrkit.io.features import ReadConfig, check_skipped, read_features, summary
 from asrkit.io.model_file import read_model, write_stats
 from asrkit.io.store import Store
+from asrkit.warp import WarpConfig
 
 EXAMPLE = "example: asrkit acc-stats exp/chmm/0.npz data/train/split4/1 exp/chmm/0.1.acc"
 
@@ -26,7 +27,8 @@ def add_arguments(parser):
 def main(args):
     read = from_args(ReadConfig, args)
     model_set = read_model(args.model)
-    features = read_features(args.dir, need_text=True, frontend=model_set.frontend, allow_pipes=read.allow_pipes)
+    warps = WarpConfig(model_set.config.get("warps", "")).factors
+    features = read_features(args.dir, need_text=True, frontend=model_set.frontend, allow_pipes=read.allow_pipes, warps=warps)
     store = Store(features, Path(args.stats).parent, model_set.observe)
     utts = {word: [] for word in model_set.words}
     for utt in store.utts:
@@ -43,7 +45,7 @@ def main(args):
         parts = [model.accumulate(block, args.method) for block in source]
         stats[word] = sum(parts[1:], start=parts[0])
         skipped.update(too_short(source, model))
-    used = len(store.utts) + len(features.skipped) - len(skipped)
+    used = sum(map(is_recording, store.utts)) + len(features.skipped) - len(skipped)
     check_skipped(skipped, read.max_skipped, "accumulated", used)
     write_stats(args.stats, stats, model_hash(args.model))
     frames = sum(s.frames for s in stats.values())

@@ -6,7 +6,7 @@ An utterance without hypothesis is an error of that system.
 McNemar's test looks at the utterances where only one of the two is right: were both equally good, these
 would fall to A or B like tosses of a coin. The bootstrap draws new test sets from this one, once by
 utterances (other words of these speakers) and once by speakers (other speakers); its interval belongs to the
-difference of the two error rates, in per cent. Set1 is A, Set2 is B.
+difference of the two error rates, in per cent. Set1 is A, Set2 is B. The last line says in words what follows.
 """
 
 import logging
@@ -25,6 +25,7 @@ EXAMPLE = """example:
 """
 
 SIGNIFICANT = 0.05
+FEWEST = 6  # utterances that must tell the two apart: five that all fall to one side have p = 2 / 2^5 = 0.06
 
 log = logging.getLogger("asrkit")
 
@@ -58,14 +59,14 @@ def main(args):
           f"both wrong {len(words) - both - only_a - only_b}; exact p = {p:.2g}")
 
     owners = [utt.speaker for utt in report.utts.values()]
-    print_bootstrap(f"{len(owners)} utterances", bootstrap_wer(errors, words, None, args.replications, args.seed))
+    interval = print_bootstrap(f"{len(owners)} utterances", bootstrap_wer(errors, words, None, args.replications, args.seed))
     doubt = ""
     if 1 < len(report.speakers) < len(owners):
         rates = bootstrap_wer(errors, words, owners, args.replications, args.seed)
-        low, high = print_bootstrap(f"{len(report.speakers)} speakers", rates)
-        if low <= 0 <= high:
+        interval = print_bootstrap(f"{len(report.speakers)} speakers", rates)
+        if interval[0] <= 0 <= interval[1]:
             doubt = "; for other speakers it is open, the interval over speakers contains 0"
-    print(verdict(only_a, only_b, p, doubt))
+    print(verdict(only_a, only_b, p, doubt, interval))
     return 0
 
 
@@ -79,8 +80,16 @@ def print_bootstrap(units, rates):
     return mean - half, mean + half
 
 
-def verdict(only_a, only_b, p, doubt):
-    if p >= SIGNIFICANT:
-        return f"no significant difference (p = {p:.2g})"
-    better, worse = ("B", "A") if only_b > only_a else ("A", "B")
-    return f"{better} is better than {worse} (p = {p:.2g}{doubt})"
+def verdict(only_a, only_b, p, doubt, interval):
+    """What follows, in words; `interval` is that of B - A, over speakers where there are several."""
+    if p < SIGNIFICANT:
+        better, worse = ("B", "A") if only_b > only_a else ("A", "B")
+        return f"{better} is better than {worse} (p = {p:.2g}{doubt})"
+    disputed = only_a + only_b
+    if not disputed:
+        return "no difference can be seen: no utterance that one of the two has right and the other wrong (p = 1)"
+    few = f", and fewer than {FEWEST} can show none" if disputed < FEWEST else ""
+    return (
+        f"no difference can be seen: of {disputed} utterances that tell the two apart {only_a} {'is' if only_a == 1 else 'are'} for A and "
+        f"{only_b} for B, as coins may fall (p = {p:.2g}){few}; B - A may be {interval[0]:.2f} to {interval[1]:.2f} %"
+    )

@@ -14,6 +14,7 @@ from asrkit.io.features import ReadConfig
 from asrkit.frontend import TransformConfig
 from asrkit.io.model_file import write_model
 from asrkit.training import SAMPLE, TrainConfig
+from asrkit.warp import WarpConfig
 
 EXAMPLE = "example: asrkit init-model data/train exp/chmm --family chmm"
 
@@ -27,6 +28,7 @@ def add_arguments(parser):
     add_options(parser, ReadConfig)
     add_options(parser, TrainConfig, "training")
     add_options(parser, TransformConfig, "features")
+    add_options(parser, WarpConfig, "features")
 
 
 def main(args):
@@ -37,6 +39,6 @@ def main(args):
         for index, (word, source) in enumerate(train.word_sources(features, store).items())
     }
     path = Path(args.exp) / "0.npz"
-    write_model(path, train.model_set(args.family, models, family_config, train_config, codebook, features.frontend, store.data_hash))
+    write_model(path, train.model_set(args.family, models, family_config, train_config, codebook, features, store.data_hash))
     print(f"started {len(models)} words in {path}")
     return 0

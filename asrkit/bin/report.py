@@ -1,8 +1,8 @@
 """One table and the pictures of several decodings -> OUT/table.txt, OUT/report.md and PNG files.
 
-Each DECODE is a folder that `asrkit decode` and `asrkit score` have written, inside the folder of its model. The
-pictures: the confusion matrix and the training curves of every system, and one word's Viterbi alignment over its
-spectrogram (of the first system that has states).
+Each DECODE is a folder that `asrkit decode` and `asrkit score` have written, inside the folder of its model, or one of
+`asrkit crossval`. The pictures: the confusion matrix and the training curves of every system, and one word's Viterbi
+alignment over its spectrogram (of the first system that has states).
 """
 
 import functools
@@ -57,13 +57,18 @@ def main(args):
 
 
 def read_system(decode):
-    """What the table says of one decode folder."""
-    exp = decode.parent
-    seconds = read_json(exp / "train.json", "asrkit train")["seconds"]
-    if (exp / "codebook.json").exists():  # a codebook of its own is part of the training
-        seconds += read_json(exp / "codebook.json", "asrkit train-codebook")["seconds"]
+    """What the table says of one decode folder; of a cross-validation the pictures show the first fold's models."""
+    folds, name = [decode], decode.parent.name
+    if (decode / "crossval.json").exists():
+        facts = read_json(decode / "crossval.json", "asrkit crossval")
+        folds, name = [decode / f"fold_{fold['name']}" / "decode_test" for fold in facts["folds"]], decode.resolve().name
+    seconds = 0
+    for exp in (fold.parent for fold in folds):
+        seconds += read_json(exp / "train.json", "asrkit train")["seconds"]
+        if (exp / "codebook.json").exists():  # a codebook of its own is part of the training
+            seconds += read_json(exp / "codebook.json", "asrkit train-codebook")["seconds"]
     return {
-        "name": exp.name, "decode": decode, "exp": exp,
+        "name": name, "decode": decode, "exp": folds[0].parent, "heard": folds[0],
         "report": read_json(decode / "report.json", "asrkit score"),
         "decoded": read_json(decode / "decode.json", "asrkit decode"),
         "train_s": seconds,
@@ -132,7 +137,7 @@ def draw_alignment(systems, args, path):
     else:
         return None
     features = read_features(args.dir, frontend=model_set.frontend)
-    hyps = dict(line.split() for line in (system["decode"] / "hyp").read_text(encoding="utf-8").splitlines())
+    hyps = dict(line.split() for line in (system["heard"] / "hyp").read_text(encoding="utf-8").splitlines())
     right = [utt for utt, word in hyps.items() if features.data.text.get(utt) == word and utt in features.data.feats]
     utt = args.utt or next(iter(right), None)
     if utt is None:

@@ -6,10 +6,11 @@ the utterance alone is an empty hypothesis. OUT/skipped (optional, `utt reason`)
 gave up: they count as errors in every mode. OUT/decode.json (optional) holds under "words" the words the
 system knows: what it cannot know is counted as its error, and said.
 
-Standard output is what Kaldi's compute-wer prints, then the 95 % interval and notes. Files:
+Standard output is what Kaldi's compute-wer prints, then two 95 % intervals and notes. Wilson's takes every word for a
+trial of its own: other words of these speakers. The bootstrap draws whole speakers: other speakers. Files:
   OUT/wer_1                    the three lines of compute-wer
   OUT/scoring_kaldi/           test_filt.txt, best_wer, wer_details/{per_utt,per_spk,ops,wer_bootci}
-  OUT/report.json              everything by name; wer and interval are fractions
+  OUT/report.json              everything by name; wer and intervals are fractions
   OUT/confusion.csv, .png      rows: what was said; columns: what was heard
 """
 
@@ -93,6 +94,10 @@ def read_vocabulary(path):
 def notes(report, skipped):
     low, high = report.interval
     lines = [f"95% interval (Wilson): [ {100 * low:.2f}, {100 * high:.2f} ]"]
+    if report.speaker_interval:
+        low, high = report.speaker_interval
+        says_nothing = "" if report.total.errors else ", which without an error says nothing"
+        lines.append(f"95% interval (bootstrap over {len(report.speakers)} speakers): [ {100 * low:.2f}, {100 * high:.2f} ]{says_nothing}")
     if report.unknown:
         often = sorted(report.unknown.items(), key=lambda item: (-item[1], item[0].encode()))
         total = sum(report.unknown.values())
@@ -149,7 +154,8 @@ def summary(report, skipped):
         for i, (word, row) in enumerate(zip(report.words, report.confusion))
     }
     return {
-        "mode": report.mode, **rates(report.total), "interval": list(report.interval), "not_in_hyp": report.missing,
+        "mode": report.mode, **rates(report.total), "interval": list(report.interval),
+        "speaker_interval": report.speaker_interval and list(report.speaker_interval), "not_in_hyp": report.missing,
         "ignored": report.ignored, "unknown_words": report.unknown, "skipped": skipped,
         "per_speaker": {speaker: rates(counts) for speaker, counts in report.speakers.items()},
         "per_word": per_word, "words": list(report.words), "confusion": report.confusion.tolist(),

@@ -24,6 +24,7 @@ from asrkit.io.model_file import ModelSet, read_codebook, write_model
 from asrkit.io.store import Store
 from asrkit.parallel import ordered_map
 from asrkit.training import TrainConfig, train_words
+from asrkit.warp import WarpConfig
 
 EXAMPLE = "example: asrkit train data/train exp/chmm --family chmm --config conf/chmm.conf --nj 2"
 
@@ -36,22 +37,34 @@ log = logging.getLogger("asrkit")
 def add_arguments(parser):
     parser.add_argument("dir", metavar="DIR", help="data directory with feats.scp and text")
     parser.add_argument("exp", metavar="EXP", help="folder for the model")
-    parser.add_argument("--family", required=True, choices=families.names(), help="kind of model")
     add_flag(parser, "nj", 1, "processes; words are trained side by side", minimum=1)
+    add_settings(parser)
+
+
+def add_settings(parser):
+    """What decides about the models: `crossval` and `learning-curve` take the same."""
+    parser.add_argument("--family", required=True, choices=families.names(), help="kind of model")
     add_options(parser, ReadConfig)
     add_options(parser, TrainConfig, "training")
     add_options(parser, TransformConfig, "features")
+    add_options(parser, WarpConfig, "features")
 
 
 def add_chosen_arguments(parser, argv):
     """The options of the family that the command line names; without one, --help says how to see them."""
+    family = chosen_family(argv)
+    if family:
+        add_options(parser, families.load(family).Config, family)
+    else:
+        parser.epilog += "\noptions of a family: asrkit train --family NAME --help"
+
+
+def chosen_family(argv):
+    """The family that the command line names, or None."""
     chosen = [b for a, b in zip(argv, argv[1:]) if a == "--family"] + [
         word.partition("=")[2] for word in argv if word.startswith("--family=")
     ]
-    if chosen and chosen[-1] in families.names():
-        add_options(parser, families.load(chosen[-1]).Config, chosen[-1])
-    else:
-        parser.epilog += "\noptions of a family: asrkit train --family NAME --help"
+    return chosen[-1] if chosen and chosen[-1] in families.names() else None
 
 
 def main(args):
@@ -59,7 +72,7 @@ def main(args):
     read, exp = from_args(ReadConfig, args), Path(args.exp)
     features, store, family_config, train_config, codebook = prepare(args)
     sources = word_sources(features, store)
-    few = [word for word, source in sources.items() if len(source.lengths) < FEW]
+    few = [word for word, source in sources.items() if sum(map(is_recording, source.utts)) < FEW]
     if few:
         log.warning("%d words have fewer than %d recordings (%s, ...): expect errors", len(few), FEW, few[0])
     train = functools.partial(train_group, args.family, family_config, train_config)
@@ -74,7 +87,7 @@ def main(args):
                 "%s: %d iterations, %.3f a frame over %d utterances, %s", word, len(entries), entries[-1]["per_frame"],
                 entries[-1]["utts"], entries[-1]["ending"],
             )
-    used = len(store.utts) + len(features.skipped) - len(skipped)
+    used = sum(map(is_recording, store.utts)) + len(features.skipped) - len(skipped)
     check_skipped(skipped, read.max_skipped, "trained on", used)
     remove(exp / "final.npz")  # of an earlier training: must not stand beside the new log if writing breaks off
     with atomic_write(exp / "train.jsonl") as stream:
@@ -84,12 +97,13 @@ def main(args):
     with atomic_write(exp / "train.json") as stream:  # beside the model, which must not know how long it took
         json.dump({"seconds": round(time.perf_counter() - started, 3), "utts": used, "skipped": skipped}, stream, sort_keys=True)
         stream.write("\n")
-    write_model(exp / "final.npz", model_set(args.family, models, family_config, train_config, codebook, features.frontend, store.data_hash))
+    write_model(exp / "final.npz", model_set(args.family, models, family_config, train_config, codebook, features, store.data_hash))
     removed = sum(line["removed"] for line in lines)
     if removed:
         print(f"{removed} Gaussians had too few frames and were removed (train.jsonl has them by word and state)")
     report({line["word"]: line for line in lines}, family_config)
-    print(f"trained {len(models)} words, {summary('on', used, skipped)} utterances")
+    copies = f", {len(features.warps)} warped copies of each" if features.warps else ""
+    print(f"trained {len(models)} words, {summary('on', used, skipped)} utterances{copies}")
     return 0
 
 
@@ -98,7 +112,8 @@ def prepare(args):
     family = families.load(args.family)
     family_config, train_config, read = from_args(family.Config, args), from_args(TrainConfig, args), from_args(ReadConfig, args)
     features = read_features(
-        args.dir, need_text=True, transform_config=from_args(TransformConfig, args), allow_pipes=read.allow_pipes
+        args.dir, need_text=True, transform_config=from_args(TransformConfig, args), allow_pipes=read.allow_pipes,
+        warps=from_args(WarpConfig, args).factors,
     )
     codebook = None
     if family.OBSERVATIONS == "codes":
@@ -109,10 +124,10 @@ def prepare(args):
     return features, store, family_config, train_config, codebook
 
 
-def model_set(family_name, models, family_config, train_config, codebook, frontend, data_hash):
+def model_set(family_name, models, family_config, train_config, codebook, features, data_hash):
     """Everything that goes into the model file; the number of jobs does not."""
-    config = {"family": vars(family_config), "train": vars(train_config)}
-    return ModelSet(family_name, tuple(models), models, config, codebook, frontend, data_hash)
+    config = {"family": vars(family_config), "train": vars(train_config), "warps": ",".join(features.warps)}
+    return ModelSet(family_name, tuple(models), models, config, codebook, features.frontend, data_hash)
 
 
 def report(last, family_config):
@@ -184,5 +199,10 @@ def too_short(source, model):
     return {
         utt: f"{length} frames < {model.shortest} states"
         for utt, length in zip(source.utts, source.lengths, strict=True)
-        if length < model.shortest
+        if length < model.shortest and is_recording(utt)
     }
+
+
+def is_recording(utt):
+    """Whether an utterance of a FeatureSet is one of the data directory, not a warped copy."""
+    return " " not in utt

@@ -17,6 +17,7 @@ from asrkit.frontend import TransformConfig
 from asrkit.io.files import atomic_write, remove
 from asrkit.io.model_file import write_codebook
 from asrkit.io.store import Store
+from asrkit.warp import WarpConfig
 
 MOST = 300_000  # frames; of a larger corpus, whole utterances spread evenly over all of it
 
@@ -30,17 +31,20 @@ def add_arguments(parser):
     add_options(parser, ReadConfig)
     add_options(parser, CodebookConfig, "codebook")
     add_options(parser, TransformConfig, "features")
+    add_options(parser, WarpConfig, "features")
 
 
 def main(args):
     started = time.perf_counter()
     config, read = from_args(CodebookConfig, args), from_args(ReadConfig, args)
-    features = read_features(args.dir, transform_config=from_args(TransformConfig, args), allow_pipes=read.allow_pipes)
+    features = read_features(
+        args.dir, transform_config=from_args(TransformConfig, args), allow_pipes=read.allow_pipes, warps=from_args(WarpConfig, args).factors
+    )
     make_codebook(features, config, args.seed, args.exp, read.max_skipped)
     with atomic_write(Path(args.exp) / "codebook.json") as stream:
         json.dump({"seconds": round(time.perf_counter() - started, 3)}, stream)
         stream.write("\n")
-    print(summary("read", len(features.lengths), features.skipped))
+    print(summary("read", len(features.lengths) // (1 + len(features.warps)), features.skipped))
     return 0
 
 

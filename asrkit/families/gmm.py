@@ -85,6 +85,12 @@ class WordMixture:
     def estimate(self, stats, config):
         return WordMixture(self.emission.estimate(stats.emission, config))
 
+    def adapt(self, stats, prior, config):
+        return WordMixture(self.emission.adapt(stats.emission, prior, config))
+
+    def log_prior(self, adapted, prior):
+        return self.emission.log_prior(adapted.emission, prior)
+
     def schedule(self, config):
         """k-means gave the mixture its full size."""
         return []

@@ -6,7 +6,7 @@ import numpy as np
 
 from asrkit.config import option
 from asrkit.families.gmm import cluster_gaussians
-from asrkit.models.base import Stats, check_array, check_distribution, floored_distribution, safe_log
+from asrkit.models.base import Stats, check_array, check_distribution, floored_distribution, rows_log_prior, safe_log, smoothed_rows
 from asrkit.models.hmm import Hmm
 from asrkit.models.mixture import MIXTURES
 from asrkit.models.mixture_base import Mixture
@@ -123,6 +123,17 @@ class TiedMixture:
         for s in np.flatnonzero(stats.counts.sum(axis=1) > 0):
             log_weights[s] = safe_log(floored_distribution(stats.counts[s], config.weight_floor)[0])
         return TiedMixture(log_weights, self.pool.estimate(stats.pool, config))
+
+    def adapt(self, stats, prior, config):
+        """Weights as if each state had drawn `prior.prior_count` Gaussians before, the pool by its own rule."""
+        weights = self.log_weights
+        if "weights" in prior.moves:
+            weights = smoothed_rows(weights, stats.counts, prior.prior_count, config.weight_floor)
+        return TiedMixture(weights, self.pool.adapt(stats.pool, prior, config))
+
+    def log_prior(self, adapted, prior):
+        """Log density of `adapted` under the prior that this mixture is, relative to the mixture itself."""
+        return self.pool.log_prior(adapted.pool, prior) + rows_log_prior(self.log_weights, adapted.log_weights, prior.prior_count)
 
     def sample(self, states, rng):
         """Draw one frame for each entry of the state sequence `states`: (N, D)."""

@@ -22,6 +22,7 @@ TABLES = {
 # Files that go along when a directory is copied in part. Those about the features make no sense without them.
 SIDE_BY_UTT = ("utt2num_frames", "utt2dur")
 SIDE_BY_SPEAKER = ("spk2gender",)
+ORIGINALS = "utt2uniq"  # Kaldi's table of perturbed copies: utterance -> the one it was made of
 SIDE_VERBATIM = ("frame_shift", "frontend.conf", "endpoint.conf")
 ABOUT_FEATS = ("utt2num_frames", *SIDE_VERBATIM)
 
@@ -145,10 +146,10 @@ def write_data_dir(data, path):
     tables = {name: getattr(data, attribute) for name, attribute in TABLES.items()}
     if moved:
         for name in ("wav.scp", "feats.scp", "cmvn.scp"):
-            tables[name] = _follow(tables[name], data.path)
+            tables[name] = follow(tables[name], data.path)
     tables["segments"] = {utt: f"{s.recording} {s.start_s} {s.end_s}" for utt, s in data.segments.items()}
     tables["spk2utt"] = invert_utt2spk(data.utt2spk)
-    for name in SIDE_BY_UTT:
+    for name in (*SIDE_BY_UTT, ORIGINALS):
         tables[name] = _filtered_side(data, name, set(data.utts))
     for name in SIDE_BY_SPEAKER:
         tables[name] = _filtered_side(data, name, {data.speaker(utt) for utt in data.utts})
@@ -180,8 +181,8 @@ def _remove(path):
         log.info("%s: removed, it is not of this data", path)
 
 
-def _follow(scp, base):
-    """`scp` with the paths that lead somewhere only from the folder `base` or its parent made absolute."""
+def follow(scp, base, always=False):
+    """`scp` with the paths that lead somewhere only from the folder `base` or its parent made absolute; `always`, all of them."""
     known = {}
     followed = {}
     for key, spec in scp.items():
@@ -189,17 +190,17 @@ def _follow(scp, base):
         match = None if is_pipe(spec) else SPEC.fullmatch(spec)
         if match and not os.path.isabs(match["path"]):
             if match["path"] not in known:
-                known[match["path"]] = _resolved(match["path"], base)
+                known[match["path"]] = _resolved(match["path"], base, always)
             followed[key] = known[match["path"]] + spec[match.end("path") :]
     return followed
 
 
-def _resolved(path, base):
+def _resolved(path, base, always):
     try:
         found = str(resolve(path, base))
     except DataError:
         return path  # leads nowhere, here as there; whoever reads it will say so
-    return path if found == path else os.path.abspath(found)
+    return path if found == path and not always else os.path.abspath(found)
 
 
 def subset(data, keep_utts, path=None):

@@ -3,6 +3,7 @@
 What can't be used is not dropped in silence: every utterance comes back as features or as a reason.
 """
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +15,12 @@ from asrkit.frontend import FrontEnd, MfccConfig, cmvn_stats, transform_many
 from asrkit.io.archive import read_matrix, read_scp
 from asrkit.io.data_dir import read_data_dir
 from asrkit.models.base import chunks
+from asrkit.warp import warp_feats, warp_matrix
 
 MFCC_RECORD = "frontend.conf"  # beside feats.scp: the settings that made the features
 ENDPOINT_RECORD = "endpoint.conf"  # beside segments: the settings that found them
+
+log = logging.getLogger("asrkit")
 
 
 class FeatureSet:
@@ -30,25 +34,36 @@ class FeatureSet:
         Why an utterance has no features; complete after all were gone through.
     lengths : dict of str to int
         Frames of each utterance that has; likewise.
+    warps : dict of str to (C, C)
+        Matrices by which copies are made of every utterance, `utt 0.92` beside `utt`; no name of Kaldi's holds a space.
     """
 
-    def __init__(self, data, frontend, stats, allow_pipes):
-        self.data, self.frontend = data, frontend
+    def __init__(self, data, frontend, stats, allow_pipes, warps=None):
+        self.data, self.frontend, self.warps = data, frontend, warps or {}
         self.skipped, self.lengths = {}, {}
         self._stats, self._allow_pipes = stats, allow_pipes
 
     def __iter__(self):
-        """Yield (utt, model features), in the order of feats.scp."""
+        """Yield (utt, model features), in the order of feats.scp, each followed by its copies."""
         self.skipped.clear()
         self.lengths.clear()
         for some in chunks(usable_matrices(self.data, self.data.feats, self.skipped, self._allow_pipes, self.frontend.dim)):
-            yield from self._transformed(some)
+            copies = [self._transformed(some)]
+            for name, matrix in self.warps.items():
+                copies.append(self._transformed([(utt, warp_feats(feats, matrix)) for utt, feats in some], name))
+            for together in zip(*copies, strict=True):
+                yield from together
 
-    def _transformed(self, some):
-        stats = [self._stats.get(self.data.speaker(utt)) for utt, _ in some]
+    def word(self, utt):
+        """What an utterance, or the one it is a copy of, says."""
+        return self.data.text.get(utt.partition(" ")[0], "")
+
+    def _transformed(self, some, warp=None):
+        stats = [self._stats.get((self.data.speaker(utt), warp)) for utt, _ in some]
         for (utt, _), feats in zip(some, transform_many([feats for _, feats in some], self.frontend.transform, stats), strict=True):
-            self.lengths[utt] = len(feats)
-            yield utt, feats
+            name = f"{utt} {warp}" if warp else utt
+            self.lengths[name] = len(feats)
+            yield name, feats
 
     def read(self, utt):
         """Model features of one utterance, or a DataError."""
@@ -79,7 +94,7 @@ def read_record(config_class, path):
         raise DataError(f"{error} (the command that wrote it writes it anew)") from None
 
 
-def read_features(directory, *, need_text=False, transform_config=None, frontend=None, allow_pipes=False):
+def read_features(directory, *, need_text=False, transform_config=None, frontend=None, allow_pipes=False, warps=(1.0,)):
     """Open the features of a data directory and check what can be checked without reading them all.
 
     Parameters
@@ -90,6 +105,8 @@ def read_features(directory, *, need_text=False, transform_config=None, frontend
         For training: what to do with the stored features.
     frontend : FrontEnd, optional
         For everything else: the model's; features of another kind are refused.
+    warps : tuple of float
+        For training: factors of the frequency axis, 1 the first; every other makes a copy of each utterance.
 
     Returns
     -------
@@ -114,8 +131,23 @@ def read_features(directory, *, need_text=False, transform_config=None, frontend
         frontend = FrontEnd(dim, mfcc, transform_config, endpoint)
     else:
         refuse_other_kind(frontend, dim, mfcc, data.path)
-    stats = speaker_stats(data, dim, allow_pipes) if frontend.transform.cmvn == "speaker" else {}
-    return FeatureSet(data, frontend, stats, allow_pipes)
+    matrices = warp_matrices(warps, frontend)
+    stats = {}
+    if frontend.transform.cmvn == "speaker":
+        for name, matrix in {None: None, **matrices}.items():
+            own = speaker_stats(data, dim, allow_pipes, matrix)
+            stats.update({(speaker, name): sums for speaker, sums in own.items()})
+    return FeatureSet(data, frontend, stats, allow_pipes, matrices)
+
+
+def warp_matrices(factors, frontend):
+    """Dict of the factor, as text, to its matrix; empty, with a warning, where nobody knows how the features were made."""
+    if len(factors) == 1:
+        return {}
+    if frontend.mfcc is None or frontend.dim % frontend.mfcc.num_ceps:
+        log.warning("no warped copies to train on: how the features were made is not known (%s beside feats.scp says it)", MFCC_RECORD)
+        return {}
+    return {f"{factor:g}": warp_matrix(factor, frontend.mfcc) for factor in factors[1:]}
 
 
 def usable_matrices(data, scp, skipped, allow_pipes, dim=None):
@@ -172,10 +204,11 @@ def refuse_other_kind(frontend, dim, mfcc, where):
         raise DataError(f"{where}: features of another kind than the model's: {difference} (asrkit compute-mfcc with the model's settings)")
 
 
-def speaker_stats(data, dim, allow_pipes):
-    """CMVN statistics by speaker: from cmvn.scp where it is there, else summed over the directory's utterances."""
-    if not data.cmvn:
-        return sum_by_speaker(data, usable_matrices(data, data.feats, {}, allow_pipes, dim))
+def speaker_stats(data, dim, allow_pipes, warp=None):
+    """CMVN statistics by speaker: from cmvn.scp where it is there and nothing is warped, else summed over the directory's utterances."""
+    if not data.cmvn or warp is not None:
+        items = usable_matrices(data, data.feats, {}, allow_pipes, dim)
+        return sum_by_speaker(data, items if warp is None else ((utt, warp_feats(feats, warp)) for utt, feats in items))
     stats = {}
     for speaker in {data.speaker(utt): None for utt in data.feats}:
         if speaker not in data.cmvn:

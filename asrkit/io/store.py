@@ -44,12 +44,13 @@ class Store:
         """
         self.utts, self.words, self._arrays, self._places, self._file = [], {}, {}, {}, None
         self._folder, self._size = Path(folder), 0
-        digest, text = hashlib.sha256(), features.data.text
+        digest = hashlib.sha256()
         for utt, feats in features:
-            digest.update(f"{utt} {text.get(utt, '')} {feats.shape}\n".encode())
+            word = features.word(utt)
+            digest.update(f"{utt} {word} {feats.shape}\n".encode())
             digest.update(feats)
             self.utts.append(utt)
-            self.words[utt] = text.get(utt, "")
+            self.words[utt] = word
             self._add(utt, feats if observe is None else observe(feats))
         self.data_hash = digest.hexdigest()
         if self._file is not None:

@@ -88,6 +88,8 @@ class Emission(Protocol):
     def log_likelihood(self, obs, *, prepared): ...  # (N, S)
     def accumulate(self, obs, gamma, *, prepared): ...  # -> Stats
     def estimate(self, stats, config): ...  # -> Emission
+    def adapt(self, stats, prior, config): ...  # -> Emission: `estimate`, with itself as the prior
+    def log_prior(self, adapted, prior): ...  # float: what that prior thinks of an Emission, 0 for itself
 
 
 class BlockSource(Protocol):
@@ -110,6 +112,8 @@ class WordModel(Protocol):
     def accumulate_many(pairs, method): ...  # static: the same for (model, block) pairs at once -> list of Stats
     def bank(models): ...  # static: -> Bank
     def estimate(self, stats, config): ...  # -> WordModel
+    def adapt(self, stats, prior, config): ...  # -> WordModel: `estimate`, with itself as the prior
+    def log_prior(self, adapted, prior): ...  # float: what that prior thinks of a WordModel, 0 for itself
     def check(self, width): ...  # ValueError where the arrays are no model of observations that wide
     def schedule(self, config): ...  # -> numbers of Gaussians that training grows to in turn
     def grow(self, stats, config, total): ...  # -> a larger WordModel, or None where nothing can grow
@@ -228,3 +232,23 @@ def floored_distribution(counts, floor):
         on_floor |= below
         if on_floor.all():
             return np.full(len(counts), 1.0 / len(counts)), on_floor
+
+
+def smoothed_rows(log_probs, counts, prior_count, floor):
+    """Each row's relative frequencies, as if `prior_count` things had been counted before that were just as the row says.
+
+    The maximum a posteriori under a Dirichlet prior (Gauvain and Lee, 1994). A row without new counts stays, and so
+    does what is forbidden (log 0).
+    """
+    out = log_probs.copy()
+    for row in np.flatnonzero(counts.sum(axis=1) > 0):
+        allowed = np.isfinite(log_probs[row])
+        seen = counts[row, allowed] + prior_count * np.exp(log_probs[row, allowed])
+        out[row, allowed] = safe_log(floored_distribution(seen, floor)[0])
+    return out
+
+
+def rows_log_prior(log_probs, others, prior_count):
+    """Log density of rows `others` under the prior of `smoothed_rows`, relative to that of `log_probs` themselves."""
+    allowed = np.isfinite(log_probs) & (prior_count > 0)
+    return prior_count * float((np.exp(log_probs[allowed]) * (others[allowed] - log_probs[allowed])).sum())

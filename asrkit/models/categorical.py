@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from asrkit.models.base import Stats, check_array, check_distribution, floored_distribution, safe_log
+from asrkit.models.base import Stats, check_array, check_distribution, floored_distribution, rows_log_prior, safe_log, smoothed_rows
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,16 @@ class Categorical:
         for s in np.flatnonzero(stats.counts.sum(axis=1) > 0):
             log_probs[s] = safe_log(floored_distribution(stats.counts[s], config.symbol_floor)[0])
         return Categorical(log_probs)
+
+    def adapt(self, stats, prior, config):
+        """Relative frequencies, as if each state had spoken `prior.prior_count` symbols before, just as this table says."""
+        if "means" not in prior.moves:
+            return self
+        return Categorical(smoothed_rows(self.log_probs, stats.counts, prior.prior_count, config.symbol_floor))
+
+    def log_prior(self, adapted, prior):
+        """Log density of `adapted` under the prior that this table is, relative to the table itself."""
+        return rows_log_prior(self.log_probs, adapted.log_probs, prior.prior_count)
 
     def sample(self, states, rng):
         """Draw one symbol for each entry of the state sequence `states`: int32 (N,)."""

@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from asrkit import kernels
-from asrkit.models.base import Stats, WordStats, check_array, check_distribution, floored_distribution, safe_log
+from asrkit.models.base import (
+    Stats, WordStats, check_array, check_distribution, floored_distribution, rows_log_prior, safe_log, smoothed_rows,
+)
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,11 @@ class HmmStats(WordStats):
     def occupancy(self):
         """(S,): frames of each state."""
         return self.start + self.trans.sum(axis=0)
+
+    @property
+    def rows(self):
+        """(S, S + 1): how often each state was followed by each, and by the end."""
+        return np.concatenate([self.trans, self.leave[:, None]], axis=1)
 
 
 @dataclass(frozen=True)
@@ -155,10 +162,27 @@ class Hmm:
     def estimate(self, stats, config):
         """Relative frequencies for start and transitions, the emission by its own rule; new out, old kept."""
         log_start = _reestimate(self.log_start, stats.start, config.transition_floor)
-        rows = np.concatenate([self.log_trans, self.log_exit[:, None]], axis=1)
-        counts = np.concatenate([stats.trans, stats.leave[:, None]], axis=1)
-        rows = np.stack([_reestimate(row, c, config.transition_floor) for row, c in zip(rows, counts, strict=True)])
+        rows = np.stack([_reestimate(row, c, config.transition_floor) for row, c in zip(self._log_rows, stats.rows, strict=True)])
         return Hmm(log_start, rows[:, :-1].copy(), rows[:, -1].copy(), self.emission.estimate(stats.emission, config))
+
+    @property
+    def _log_rows(self):
+        """(S, S + 1): what may follow each state, the end last."""
+        return np.concatenate([self.log_trans, self.log_exit[:, None]], axis=1)
+
+    def adapt(self, stats, prior, config):
+        """The emission by its own rule; transitions as if each state had been left `prior.prior_count` times before."""
+        emission = self.emission.adapt(stats.emission, prior, config)
+        if "transitions" not in prior.moves:
+            return replace(self, emission=emission)
+        rows = smoothed_rows(self._log_rows, stats.rows, prior.prior_count, config.transition_floor)
+        log_start = smoothed_rows(self.log_start[None], stats.start[None], prior.prior_count, config.transition_floor)[0]
+        return Hmm(log_start, rows[:, :-1].copy(), rows[:, -1].copy(), emission)
+
+    def log_prior(self, adapted, prior):
+        """Log density of `adapted` under the prior that this model is, relative to the model itself."""
+        pairs = (self.log_start, adapted.log_start), (self._log_rows, adapted._log_rows)
+        return self.emission.log_prior(adapted.emission, prior) + sum(rows_log_prior(*pair, prior.prior_count) for pair in pairs)
 
     def schedule(self, config):
         """Numbers of Gaussians in all that training grows to in turn: each `config.growth` times the one before."""

@@ -72,6 +72,14 @@ class DiagMixture(Mixture):
         variances = np.where(seen[..., None], variances, self.variances)
         return replace(self, log_weights=log_weights, means=means, variances=variances)
 
+    def _second_moments(self, means):
+        return self.variances + means**2
+
+    def _divergence(self, other):
+        """Kullback-Leibler divergence of each of the other's Gaussians from its own (S, M)."""
+        ratio = self.variances / other.variances
+        return 0.5 * (ratio - np.log(ratio) - 1 + (self.means - other.means) ** 2 / other.variances).sum(axis=-1)
+
     def _rearranged(self, log_weights, means, states, parent):
         return replace(self, log_weights=log_weights, means=means, variances=self.variances[states, parent])
 
@@ -162,6 +170,16 @@ class FullMixture(Mixture):
         covariances = (vectors * np.maximum(values, 1.0)[..., None, :]) @ vectors.swapaxes(-1, -2) * unit
         covariances = np.where(seen[..., None, None], covariances, self.covariances)
         return replace(self, log_weights=log_weights, means=means, covariances=covariances)
+
+    def _second_moments(self, means):
+        return self.covariances + means[..., :, None] * means[..., None, :]
+
+    def _divergence(self, other):
+        """Kullback-Leibler divergence of each of the other's Gaussians from its own (S, M)."""
+        shift = self.means - other.means
+        ratio = np.linalg.solve(other.covariances, self.covariances + shift[..., :, None] * shift[..., None, :])
+        log_dets = np.linalg.slogdet(other.covariances)[1] - np.linalg.slogdet(self.covariances)[1]
+        return 0.5 * (np.trace(ratio, axis1=-2, axis2=-1) - self.means.shape[-1] + log_dets)
 
     def _rearranged(self, log_weights, means, states, parent):
         return replace(self, log_weights=log_weights, means=means, covariances=self.covariances[states, parent])

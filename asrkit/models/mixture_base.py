@@ -4,11 +4,11 @@ A mixture is an emission: it sees frames and occupancies. A state with fewer com
 components of weight zero (log weight -inf), which are never visited.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from asrkit.models.base import Stats, check_array, check_distribution, floored_distribution, safe_log
+from asrkit.models.base import Stats, check_array, check_distribution, floored_distribution, rows_log_prior, safe_log, smoothed_rows
 
 CELLS = 1 << 17  # numbers worked on at a time, so that what is in between stays in the processor's cache
 UNSEEN = 1e-10  # frames; a component with fewer was not visited
@@ -158,6 +158,33 @@ class Mixture:
             weights, _ = floored_distribution(stats.occ[s, alive], config.weight_floor)
             log_weights[s, alive] = safe_log(weights)
         return self._with_spread(log_weights, means, offset, stats.second, occ, seen)
+
+    def adapt(self, stats, prior, config):
+        """Maximum a posteriori with this mixture as the prior (Gauvain and Lee, 1994).
+
+        As if `prior.tau` frames of each component, and for the weights `prior.prior_count` of each state, had been seen
+        before that were just as the mixture says. Nothing is removed; what no frame visited stays.
+        """
+        log_weights = self.log_weights
+        if "weights" in prior.moves:
+            log_weights = smoothed_rows(log_weights, stats.occ, prior.prior_count, config.weight_floor)
+        seen = stats.occ > UNSEEN
+        sums = stats + self.as_frames(np.where(seen, prior.tau, 1.0))
+        offset = sums.first / sums.occ[..., None]
+        means = np.where(seen[..., None] & ("means" in prior.moves), self.center + offset, self.means)
+        if "variances" not in prior.moves:
+            return replace(self, log_weights=log_weights, means=means)
+        return self._with_spread(log_weights, means, offset, sums.second, sums.occ, seen)
+
+    def as_frames(self, occ):
+        """The sums of `occ` frames (S, M) that are just as the components say."""
+        means = self.means - self.center
+        return MixtureStats(occ, occ[..., None] * means, (self._second_moments(means).T * occ.T).T)
+
+    def log_prior(self, adapted, prior):
+        """Log density of `adapted` under the prior that this mixture is, relative to the mixture itself."""
+        gaussians = self._divergence(adapted)[np.isfinite(self.log_weights)].sum()
+        return rows_log_prior(self.log_weights, adapted.log_weights, prior.prior_count) - prior.tau * float(gaussians)
 
     def split(self, occ, targets, min_count):
         """Grow state s to `targets[s]` components by splitting the one with the most frames, again and again.

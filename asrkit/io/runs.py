@@ -1,0 +1,100 @@
+"""Work that is done once: its folder remembers of which settings and data it was made, and keeps what it said."""
+
+import contextlib
+import hashlib
+import json
+import logging
+import time
+import traceback
+
+from asrkit import __version__
+from asrkit.errors import DataError
+from asrkit.io.archive import SPEC, resolve
+from asrkit.io.data_dir import SIDE_VERBATIM, TABLES
+from asrkit.io.files import atomic_write, read_table, remove
+
+RECORD = "run.json"  # in the folder of a run, written last: where it is, the run is complete
+TAIL = 5  # lines of a failed run's log that are shown
+
+
+def once(work, folder, settings, directories, results):
+    """Call `work()` with its output in folder/log, unless that was done before with equal settings and data.
+
+    Parameters
+    ----------
+    settings : JSON values
+    directories : sequence of Path
+        The data directories that the work reads.
+    results : sequence of Path
+        Files that the work makes. They must be there to be kept, and are removed before it starts anew.
+
+    Returns
+    -------
+    dict
+        "seconds" it took, and whether an earlier run was "kept".
+
+    Raises
+    ------
+    DataError
+        The work did; with the end of its log.
+    """
+    signature = sign(settings, directories)
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        done = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        if done["signature"] == signature and all(path.exists() for path in results):
+            return {"seconds": done["seconds"], "kept": True}
+    started = time.perf_counter()
+    for path in (folder / RECORD, *results):
+        remove(path)
+    try:
+        with output_to(folder / "log"):
+            work()
+    except DataError:
+        lines = (folder / "log").read_text(encoding="utf-8").splitlines()[-TAIL:]
+        raise DataError("\n  ".join([f"{folder} failed; {folder / 'log'} ends with", *lines])) from None
+    seconds = round(time.perf_counter() - started, 3)
+    with atomic_write(folder / RECORD) as stream:
+        json.dump({"signature": signature, "seconds": seconds}, stream)
+        stream.write("\n")
+    return {"seconds": seconds, "kept": False}
+
+
+def sign(settings, directories):
+    """A hash of settings, of what the directories' tables hold, and of size and date of the archives they name."""
+    digest = hashlib.sha256(json.dumps([__version__, settings], sort_keys=True).encode())
+    archives = {}
+    for directory in directories:
+        for name in (*TABLES, *SIDE_VERBATIM):
+            path = directory / name
+            digest.update(f"\n{name}\n".encode() + (path.read_bytes() if path.exists() else b""))
+        for table in (read_table(directory / name) for name in ("feats.scp", "cmvn.scp") if (directory / name).exists()):
+            for match in map(SPEC.fullmatch, table.values()):
+                if match and match["path"] not in archives:
+                    archives[match["path"]] = None
+                    with contextlib.suppress(OSError, DataError):  # whoever reads it will say so
+                        about = resolve(match["path"], directory).stat()
+                        archives[match["path"]] = [about.st_size, about.st_mtime_ns]
+    digest.update(json.dumps(archives, sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def output_to(path):
+    """All that is printed and logged goes to the file `path`, at last the error that ends it."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w", encoding="utf-8") as stream, contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
+        root.handlers = [logging.StreamHandler(stream)]
+        root.setLevel(logging.INFO)
+        try:
+            yield
+        except DataError as error:
+            stream.write(f"error: {error}\n")
+            raise
+        except Exception:
+            traceback.print_exc(file=stream)
+            raise
+        finally:
+            root.handlers = handlers
+            root.setLevel(level)
