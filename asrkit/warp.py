@@ -18,7 +18,7 @@ LOWEST, HIGHEST = 0.5, 2.0
 @dataclass(frozen=True)
 class WarpConfig:
     warps: str = option(
-        "0.85,0.92,1.08,1.17", "train on copies with the frequency axis warped by these factors, too, as other vocal tracts would; '' for none"
+        "0.9,1.1", "train on copies with the frequency axis warped by these factors, too, as other vocal tracts would; '' for none"
     )
 
     def __post_init__(self):

@@ -34,7 +34,7 @@ def spoken(word, number, rng, offset=0.0):
 @pytest.fixture(scope="module")
 def vocabulary():
     rng = np.random.default_rng(0)
-    config = chmm.Config(num_states=3, num_gauss=1)
+    config = chmm.Config(num_states=3, num_gauss=1, variance_floor=0.01)
     results = train_words("chmm", config, TrainConfig(), {word: Block.from_items(spoken(word, 20, rng)) for word in "ab"})
     frontend = FrontEnd(2, None, TransformConfig(delta_order=0))
     settings = {"family": vars(config), "train": vars(TrainConfig())}

@@ -23,6 +23,7 @@ from asrkit.frontend import TransformConfig, transform  # noqa: E402
 from asrkit.io.model_file import ModelSet  # noqa: E402
 from asrkit.models.base import Block, chunks  # noqa: E402
 
+VARIANCE_FLOOR = 0.01  # of the data's variance: low, as the peers have hardly any
 DEFAULT_METHOD = training.TrainConfig().method
 METHODS = tuple(dict.fromkeys([DEFAULT_METHOD, "viterbi", "baum-welch"]))
 CONF = TOP / "egs" / "digits" / "conf"
@@ -41,8 +42,9 @@ def environment(**more):
 
 
 def family_options(family, states, gauss, iterations):
-    """Command-line options of a training with that many states, Gaussians, and iterations at each number of Gaussians."""
-    return ["--family", family, "--num-states", states, "--num-gauss", gauss, "--max-iters", iterations, "--growth-iters", iterations, "--tol", 0]
+    """Command-line options of a training with that many states, Gaussians, and iterations at each number of Gaussians, without copies."""
+    passes = ["--max-iters", iterations, "--growth-iters", iterations, "--tol", 0, "--variance-floor", VARIANCE_FLOOR]
+    return ["--family", family, "--num-states", states, "--num-gauss", gauss, *passes, "--warps="]
 
 
 def read_utterances(folder, delta_order):
@@ -91,7 +93,8 @@ def train(family, blocks_by_word, method, iterations, **settings):
     passes : int
         Most entries of a word's training log.
     """
-    config = families.load(family).Config(**settings)
+    floor = {"variance_floor": VARIANCE_FLOOR} if family != "dhmm" else {}
+    config = families.load(family).Config(**floor, **settings)
     how = training.TrainConfig(method=method, max_iters=iterations, growth_iters=iterations, tol=0.0)
     # What a training prepares of the frames it keeps, as the command line does; a training starts without any.
     fresh = {word: dataclasses.replace(block, keep=True) for word, block in blocks_by_word.items()}

@@ -39,7 +39,7 @@ def stream(corpus, options):
 def stream_usages(corpus, folder):
     """Yield each of the works and its usage on the archives in `folder`; few iterations, enough for the cost of each."""
     given = ["--delta-order", 0, "--cmvn", "none", "--nj", 1]
-    gmm = ["--family", "gmm", "--num-gauss", 8, "--num-starts", 1, "--kmeans-iters", 3, "--max-iters", 3, "--tol", 0]
+    gmm = ["--family", "gmm", "--num-gauss", 8, "--num-starts", 1, "--kmeans-iters", 3, "--max-iters", 3, "--tol", 0, "--warps="]
     chmm = asrkit.family_options("chmm", 8, 2, 2)
     commands = {
         "gmm": ["train", folder / "train", folder / "gmm", *gmm, *given],

@@ -164,7 +164,7 @@ def codes(corpus):
 
     exp, log = corpus.work / "codebook", corpus.work / "codebook.log"
     if not (exp / "codebook.npz").exists():
-        data.run(asrkit.command("train-codebook", corpus.train, exp, "--codebook-size", SYMBOLS, *corpus.feature_options), log)
+        data.run(asrkit.command("train-codebook", corpus.train, exp, "--codebook-size", SYMBOLS, "--warps=", *corpus.feature_options), log)
     utterances = {}
     for part, folder in (("train", corpus.train), ("test", corpus.test)):
         out = corpus.work / f"codes_{part}"

@@ -38,6 +38,11 @@ def main(args):
             f"{args.exp}: the model was trained on features that nobody said how to make; it can decode such features, "
             f"not recordings (train on features of asrkit compute-mfcc)"
         )
+    if model_set.frontend.mfcc.num_ceps != model_set.frontend.dim:
+        raise DataError(
+            f"{args.exp}: the model was trained on stored features of {model_set.frontend.dim} dimensions, of a recording come "
+            f"{model_set.frontend.mfcc.num_ceps} (train on features of asrkit compute-mfcc)"
+        )
     endpoint = (model_set.frontend.endpoint or EndpointConfig()) if args.endpoint else None
     scorer, failed = Scorer(model_set, args.method), 0
     for path in args.wavs:

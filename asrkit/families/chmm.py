@@ -12,13 +12,13 @@ OBSERVATIONS = "features"
 
 @dataclass(frozen=True)
 class Config(HmmConfig):
-    num_gauss: int = option(4, "Gaussians a state, on average where --power is not 0", minimum=1)
+    num_gauss: int = option(8, "Gaussians a state, on average where --power is not 0", minimum=1)
     growth: float = option(2.0, "their number grows by this factor at a time, by splitting", minimum=1.01)
     power: float = option(0.0, "states share the Gaussians by their frames to this power; 0: all get equally many", minimum=0, maximum=1)
     covariance: str = option("diag", "covariance form", choices=("diag", "full"))
     min_count: float = option(10.0, "frames below which no Gaussian is split off", minimum=1)
     min_occ: float = option(3.0, "frames below which a Gaussian is removed", minimum=0)
-    variance_floor: float = option(0.01, "least variance, as a fraction of the word's variance in each dimension", minimum=0, maximum=1)
+    variance_floor: float = option(0.1, "least variance, as a fraction of the word's variance in each dimension", minimum=0, maximum=1)
     weight_floor: float = option(1e-5, "least mixture weight", minimum=0, maximum=1)
 
 

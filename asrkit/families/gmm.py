@@ -15,7 +15,7 @@ OBSERVATIONS = "features"
 
 @dataclass(frozen=True)
 class Config:
-    num_gauss: int = option(32, "Gaussians of each word's mixture", minimum=1)
+    num_gauss: int = option(64, "Gaussians of each word's mixture", minimum=1)
     covariance: str = option("diag", "covariance form", choices=("diag", "full"))
     min_count: float = option(20.0, "frames each Gaussian must have on average; fewer Gaussians where a word has less", minimum=1)
     num_starts: int = option(2, "k-means starts; of the trained models the likeliest is kept", minimum=1)

@@ -18,9 +18,12 @@ from pathlib import Path
 import numpy as np
 
 from asrkit import cli
+from asrkit.config import format_conf
 from asrkit.errors import DataError
+from asrkit.frontend import MfccConfig
 from asrkit.io.archive import write_archive
 from asrkit.io.data_dir import DataDir, read_data_dir, subset, write_data_dir
+from asrkit.io.features import MFCC_RECORD
 from asrkit.io.files import write_table
 
 
@@ -121,6 +124,9 @@ def prepare_course(source, data):
         wav = {utt: str((folder / path).resolve()) for utt, path in given.wav.items() if (folder / path).exists()}
         speakers = {utt: utt[:2] for utt in given.text}
         write_data_dir(DataDir(data / part, wav, given.text, speakers, {}, feats, {}), data / part)
+        # Nobody says so, but compute-mfcc with these settings and add-deltas come within the dither of them.
+        made = MfccConfig(sample_rate_hz=8000, use_energy=False, subtract_mean=True)
+        (data / part / MFCC_RECORD).write_text(format_conf(made))
 
 
 def prepare_tidigits(source, data):
