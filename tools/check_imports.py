@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "folds": set(),
     "perturb": {"errors", "config"},
     "scoring": {"errors"},
+    "fusion": set(),
     "plots": {"scoring"},
     "models": {"kernels", "config"},
     "families": {"models", "codebook", "config"},
@@ -34,7 +35,7 @@ MAY_IMPORT = {
     "io": {"errors", "config", "models", "families", "training", "codebook", "endpoint", "frontend", "warp"},
     "bin": {
         "errors", "config", "io", "parallel", "plots", "families", "models", "training", "adaptation", "decoding", "frontend", "endpoint",
-        "codebook", "duplicates", "folds", "scoring", "perturb", "warp",
+        "codebook", "duplicates", "folds", "fusion", "scoring", "perturb", "warp",
     },
     "cli": {"errors", "config", "bin"},
     "__main__": {"cli"},
