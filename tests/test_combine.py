@@ -4,16 +4,13 @@ import json
 
 import numpy as np
 import pytest
+from command import asrkit
 
 from asrkit import cli
 from asrkit.bin.decode import write_decoding
 from asrkit.fusion import fuse, learn_weights
 from asrkit.io.archive import read_scp
 from asrkit.io.files import read_table, write_table
-
-
-def asrkit(*words, status=0):
-    assert cli.main([str(word) for word in words]) == status
 
 
 def invented(num_utts=400, num_words=5, scales=(3.0, 0.5), noises=(1.0, 1.0), seed=0):

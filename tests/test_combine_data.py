@@ -3,17 +3,13 @@
 import shutil
 
 import pytest
+from command import asrkit
 
-from asrkit import cli
 from asrkit.io.archive import read_matrix
 from asrkit.io.data_dir import read_data_dir
 from asrkit.io.files import read_table, write_table
 
 KEYED = ("text", "utt2spk", "feats.scp", "utt2num_frames", "utt2dur", "wav.scp")
-
-
-def asrkit(*words, status=0):
-    assert cli.main([str(word) for word in words]) == status
 
 
 def renamed(folder, target, start="x", speakers=True):

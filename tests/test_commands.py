@@ -5,20 +5,15 @@ import json
 import kaldiio
 import numpy as np
 import pytest
+from command import MFCC, asrkit
 import soundfile
 from synthetic import RATE_HZ, WORDS, word_samples, write_words
 
-from asrkit import cli
 from asrkit.io.archive import read_matrix
 from asrkit.io.files import read_table
 from asrkit.io.model_file import read_model
 
 SMALL = {"gmm": ["--num-gauss", "4", "--num-starts", "1"], "dhmm": ["--num-states", "5"], "chmm": ["--num-states", "5", "--num-gauss", "2"]}
-MFCC = ["--sample-frequency=8000", "--use-energy=false"]
-
-
-def asrkit(*words, status=0):
-    assert cli.main([str(word) for word in words]) == status
 
 
 @pytest.fixture(scope="module")

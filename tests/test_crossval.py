@@ -5,18 +5,15 @@ import shutil
 
 import numpy as np
 import pytest
+from command import asrkit
 from synthetic import write_words
 
-from asrkit import cli, folds
+from asrkit import folds
 from asrkit.io.archive import read_matrix
 from asrkit.io.files import read_table, write_table
 
 SETTINGS = ["--family", "gmm", "--num-gauss", "2", "--cmvn", "utterance", "--max-iters", "4"]
 RESULTS = ("hyp", "scores.ark", "words.txt", "skipped")
-
-
-def asrkit(*words, status=0):
-    assert cli.main([str(word) for word in words]) == status
 
 
 @pytest.fixture(scope="module")

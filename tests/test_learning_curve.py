@@ -1,17 +1,13 @@
 """The learning curve: what is drawn, that `all` is plain training, that nothing is trained twice."""
 
 import pytest
+from command import asrkit
 from synthetic import write_words
 
-from asrkit import cli
 from asrkit.io.files import read_table
 from asrkit.scoring import wilson_interval
 
 SETTINGS = ["--family", "gmm", "--num-gauss", "2", "--max-iters", "4"]
-
-
-def asrkit(*words, status=0):
-    assert cli.main([str(word) for word in words]) == status
 
 
 @pytest.fixture(scope="module")

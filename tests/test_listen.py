@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
+from command import MFCC, asrkit
 from synthetic import write_words
 
-from asrkit import cli
 from asrkit.adaptation import AdaptConfig, ListenConfig, adapt_to_heard, adapt_words
 from asrkit.decoding import Scorer
 from asrkit.families import chmm
@@ -17,11 +17,6 @@ from asrkit.io.model_file import ModelSet
 from asrkit.models.base import Block
 from asrkit.training import TrainConfig, train_words
 
-MFCC = ["--sample-frequency=8000", "--use-energy=false"]
-
-
-def asrkit(*words, status=0):
-    assert cli.main([str(word) for word in words]) == status
 
 
 def spoken(word, number, rng, offset=0.0):
