@@ -56,7 +56,8 @@ def main(args):
         if shared:
             print("  an error rate of this split is that of known speakers; of others it says nothing")
             leaks += 0 if args.allow_shared_speakers else len(shared)
-    ids = [utt for utt in test.utts if utt in set(train.utts)]
+    known = set(train.utts)
+    ids = [utt for utt in test.utts if utt in known]
     leaks += say("utterance ids on both sides", ids, args.max)
     copies = shared_originals(train, test)
     leaks += say("copies of one original (utt2uniq)", copies, args.max)

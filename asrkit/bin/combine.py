@@ -47,8 +47,9 @@ def main(args):
     heard = np.isfinite(fused).any(axis=1)
     hyps = {utt: words[best] for utt, best, ok in zip(utts, fused.argmax(axis=1), heard, strict=True) if ok}
     skipped = {utt: "no word has a score in all systems" for utt, ok in zip(utts, heard, strict=True) if not ok}
+    common = set(utts)
     for path in map(Path, args.decodings):
-        missing = {utt: "not decoded by all systems" for utt in read_table(path / "scores.scp") if utt not in set(utts)}
+        missing = {utt: "not decoded by all systems" for utt in read_table(path / "scores.scp") if utt not in common}
         skipped = {**missing, **skipped, **{utt: reason for utt, reason in read_table(path / "skipped").items() if utt not in hyps}}
     out = Path(args.out)
     write_decoding(out, hyps, zip(utts, fused, strict=True), skipped, {"family": "combination", "words": words, "frames": 0, "seconds": 0.0})

@@ -71,7 +71,7 @@ def main(args):
     skipped = {**features.skipped, **unheard}
     facts = {"family": model_set.family, "words": list(model_set.words), "method": args.method, "frames": sum(lengths.values())}
     ordered = ((utt, scores[utt]) for utt in features.data.feats if utt in scores)
-    write_decoding(args.out, {utt: hyps[utt] for utt in scores if utt in hyps}, ordered, skipped, {**facts, "seconds": round(time.perf_counter() - started, 3)})
+    write_decoding(args.out, hyps, ordered, skipped, {**facts, "seconds": round(time.perf_counter() - started, 3)})
     print(summary("decoded", len(hyps), skipped))
     if len(skipped) > read.max_skipped:
         print(f"more than --max-skipped {read.max_skipped}: they count as errors; {Path(args.out) / 'skipped'} says why")
