@@ -45,6 +45,7 @@ COMMANDS = {
     "score": "error rates, confusion matrix, per-speaker table",
     "crossval": "train and test on all of a data directory, fold by fold",
     "learning-curve": "errors against the number of training utterances a word",
+    "tune": "which settings? a race of configurations within a time budget",
     "combine": "several systems' scores as one, with learned weights",
     "compare": "is system B better than system A? McNemar, bootstrap",
     "report": "one table and the pictures of several decodings",

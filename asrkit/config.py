@@ -98,6 +98,17 @@ def add_options(parser, config_class, title=None):
             add_flag(group, flag_name(field), field.default, meta["help"], meta["choices"], dest=field.name, **bounds)
 
 
+def parse_value(field, text):
+    """What the command line would make of `text` as the value of an option, or a ValueError."""
+    meta, parser = field.metadata, argparse.ArgumentParser(exit_on_error=False, allow_abbrev=False, add_help=False)
+    bounds = {"minimum": meta["minimum"], "maximum": meta["maximum"]}
+    add_flag(parser, "value", field.default, meta["help"], meta["choices"], **bounds)
+    try:
+        return parser.parse_args([f"--value={text}"]).value
+    except argparse.ArgumentError as error:
+        raise ValueError(error.message) from None
+
+
 def from_args(config_class, args):
     """Build the dataclass from parsed arguments; a value its `__post_init__` refuses is wrong usage."""
     names = [f.name for f in dataclasses.fields(config_class) if hasattr(args, f.name)]

@@ -46,24 +46,53 @@ def train_words(family_name, family_config, train_config, data, indices=None):
         The model and one entry an iteration, of the start that was kept; `objective` never falls. A word's result
         does not depend on the other words.
     """
+    return train_beside(family_name, [family_config], train_config, data, indices)[0]
+
+
+def train_beside(family_name, family_configs, train_config, data, indices=None):
+    """What `train_words` gives for each of several settings of a family: list of dict.
+
+    Notes
+    -----
+    Where two trainings want the same model accumulated, both get the one sum. So mixtures of 2, 4 and 8 Gaussians go the way
+    that they share only once, and each becomes what it would have become alone, byte for byte.
+    """
     family = families.load(family_name)
-    starts = range(getattr(family_config, "num_starts", 1))
-    trainings, wanted, done = {}, {}, {}
     indices = {word: index for index, word in enumerate(data)} if indices is None else indices
+    trainings, wanted, done = {}, {}, {}
     for word, source in data.items():
         sample = source.sample(SAMPLE)
-        for start in starts:
-            rng = np.random.default_rng([train_config.seed, indices[word], start])
-            training = _train(family.init(family_config, sample, rng, start), family_config, train_config)
-            trainings[word, start], wanted[word, start] = training, next(training)
+        for place, config in enumerate(family_configs):
+            for start in _starts(config):
+                rng = np.random.default_rng([train_config.seed, indices[word], start])
+                training = _train(family.init(config, sample, rng, start), config, train_config)
+                trainings[word, start, place], wanted[word, start, place] = training, next(training)
     while wanted:
-        for key, stats in accumulate(wanted, data).items():
-            try:
-                wanted[key] = trainings[key].send(stats)
-            except StopIteration as stop:
-                done[key] = stop.value
-                del wanted[key]
-    return {word: _best_start(word, [done[word, start] for start in starts]) for word in data}
+        alike = _alike(wanted) if len(family_configs) > 1 else {key: [key] for key in wanted}
+        for first, stats in accumulate({key: wanted[key] for key in alike}, data).items():
+            for key in alike[first]:
+                try:
+                    wanted[key] = trainings[key].send(stats)
+                except StopIteration as stop:
+                    done[key] = stop.value
+                    del wanted[key]
+    return [
+        {word: _best_start(word, [done[word, start, place] for start in _starts(config)]) for word in data}
+        for place, config in enumerate(family_configs)
+    ]
+
+
+def _starts(family_config):
+    return range(getattr(family_config, "num_starts", 1))
+
+
+def _alike(wanted):
+    """Which wishes are for the same sums: dict of the first of them to all."""
+    same = {}
+    for key, (model, method) in wanted.items():
+        arrays = tuple((name, array.shape, array.tobytes()) for name, array in model.to_arrays().items())
+        same.setdefault((key[0], method, arrays), []).append(key)
+    return {keys[0]: keys for keys in same.values()}
 
 
 def _best_start(word, results):
@@ -81,12 +110,12 @@ def accumulate(wanted, data):
 
     Parameters
     ----------
-    wanted : dict of (word, start) to (WordModel, method)
+    wanted : dict of (word, ...) to (WordModel, method)
     data : dict of word to BlockSource
 
     Returns
     -------
-    dict of (word, start) to WordStats
+    dict of (word, ...) to WordStats
 
     Notes
     -----
@@ -103,11 +132,11 @@ def accumulate(wanted, data):
 def _batches(wanted, data):
     for method in sorted({method for _, method in wanted.values()}):
         keys, pairs, frames = [], [], 0
-        for (word, start), (model, own) in wanted.items():
+        for key, (model, own) in wanted.items():
             if own != method:
                 continue
-            for block in data[word]:
-                keys.append((word, start))
+            for block in data[key[0]]:
+                keys.append(key)
                 pairs.append((model, block))
                 frames += len(block.obs)
                 if frames >= BATCH:

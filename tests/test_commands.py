@@ -1,6 +1,7 @@
 """Training, decoding and recognition through the commands, on invented speech."""
 
 import json
+import shutil
 
 import kaldiio
 import numpy as np
@@ -10,7 +11,7 @@ import soundfile
 from synthetic import RATE_HZ, WORDS, word_samples, write_words
 
 from asrkit.io.archive import read_matrix
-from asrkit.io.files import read_table
+from asrkit.io.files import read_table, write_table
 from asrkit.io.model_file import read_model
 
 SMALL = {"gmm": ["--num-gauss", "4", "--num-starts", "1"], "dhmm": ["--num-states", "5"], "chmm": ["--num-states", "5", "--num-gauss", "2"]}
@@ -188,6 +189,55 @@ def test_report_has_the_table_and_the_pictures(world, capsys):
     assert (world / "report" / "alignment.png").stat().st_size > 20000
     for name in ("alignment.png", "confusion_gmm.png"):
         assert f"({name})" in (world / "report" / "report.md").read_text()
+
+
+def test_report_counts_the_errors_by_noise_and_ratio(world, tmp_path, capsys):
+    data, decode, out = tmp_path / "noisy", tmp_path / "gmm" / "decode", tmp_path / "report"
+    asrkit("perturb", world / "test", data, "--noise=white,babble,none", "--babble-dir", world / "train", "--snr=-5,20", "--grid", "true")
+    asrkit("compute-mfcc", data, *MFCC)
+    shutil.copytree(world / "gmm", tmp_path / "gmm", ignore=shutil.ignore_patterns("decode*"))
+    asrkit("decode", world / "gmm", data, decode)
+    hyps = read_table(decode / "hyp")
+    for utt in list(hyps)[::7]:
+        del hyps[utt]  # missing: an error, whatever was heard
+    write_table(decode / "hyp", hyps)
+    asrkit("score", data, decode)
+    record = (data / "perturb.tsv").read_text()
+    (data / "perturb.tsv").unlink()
+    asrkit("report", out, data, decode)
+    plain = (out / "table.txt").read_text()
+    assert len(plain.splitlines()) == 2
+    (data / "perturb.tsv").write_text("utt\tnoise\tsnr\nanother\tnone\t\n")  # no SNR: as without it
+    asrkit("report", out, data, decode)
+    assert (out / "table.txt").read_text() == plain and not (out / "noise.png").exists()
+
+    (data / "perturb.tsv").write_text(record)
+    capsys.readouterr()
+    asrkit("report", out, data, decode)
+    table = (out / "table.txt").read_text()
+    assert table == capsys.readouterr().out and table.startswith(plain + "\n") and table in (out / "report.md").read_text()
+    wrong, truth = {}, read_table(data / "text")
+    for utt, _, noise, snr, *_ in (line.split("\t") for line in record.splitlines()[1:]):
+        wrong.setdefault((noise, snr), []).append(hyps.get(utt) != truth[utt])
+    assert {len(cell) for cell in wrong.values()} == {12}
+    head, columns, *rows = table[len(plain) + 1 :].splitlines()
+    assert "errors of 12 words" in head and columns.split() == ["system", "noise", "clean", "20", "dB", "-5", "dB"]
+    for row, noise in zip(rows, ("babble", "white"), strict=True):
+        errors = [sum(wrong[cell]) for cell in (("none", ""), (noise, "20"), (noise, "-5"))]
+        cells = [part for count in errors for part in (f"{100 * count / 12:.2f}", f"({count})")]
+        assert row.split() == ["gmm", noise, *cells]
+    assert (out / "noise.png").read_bytes().startswith(b"\x89PNG") and "(noise.png)" in (out / "report.md").read_text()
+
+    write_table(decode / "hyp", dict.fromkeys(hyps, "one"))
+    asrkit("report", out, data, decode, status=1)
+    assert f"(asrkit score {data} {decode} counts anew)" in capsys.readouterr().err
+    (data / "perturb.tsv").write_text(record[: record.rstrip().rindex("\n") + 1])
+    asrkit("report", out, data, decode, status=1)
+    err = capsys.readouterr().err
+    assert f"{data}/perturb.tsv: utterance '{max(truth)}' of {data}/text is not in it, 1 of 60" in err and "asrkit perturb makes" in err
+    (data / "perturb.tsv").write_text(record.replace("\t20\t", "\tnan\t", 1))
+    asrkit("report", out, data, decode, status=1)
+    assert "does not tell utt, noise and snr" in capsys.readouterr().err
 
 
 def test_forward_score_is_at_least_the_best_path(world, tmp_path):

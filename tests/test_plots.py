@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from asrkit import plots
-from asrkit.scoring import compute_errors
+from asrkit.scoring import Counts, compute_errors
 
 
 def png(plot, *args):
@@ -41,6 +41,19 @@ LEARNING = [
     {"per_word": 9.5, "label": "all", "rates": [0.0], "mean": 0.0, "interval": (0.0, 0.04)},
 ]
 
+NOISE = [
+    (system, noise, {snr: Counts(40, errors, 40 - errors, errors) for snr, errors in points.items()})
+    for system, noise, points in (
+        ("clean", "white", {None: 0, 20: 4, 0: 28}), ("clean", "babble", {None: 0, 20: 1, 0: 20}), ("multi", "$^$", {-2.5: 9, 20: 0}),
+    )
+]
+
+TUNING = [
+    {"name": name, "settings": {"num-states": states, "silence": True}, "wer": wer, "low": wer / 2, "high": 2 * wer, "parameters": size,
+     "ms_a_word": ms, "out": out}
+    for name, states, wer, size, ms, out in (("a", 9, 0.0, 800, 0.4, None), ("b", 5, 0.02, 400, 0.0, None), ("c", 2, 0.6, 100, 0.1, "1"))
+]
+
 
 def alignment_arguments(num_frames=30):
     rng = np.random.default_rng(0)
@@ -55,6 +68,8 @@ def alignment_arguments(num_frames=30):
         (plots.plot_training_curves, (CURVES,)),
         (plots.plot_alignment, alignment_arguments()),
         (plots.plot_learning_curve, (LEARNING,)),
+        (plots.plot_tuning, (TUNING, "b")),
+        (plots.plot_noise, (NOISE,)),
     ],
 )
 def test_pictures_show_something_and_are_reproducible(plot, arguments, tmp_path):
@@ -106,3 +121,16 @@ def test_alignment_refuses_what_does_not_fit():
 
 def test_a_learning_curve_of_one_count_and_no_error():
     assert share_of(pixels(png(plots.plot_learning_curve, LEARNING[1:])), "blue") > 0
+
+
+def test_noise_of_one_system_of_one_ratio_of_more_errors_than_words_and_of_nothing():
+    one, two, three = (pixels(png(plots.plot_noise, NOISE[:count])) for count in (1, 2, 3))
+    assert 0 < share_of(one, "blue") < share_of(two, "blue")  # one colour a system
+    assert share_of(one, "red") == share_of(two, "red") == 0 < share_of(three, "red")
+    png(plots.plot_noise, [("clean", "pink", {5: Counts(1, 1, 0, 1, 3)}), ("clean", "white", {5: Counts()})])
+    png(plots.plot_noise, [])
+
+
+def test_the_front_has_what_no_cheaper_one_reaches():
+    assert plots._front([3, 1, 2, 2, 5], [0.1, 0.4, 0.4, 0.2, 0.1]) == [1, 3, 0]
+    assert share_of(pixels(png(plots.plot_tuning, TUNING[:1], "a")), "red") > share_of(pixels(png(plots.plot_learning_curve, LEARNING)), "red") == 0

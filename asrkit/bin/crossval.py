@@ -21,8 +21,9 @@ import numpy as np
 from asrkit import families, folds
 from asrkit.bin import decode, score, train, train_codebook
 from asrkit.codebook import CodebookConfig
-from asrkit.config import add_flag, flag_name, from_args
+from asrkit.config import add_flag, from_args
 from asrkit.errors import DataError, UsageError
+from asrkit.grid import codebook_options
 from asrkit.io.archive import read_scp
 from asrkit.io.combine import combine, side_table
 from asrkit.io.data_dir import ORIGINALS, read_data_dir, subset
@@ -46,13 +47,18 @@ log = logging.getLogger("asrkit")
 def add_arguments(parser):
     parser.add_argument("dir", metavar="DIR", help="data directory with feats.scp and text")
     parser.add_argument("exp", metavar="EXP", help="folder for the folds and the results")
+    add_fold_arguments(parser)
+    add_flag(parser, "nj", 1, "processes; folds are run side by side", minimum=1)
+    train.add_settings(parser)
+    decode.add_settings(parser)
+
+
+def add_fold_arguments(parser):
+    """What `tune` takes, too."""
     add_flag(parser, "by", "speaker", "what is held out", choices=("speaker", "random", "list"))
     add_flag(parser, "folds", 5, "number of folds; 0: one a speaker", minimum=0)
     parser.add_argument("--fold-list", metavar="FILE", help="for --by list: lines `utterance-or-speaker fold`")
     add_flag(parser, "also-train", "", "further data directories for training, with commas between")
-    add_flag(parser, "nj", 1, "processes; folds are run side by side", minimum=1)
-    train.add_settings(parser)
-    decode.add_settings(parser)
 
 
 def add_chosen_arguments(parser, argv):
@@ -61,21 +67,16 @@ def add_chosen_arguments(parser, argv):
     family = train.chosen_family(argv)
     if family and families.load(family).OBSERVATIONS == "codes":
         group = parser.add_argument_group("codebook")
-        for field in fields(CodebookConfig):
-            meta, name = field.metadata, flag_name(field).removeprefix("codebook-")
+        for name, field in codebook_options().items():
+            meta = field.metadata
             bounds = {"minimum": meta["minimum"], "maximum": meta["maximum"]}
-            add_flag(group, f"codebook-{name}", field.default, meta["help"], meta["choices"], dest=f"codebook_{field.name}", **bounds)
+            add_flag(group, name, field.default, meta["help"], meta["choices"], dest=f"codebook_{field.name}", **bounds)
 
 
 def main(args):
-    exp, data = Path(args.exp), read_words(args.dir)
-    tested = {}
-    for utt, name in folds_of(data, args).items():
-        tested.setdefault(name, []).append(utt)
-    names = sorted(tested, key=lambda name: (len(name), name.encode()) if name.isdigit() else (0, name.encode()))
-    if len(names) < 2:
-        raise DataError(f"{args.dir}: all in fold '{names[0]}', but cross-validation needs two (another --by or list)")
-    others = [read_words(directory) for directory in args.also_train.split(",") if directory]
+    exp = Path(args.exp)
+    data, others, tested = read_folds(args)
+    names = list(tested)
     folders = {name: exp / f"fold_{name}" for name in names}
     facts = {name: write_parts(data, others, tested[name], name, folders[name]) for name in names}
     runs = [(folder, folder / "train", folder / "test") for folder in folders.values()]
@@ -102,6 +103,18 @@ def main(args):
         print(f"{summary('decoded', len(hyps), skipped)}: more than --max-skipped {most}; {exp / 'skipped'} says why")
         return 1
     return 0
+
+
+def read_folds(args):
+    """The data directory, those that are always in training, and dict of each fold's name to its utterances."""
+    data, tested = read_words(args.dir), {}
+    for utt, name in folds_of(data, args).items():
+        tested.setdefault(name, []).append(utt)
+    names = sorted(tested, key=lambda name: (len(name), name.encode()) if name.isdigit() else (0, name.encode()))
+    if len(names) < 2:
+        raise DataError(f"{args.dir}: all in fold '{names[0]}', but cross-validation needs two (another --by or list)")
+    others = [read_words(directory) for directory in args.also_train.split(",") if directory]
+    return data, others, {name: tested[name] for name in names}
 
 
 def read_words(directory):
@@ -199,8 +212,7 @@ def run(args, places):
             print(f"# {name} {vars(settings)}", flush=True)
             command.main(settings)  # decode's status says that utterances were skipped, which is for the caller to judge
 
-    settings = [[name, {key: value for key, value in vars(own).items() if key not in PLACES}] for name, _, own in steps]
-    return once(work, folder, settings, (train_dir, test_dir), (folder / "final.npz", folder / "decode_test" / "hyp"))
+    return once(work, folder, settings_of(steps), (train_dir, test_dir), (folder / "final.npz", folder / "decode_test" / "hyp"))
 
 
 def steps_of(args, folder, train_dir, test_dir):
@@ -212,6 +224,11 @@ def steps_of(args, folder, train_dir, test_dir):
     steps.append(("train", train, given(train, ["", "", "--family", args.family], args, own)))
     decoding = {"exp": str(folder), "dir": str(test_dir), "out": str(folder / "decode_test"), "nj": 1, "method": "viterbi"}
     return [*steps, ("decode", decode, given(decode, ["", "", ""], args, decoding))]
+
+
+def settings_of(steps):
+    """What decides about the result of `steps_of`."""
+    return [[name, {key: value for key, value in vars(own).items() if key not in PLACES}] for name, _, own in steps]
 
 
 def given(command, words, args, own):

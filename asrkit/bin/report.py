@@ -3,21 +3,27 @@
 Each DECODE is a folder that `asrkit decode` and `asrkit score` have written, inside the folder of its model, or one of
 `asrkit crossval`. The pictures: the confusion matrix and the training curves of every system, and one word's Viterbi
 alignment over its spectrogram (of the first system that has states).
+
+Where `asrkit perturb` made DIR and put noise at stated ratios, a second table and OUT/noise.png show the errors by
+kind of noise and signal-to-noise ratio, best with a test set of --grid true --keep-original true.
 """
 
 import functools
 import json
+import math
 from pathlib import Path
 
 import numpy as np
 
+from asrkit.bin.perturb import RECORD
 from asrkit.config import add_flag
 from asrkit.errors import DataError
 from asrkit.io.features import read_features
 from asrkit.io.audio import read_audio
-from asrkit.io.files import atomic_write
+from asrkit.io.files import atomic_write, read_lines, read_table
 from asrkit.io.model_file import read_model
 from asrkit.models.base import Block
+from asrkit.scoring import Counts, compute_errors
 
 EXAMPLE = "example: asrkit report exp/report data/test exp/gmm/decode_test exp/chmm/decode_test"
 
@@ -36,7 +42,13 @@ def main(args):
     out = Path(args.out)
     systems = [read_system(Path(decode)) for decode in args.decodes]
     lines = table(systems, args.title)
+    curves = noise_curves(systems, Path(args.dir))
     pictures = []
+    if curves:
+        lines += ["", *noise_table(curves)]
+        pictures.append(("noise.png", "word error rate against the signal-to-noise ratio, with 95 % intervals"))
+        title = ": ".join(filter(None, (args.title, "errors in noise")))
+        draw(functools.partial(plots.plot_noise, curves, title=title), out / pictures[-1][0])
     for system in systems:
         pictures.append((f"confusion_{system['name']}.png", f"{system['name']}: what was said (rows) and what was heard (columns)"))
         copy(system["decode"] / "confusion.png", out / pictures[-1][0])
@@ -96,6 +108,89 @@ def table(systems, title):
             f"{system['name']:<{width}}  {report['errors']:6d}  {report['total']:6d}  {100 * (report['wer'] or 0):7.2f}"
             f"  [{100 * low:5.2f}, {100 * high:5.2f}]  {system['train_s']:8.1f}  {system['decoded']['seconds']:8.1f}"
         )
+    return lines
+
+
+def noise_curves(systems, folder):
+    """[(system, noise, {SNR in dB: Counts})]; of a directory that names no SNR nothing."""
+    if not (folder / RECORD).exists():
+        return []
+    refs = read_table(folder / "text")
+    conditions = read_conditions(folder / RECORD, refs)
+    if not conditions:
+        return []
+    curves = []
+    for system in systems:
+        report, hyp = system["report"], system["decode"] / "hyp"
+        mode = "present" if report["mode"] == "present" else "all"
+        found = compute_errors(refs, read_table(hyp), {}, mode, skipped=report["skipped"])
+        if (found.total.errors, found.total.words) != (report["errors"], report["total"]):
+            raise DataError(
+                f"{hyp}: {found.total.errors} errors in {found.total.words} words of {folder}/text, but report.json beside it has "
+                f"{report['errors']} in {report['total']} (asrkit score {folder} {system['decode']} counts anew)"
+            )
+        kinds = count_by_noise({utt: scored.counts for utt, scored in found.utts.items()}, conditions)
+        curves += [(system["name"], noise, cells) for noise, cells in kinds.items()]
+    return curves
+
+
+def read_conditions(path, utts):
+    """utterance -> (noise, SNR in dB, None without noise), as `asrkit perturb` has written it; {} where it names no SNR."""
+    (_, head), *lines = list(read_lines(path)) or [(1, "")]
+    conditions = {}
+    for number, line in lines:
+        try:
+            row = dict(zip(head.split("\t"), line.split("\t"), strict=True))
+            snr = None if row["noise"] == "none" else float(row["snr"])
+            if snr is not None and not math.isfinite(snr):
+                raise ValueError
+            conditions[row["utt"]] = (row["noise"], snr)
+        except (KeyError, ValueError):
+            raise DataError(f"{path}:{number}: '{line}' does not tell utt, noise and snr (asrkit perturb makes it anew)") from None
+    if all(snr is None for _, snr in conditions.values()):
+        return {}
+    lacking = [utt for utt in utts if utt not in conditions]
+    if lacking:
+        raise DataError(
+            f"{path}: utterance '{lacking[0]}' of {path.parent}/text is not in it, {len(lacking)} of {len(utts)} in all "
+            f"(asrkit perturb makes both anew; without {path.name} there is no table of noises)"
+        )
+    return conditions
+
+
+def count_by_noise(counts, conditions):
+    """noise -> {SNR in dB: Counts}; utterances without noise belong to every kind of noise, under None."""
+    kinds = {}
+    for utt, count in counts.items():
+        noise, snr = conditions[utt]
+        cells = kinds.setdefault(noise, {})
+        cells[snr] = cells.get(snr, Counts()) + count
+    clean = kinds.pop("none", {})
+    return {noise: {**clean, **cells} for noise, cells in sorted(kinds.items())}
+
+
+def noise_table(curves):
+    """The lines of the second table: systems and kinds of noise x signal-to-noise ratios."""
+    ratios = sorted({snr for *_, cells in curves for snr in cells if snr is not None}, reverse=True)
+    ratios = [None] * any(None in cells for *_, cells in curves) + ratios
+    counted = [cell for *_, cells in curves for cell in cells.values()]
+    sizes = {cell.words for cell in counted}
+
+    def inside(cell):
+        return f"({cell.errors}/{cell.words})" if len(sizes) > 1 else f"({cell.errors})"
+
+    width = max(len(inside(cell)) for cell in counted)
+
+    def show(cell):
+        return f"{100 * cell.errors / cell.words:.2f} {inside(cell):>{width}}" if cell and cell.words else "-"
+
+    rows = [["system", "noise", *("clean" if snr is None else f"{snr:g} dB" for snr in ratios)]]
+    rows += [[name, noise, *(show(cells.get(snr)) for snr in ratios)] for name, noise, cells in curves]
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = [f"WER % by signal-to-noise ratio ({'errors/words' if len(sizes) > 1 else f'errors of {sizes.pop()} words'})"]
+    for row in rows:
+        cells = [f"{text:{'<' if place < 2 else '>'}{width}}" for place, (text, width) in enumerate(zip(row, widths))]
+        lines.append("  ".join(cells))
     return lines
 
 

@@ -23,7 +23,7 @@ from asrkit.io.files import atomic_write, c_sorted, remove
 from asrkit.io.model_file import ModelSet, read_codebook, write_model
 from asrkit.io.store import Store
 from asrkit.parallel import ordered_map
-from asrkit.training import TrainConfig, train_words
+from asrkit.training import TrainConfig, train_beside
 from asrkit.warp import WarpConfig
 
 EXAMPLE = "example: asrkit train data/train exp/chmm --family chmm --config conf/chmm.conf --nj 2"
@@ -42,7 +42,7 @@ def add_arguments(parser):
 
 
 def add_settings(parser):
-    """What decides about the models: `crossval` and `learning-curve` take the same."""
+    """What decides about the models: `crossval`, `learning-curve` and `tune` take the same."""
     parser.add_argument("--family", required=True, choices=families.names(), help="kind of model")
     add_options(parser, ReadConfig)
     add_options(parser, TrainConfig, "training")
@@ -68,60 +68,81 @@ def chosen_family(argv):
 
 
 def main(args):
+    train_together([args])
+    return 0
+
+
+def train_together(runs):
+    """Train what each Namespace of a list asks for; they differ in EXP and the family's settings, and share what can be shared."""
     started = time.perf_counter()
-    read, exp = from_args(ReadConfig, args), Path(args.exp)
+    args = runs[0]
     features, store, family_config, train_config, codebook = prepare(args)
+    configs = [family_config, *(family_settings(other, codebook) for other in runs[1:])]
     sources = word_sources(features, store)
     few = [word for word, source in sources.items() if sum(map(is_recording, source.utts)) < FEW]
     if few:
         log.warning("%d words have fewer than %d recordings (%s, ...): expect errors", len(few), FEW, few[0])
-    train = functools.partial(train_group, args.family, family_config, train_config)
-    groups = group_words(sources)
-    models, lines, skipped = {}, [], dict(features.skipped)
-    for results in ordered_map(train, groups, jobs=args.nj, label="groups of words"):
-        for word, (model, entries) in results.items():
-            models[word] = model
-            lines += entries
+    train = functools.partial(train_group, args.family, configs, train_config)
+    trained = [{} for _ in runs]
+    for results in ordered_map(train, group_words(sources), jobs=args.nj, label="groups of words"):
+        for whole, part in zip(trained, results, strict=True):
+            whole.update(part)
+            for word, (_, entries) in part.items():
+                log.info(
+                    "%s: %d iterations, %.3f a frame over %d utterances, %s", word, len(entries), entries[-1]["per_frame"],
+                    entries[-1]["utts"], entries[-1]["ending"],
+                )
+    for own, config, results in zip(runs, configs, trained, strict=True):
+        models = {word: model for word, (model, _) in results.items()}
+        skipped = dict(features.skipped)
+        for word, model in models.items():
             skipped.update(too_short(sources[word], model))
-            log.info(
-                "%s: %d iterations, %.3f a frame over %d utterances, %s", word, len(entries), entries[-1]["per_frame"],
-                entries[-1]["utts"], entries[-1]["ending"],
-            )
-    used = sum(map(is_recording, store.utts)) + len(features.skipped) - len(skipped)
-    check_skipped(skipped, read.max_skipped, "trained on", used)
+        used = sum(map(is_recording, store.utts)) + len(features.skipped) - len(skipped)
+        check_skipped(skipped, from_args(ReadConfig, own).max_skipped, "trained on", used)
+        whole = model_set(own.family, models, config, train_config, codebook, features, store.data_hash)
+        lines = [line for _, entries in results.values() for line in entries]
+        facts = {"seconds": round(time.perf_counter() - started, 3), "utts": used, "skipped": skipped}
+        write_training(Path(own.exp), whole, lines, facts, own.nj)
+        report({line["word"]: line for line in lines}, config)
+        copies = f", {len(features.warps)} warped copies of each" if features.warps else ""
+        print(f"trained {len(models)} words, {summary('on', used, skipped)} utterances{copies}")
+
+
+def write_training(exp, trained, lines, facts, jobs):
+    """Write the model, and beside it what it must not know: its log, how long it took, with how many jobs."""
     remove(exp / "final.npz")  # of an earlier training: must not stand beside the new log if writing breaks off
     with atomic_write(exp / "train.jsonl") as stream:
         stream.writelines(json.dumps(line, sort_keys=True) + "\n" for line in lines)
     with atomic_write(exp / "num_jobs") as stream:
-        stream.write(f"{args.nj}\n")
-    with atomic_write(exp / "train.json") as stream:  # beside the model, which must not know how long it took
-        json.dump({"seconds": round(time.perf_counter() - started, 3), "utts": used, "skipped": skipped}, stream, sort_keys=True)
+        stream.write(f"{jobs}\n")
+    with atomic_write(exp / "train.json") as stream:
+        json.dump(facts, stream, sort_keys=True)
         stream.write("\n")
-    write_model(exp / "final.npz", model_set(args.family, models, family_config, train_config, codebook, features, store.data_hash))
+    write_model(exp / "final.npz", trained)
     removed = sum(line["removed"] for line in lines)
     if removed:
         print(f"{removed} Gaussians had too few frames and were removed (train.jsonl has them by word and state)")
-    report({line["word"]: line for line in lines}, family_config)
-    copies = f", {len(features.warps)} warped copies of each" if features.warps else ""
-    print(f"trained {len(models)} words, {summary('on', used, skipped)} utterances{copies}")
-    return 0
 
 
 def prepare(args):
     """Features, settings and codebook of a training: what `train` and `init-model` share."""
-    family = families.load(args.family)
-    family_config, train_config, read = from_args(family.Config, args), from_args(TrainConfig, args), from_args(ReadConfig, args)
+    train_config, read = from_args(TrainConfig, args), from_args(ReadConfig, args)
+    family_settings(args)  # refused before anything is read
     features = read_features(
         args.dir, need_text=True, transform_config=from_args(TransformConfig, args), allow_pipes=read.allow_pipes,
         warps=from_args(WarpConfig, args).factors,
     )
     codebook = None
-    if family.OBSERVATIONS == "codes":
+    if families.load(args.family).OBSERVATIONS == "codes":
         codebook = find_codebook(Path(args.exp), features, train_config.seed, read.max_skipped)
-        family_config = replace(family_config, num_symbols=codebook.size)
     store = Store(features, args.exp, codebook.quantize if codebook else None)
     check_skipped(features.skipped, read.max_skipped, "read", len(store.utts))
-    return features, store, family_config, train_config, codebook
+    return features, store, family_settings(args, codebook), train_config, codebook
+
+
+def family_settings(args, codebook=None):
+    config = from_args(families.load(args.family).Config, args)
+    return config if codebook is None else replace(config, num_symbols=codebook.size)
 
 
 def model_set(family_name, models, family_config, train_config, codebook, features, data_hash):
@@ -152,9 +173,9 @@ def report(last, family_config):
     print(f"Overall log-likelihood per frame is {total / frames:.5f} over {frames} frames.")
 
 
-def train_group(family_name, family_config, train_config, group):
+def train_group(family_name, family_configs, train_config, group):
     indices, sources = group
-    return train_words(family_name, family_config, train_config, sources, indices)
+    return train_beside(family_name, family_configs, train_config, sources, indices)
 
 
 def group_words(sources):
@@ -196,10 +217,11 @@ def word_sources(features, store):
 
 def too_short(source, model):
     """Utterances with fewer frames than the shortest path through the model: dict of utt to reason."""
+    shortest = model.shortest
     return {
-        utt: f"{length} frames < {model.shortest} states"
+        utt: f"{length} frames < {shortest} states"
         for utt, length in zip(source.utts, source.lengths, strict=True)
-        if length < model.shortest and is_recording(utt)
+        if length < shortest and is_recording(utt)
     }
 
 

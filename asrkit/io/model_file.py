@@ -56,6 +56,20 @@ class ModelSet:
     def family_config(self):
         return families.load(self.family).Config(**self.config["family"])
 
+    @property
+    def num_parameters(self):
+        """Numbers that training set: probabilities, means and (co)variances, and the codebook's vectors."""
+        total = 0 if self.codebook is None else self.codebook.vectors.size
+        for model in self.models.values():
+            for name, array in model.to_arrays().items():
+                if name.startswith("log_"):
+                    total += int(np.isfinite(array).sum())
+                elif name in ("means", "variances"):
+                    total += model.num_gauss * array.shape[-1]
+                elif name == "covariances":  # they are symmetric
+                    total += model.num_gauss * array.shape[-1] * (array.shape[-1] + 1) // 2
+        return total
+
 
 def write_npz(path, kind, meta, arrays):
     """Write arrays and a meta dict, whole or not at all; equal content gives equal bytes."""

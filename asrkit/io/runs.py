@@ -38,25 +38,54 @@ def once(work, folder, settings, directories, results):
     DataError
         The work did; with the end of its log.
     """
-    signature = sign(settings, directories)
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        done = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        if done["signature"] == signature and all(path.exists() for path in results):
-            return {"seconds": done["seconds"], "kept": True}
+    return each_once(lambda missing: work(), {folder: (settings, results)}, directories, folder / "log")[folder]
+
+
+def each_once(work, runs, directories, log_path):
+    """The same for several runs that are quicker done together.
+
+    Parameters
+    ----------
+    work : callable or None
+        Called with the list of the folders that were not done before. It may return dict of folder to a dict of facts, which
+        are kept. None: leave them undone.
+    runs : dict of Path to (settings, results)
+        By folder.
+
+    Returns
+    -------
+    dict of Path to dict
+        The facts, "seconds" (of all that were done together) and whether it was "kept", for each folder that is done.
+    """
+    signatures = {folder: sign(settings, directories) for folder, (settings, _) in runs.items()}
+    done, missing = {}, []
+    for folder, (_, results) in runs.items():
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+            if record.pop("signature") == signatures[folder] and all(path.exists() for path in results):
+                done[folder] = {"seconds": record["seconds"], **record, "kept": True}
+                continue
+        missing.append(folder)
+    if work is None or not missing:
+        return done
     started = time.perf_counter()
-    for path in (folder / RECORD, *results):
-        remove(path)
+    for folder in missing:
+        for path in (folder / RECORD, *runs[folder][1]):
+            remove(path)
     try:
-        with output_to(folder / "log"):
-            work()
+        with output_to(log_path):
+            facts = work(missing) or {}
     except DataError:
-        lines = (folder / "log").read_text(encoding="utf-8").splitlines()[-TAIL:]
-        raise DataError("\n  ".join([f"{folder} failed; {folder / 'log'} ends with", *lines])) from None
+        lines = log_path.read_text(encoding="utf-8").splitlines()[-TAIL:]
+        raise DataError("\n  ".join([f"{log_path.parent} failed; {log_path} ends with", *lines])) from None
     seconds = round(time.perf_counter() - started, 3)
-    with atomic_write(folder / RECORD) as stream:
-        json.dump({"signature": signature, "seconds": seconds}, stream)
-        stream.write("\n")
-    return {"seconds": seconds, "kept": False}
+    for folder in missing:
+        record = {**facts.get(folder, {}), "seconds": seconds}
+        with atomic_write(folder / RECORD) as stream:
+            json.dump({"signature": signatures[folder], **record}, stream)
+            stream.write("\n")
+        done[folder] = {**record, "kept": False}
+    return done
 
 
 def sign(settings, directories):
