@@ -20,6 +20,8 @@ from asrkit import __version__  # noqa: E402
 from asrkit.config import nearest, parse_bool, read_conf  # noqa: E402
 from asrkit.errors import DataError, UsageError  # noqa: E402
 
+ABOUT = "Isolated-word speech recognition with GMM, discrete HMM and continuous HMM, in Kaldi's manner."
+
 COMMANDS = {
     "prepare-wavs": "folder of recordings -> Kaldi data directory",
     "validate-data": "check a data directory, list every fault",
@@ -50,7 +52,19 @@ COMMANDS = {
     "compare": "is system B better than system A? McNemar, bootstrap",
     "report": "one table and the pictures of several decodings",
     "recognize": "wav files -> words",
+    "mixgop": "how typical is each phone's pronunciation? mixtures of typical speech score it",
     "info": "what a model, data directory, ark or exp folder holds",
+}
+
+# Commands that are several: `asrkit GROUP NAME` runs `asrkit/bin/group_name.py`.
+GROUPS = {
+    "mixgop": {
+        "import-alignment": "phones' times from Praat, MFA, Kaldi or a CTM file -> phones.ctm",
+        "train": "one mixture a phone, trained on typical speech",
+        "score": "how typical each phone is, and each word, utterance and speaker",
+        "evaluate": "do the scores agree with human ratings?",
+        "clusters": "what does each component of a phone's mixture stand for?",
+    },
 }
 
 
@@ -132,7 +146,7 @@ def build_parser(name, module, argv):
 
 
 def run(name, argv):
-    module = importlib.import_module("asrkit.bin." + name.replace("-", "_"))
+    module = importlib.import_module("asrkit.bin." + name.translate(str.maketrans("- ", "__")))
     parser = Parser(prog=f"asrkit {name}")
     try:
         argv, origins = expand_configs(argv)
@@ -140,7 +154,7 @@ def run(name, argv):
         check_origins(origins, parser)
         argv = spell_out_booleans(argv, parser)
         args = parser.parse_args(argv)
-        print("#", shlex.join(["asrkit", name, *argv]), file=sys.stderr)
+        print("#", shlex.join(["asrkit", *name.split(), *argv]), file=sys.stderr)
         return module.main(args)
     except UsageError as error:
         parser.error(str(error))
@@ -170,14 +184,16 @@ def terminate(signal_number, frame):
     raise Terminated
 
 
-def usage():
-    width = max(map(len, COMMANDS))
-    table = "\n".join(f"  {name:<{width}}  {summary}" for name, summary in COMMANDS.items())
+def usage(group=""):
+    commands = GROUPS[group] if group else COMMANDS
+    command, about = (f"{group} COMMAND", COMMANDS[group]) if group else ("COMMAND", ABOUT)
+    width = max(map(len, commands))
+    table = "\n".join(f"  {name:<{width}}  {summary}" for name, summary in commands.items())
     return (
-        "usage: asrkit COMMAND [options]\n\n"
-        "Isolated-word speech recognition with GMM, discrete HMM and continuous HMM, in Kaldi's manner.\n\n"
+        f"usage: asrkit {command} [options]\n\n"
+        f"{about}\n\n"
         f"{table}\n\n"
-        "asrkit COMMAND --help explains a command and gives an example.\n"
+        f"asrkit {command} --help explains a command and gives an example.\n"
         "Options are --name value or --name=value; --config FILE reads them from a file.\n"
         "Exit status: 0 done, 1 the data or the work failed, 2 wrong usage.\n"
     )
@@ -185,21 +201,22 @@ def usage():
 
 def main(argv=None):
     argv = list(sys.argv[1:] if argv is None else argv)
-    if not argv or argv[0] in ("-h", "--help", "help"):
-        with contextlib.suppress(OSError):  # nobody there to read it
-            print(usage(), end="", flush=True)
-        return 0 if argv else 2
-    if argv[0] == "--version":
+    if argv[:1] == ["--version"]:
         print(f"asrkit {__version__}")
         return 0
-    name = argv[0]
-    if name not in COMMANDS:
-        print(f"asrkit: unknown command '{name}'{nearest(name, COMMANDS)}; asrkit --help lists them", file=sys.stderr)
+    group = argv.pop(0) if argv and argv[0] in GROUPS else ""
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        with contextlib.suppress(OSError):  # nobody there to read it
+            print(usage(group), end="", flush=True)
+        return 0 if argv else 2
+    name, known, caller = argv[0], GROUPS[group] if group else COMMANDS, f"asrkit {group}".rstrip()
+    if name not in known:
+        print(f"{caller}: unknown command '{name}'{nearest(name, known)}; {caller} --help lists them", file=sys.stderr)
         return 2
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, terminate)
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s: %(message)s", level=logging.INFO, force=True)
-    return run(name, argv[1:])
+    return run(f"{group} {name}".lstrip(), argv[1:])
 
 
 if __name__ == "__main__":

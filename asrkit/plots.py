@@ -1,4 +1,4 @@
-"""Pictures for reports and for teaching, as PNG. Nothing else in asrkit imports matplotlib.
+"""Pictures for reports and for teaching, as PNG. Beside it only plots_pronunciation imports matplotlib.
 
 Every function takes numbers and ends by writing one picture to `path`, a file name or an open binary stream.
 The same numbers give the same bytes: the user's matplotlibrc has no say, and no date or version is stored.
@@ -26,7 +26,7 @@ CHOSEN = "#d97a18"
 NICE_HZ = np.array([0, 100, 200, 500, 1000, 2000, 3000, 4000, 6000, 8000, 12000, 16000, 24000])
 
 
-def _styled(plot):
+def styled(plot):
     @functools.wraps(plot)
     def wrapper(*args, **named):
         with matplotlib.style.context(["default", STYLE]):
@@ -35,11 +35,11 @@ def _styled(plot):
     return wrapper
 
 
-def _save(figure, path):
+def save(figure, path):
     figure.savefig(path, format="png", dpi=150, metadata={"Software": None})
 
 
-@_styled
+@styled
 def plot_confusion(report, path, name=None):
     """Draw the confusion matrix of an `ErrorReport`.
 
@@ -97,10 +97,10 @@ def plot_confusion(report, path, name=None):
         f"{name + ': ' if name else ''}word error rate {100 * report.wer:.2f} %\n"
         f"{total.errors} of {total.words} words, 95 % interval {100 * low:.2f} to {100 * high:.2f} %"
     )
-    _save(figure, path)
+    save(figure, path)
 
 
-@_styled
+@styled
 def plot_training_curves(curves, path, title=None):
     """Draw the objective of every word's training over the iterations.
 
@@ -138,7 +138,7 @@ def plot_training_curves(curves, path, title=None):
     axes.set_title(title or "")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(axis="y", color="0.92", linewidth=0.6)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _spread(values, gap):
@@ -161,7 +161,7 @@ def _scale_rates(axes, top):
     axes.grid(axis="y", color="0.92", linewidth=0.6)
 
 
-@_styled
+@styled
 def plot_learning_curve(points, path, title=None):
     """Draw the word error rate against the number of training utterances a word.
 
@@ -190,10 +190,10 @@ def plot_learning_curve(points, path, title=None):
     axes.set_xlabel("training utterances a word")
     axes.set_title(title or "")
     axes.legend(frameon=False)
-    _save(figure, path)
+    save(figure, path)
 
 
-@_styled
+@styled
 def plot_noise(curves, path, title=None):
     """Draw the word error rate against the signal-to-noise ratio, one colour a system, one line style a kind of noise.
 
@@ -240,10 +240,10 @@ def plot_noise(curves, path, title=None):
     axes.set_xlim(-0.3, max(len(levels), 1) - 0.7)
     axes.set_xlabel("signal-to-noise ratio (bars: 95 % intervals)")
     axes.set_title(title or "")
-    _save(figure, path)
+    save(figure, path)
 
 
-@_styled
+@styled
 def plot_alignment(spectrogram_db, freq_hz, frame_shift_s, path_states, word, scores, path, title=None):
     """Draw the state sequence of one recording over its spectrogram, and the score of every frame below.
 
@@ -315,10 +315,10 @@ def plot_alignment(spectrogram_db, freq_hz, frame_shift_s, path_states, word, sc
     bottom.set_ylabel("log-likelihood\nper frame")
     bottom.set_xlabel("time (s)")
     bottom.set_xlim(0, edges_s[-1])
-    _save(figure, path)
+    save(figure, path)
 
 
-@_styled
+@styled
 def plot_tuning(candidates, smallest, path, title=None):
     """Draw the word error rate of configurations against their size and their speed, both on logarithmic scales.
 
@@ -378,7 +378,7 @@ def plot_tuning(candidates, smallest, path, title=None):
     shown += [("racing", "heard to the end"), ("out", "out before, seen to be worse")][: 1 + (len(racing) < len(candidates))]
     looks = [dict(zip(("marker", "color", "markersize"), kinds[kind]), label=text) for kind, text in shown]
     figure.legend(handles=[Line2D([], [], linestyle="", **look) for look in looks], loc="outside lower left", ncols=2, frameon=False)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _log_ticks(low, high):

@@ -48,9 +48,12 @@ def test_version(capsys):
     assert capsys.readouterr().out == f"asrkit {asrkit.__version__}\n"
 
 
-@pytest.mark.parametrize("name", cli.COMMANDS)
+LEAVES = [name for name in cli.COMMANDS if name not in cli.GROUPS] + [f"{group} {name}" for group in cli.GROUPS for name in cli.GROUPS[group]]
+
+
+@pytest.mark.parametrize("name", LEAVES)
 def test_help_of_a_command(name, capsys):
-    assert status_of(name, "--help") == 0
+    assert status_of(*name.split(), "--help") == 0
     out, err = capsys.readouterr()
     assert out.startswith(f"usage: asrkit {name} ")
     assert re.search(rf"^example:\s+asrkit {name} \S", out, re.MULTILINE)
@@ -59,7 +62,22 @@ def test_help_of_a_command(name, capsys):
 
 def test_every_file_in_bin_is_a_command():
     files = {path.stem.replace("_", "-") for path in Path(cli.__file__).parent.glob("bin/*.py")}
-    assert files - {"--init--"} == set(cli.COMMANDS)
+    assert files - {"--init--"} == {name.replace(" ", "-") for name in LEAVES} and set(cli.GROUPS) < set(cli.COMMANDS)
+
+
+@pytest.mark.parametrize("group", cli.GROUPS)
+def test_a_command_that_is_several(group, capsys):
+    assert status_of(group, "--help") == 0
+    out, err = capsys.readouterr()
+    assert out.startswith(f"usage: asrkit {group} COMMAND [options]\n") and err == ""
+    for name, summary in cli.GROUPS[group].items():
+        assert re.search(rf"^  {name} +{re.escape(summary)}$", out, re.MULTILINE)
+    assert status_of(group) == 2
+    capsys.readouterr()
+    nearly = next(iter(cli.GROUPS[group]))[:-1]
+    assert status_of(group, nearly) == status_of(group, "info") == 2
+    out, err = capsys.readouterr()
+    assert err.startswith(f"asrkit {group}: unknown command '{nearly}' (did you mean {nearly}") and out == ""
 
 
 def test_help_answers_at_once():

@@ -28,16 +28,22 @@ MAY_IMPORT = {
     "fusion": set(),
     "race": {"scoring"},
     "plots": {"scoring"},
+    "rating": set(),
+    "allophones": set(),
+    "plots_pronunciation": {"plots"},
     "models": {"kernels", "config"},
     "families": {"models", "codebook", "config"},
+    "tokens": set(),
+    "mixgop": {"models", "codebook", "tokens", "config"},
     "training": {"families", "config"},
     "grid": {"errors", "config", "families", "training", "codebook", "frontend", "warp"},
     "decoding": {"models"},
     "adaptation": {"training", "codebook", "config"},
-    "io": {"errors", "config", "models", "families", "training", "codebook", "endpoint", "frontend", "warp"},
+    "io": {"errors", "config", "models", "families", "training", "codebook", "endpoint", "frontend", "warp", "mixgop"},
     "bin": {
         "errors", "config", "io", "parallel", "plots", "families", "models", "training", "adaptation", "decoding", "frontend", "endpoint",
-        "codebook", "duplicates", "folds", "fusion", "scoring", "perturb", "warp", "grid", "race",
+        "codebook", "duplicates", "folds", "fusion", "scoring", "perturb", "warp", "grid", "race", "rating", "allophones", "plots_pronunciation",
+        "mixgop", "tokens",
     },
     "cli": {"errors", "config", "bin"},
     "__main__": {"cli"},
@@ -45,7 +51,7 @@ MAY_IMPORT = {
 # Imported where used, late: each costs a second or more, and `asrkit --help` must answer at once.
 LATE = {"librosa", "matplotlib", "sklearn"}
 # Where a thing may be touched at all.
-ONLY_IN = {"argparse": {"cli", "bin", "config"}, "matplotlib": {"plots"}, "pathlib": {"bin", "io", "config"}, "pickle": set()}
+ONLY_IN = {"argparse": {"cli", "bin", "config"}, "matplotlib": {"plots", "plots_pronunciation"}, "pathlib": {"bin", "io", "config"}, "pickle": set()}
 
 
 def room_of(module):
@@ -77,7 +83,7 @@ def faults():
                 used = room_of(module)
                 if used not in ("", "__version__", room) and used not in MAY_IMPORT.get(room, set()):
                     yield f"{name}:{line}: {room} may not import {used}"
-            if root in LATE and at_top and room != "plots":
+            if root in LATE and at_top and room not in ONLY_IN.get(root, set()):
                 yield f"{name}:{line}: {root} must be imported where it is used"
             if root in ONLY_IN and room not in ONLY_IN[root]:
                 yield f"{name}:{line}: {root} belongs in {', '.join(sorted(ONLY_IN[root])) or 'no room'}"

@@ -9,6 +9,7 @@ from asrkit.errors import DataError
 from asrkit.io.archive import read_ark, read_scp
 from asrkit.io.data_dir import read_data_dir
 from asrkit.io.files import read_table
+from asrkit.io.mixgop_file import KIND, read_mixgop
 from asrkit.io.model_file import read_codebook, read_model, read_npz, read_stats
 
 EXAMPLE = "example: asrkit info exp/chmm/final.npz"
@@ -80,6 +81,8 @@ def describe_npz(path):
         sums, _ = read_stats(path)
         frames = sum(int(arrays["frames"]) for arrays in sums.values())
         return [f"statistics {path}", f"words: {len(sums)}", f"frames: {frames}"]
+    if kind == KIND:
+        return describe_mixgop(path)
     model_set = read_model(path)
     lines = [f"model {path}", f"family: {model_set.family}", f"words: {len(model_set.words)}"]
     for word in model_set.words:
@@ -93,8 +96,23 @@ def describe_npz(path):
     return [*lines, *describe_frontend(model_set.frontend), f"trained on data with hash {model_set.data_hash[:16]}"]
 
 
+def describe_mixgop(path):
+    phone_set = read_mixgop(path)
+    gaussians = sum(model.mixture.num_gauss for model in phone_set.models.values())
+    rated = "" if phone_set.min_rating is None else f" min_rating={phone_set.min_rating:g}"
+    left_out = [f"{phone} {count}" for phone, count in phone_set.counts.items() if phone not in phone_set.models]
+    return [
+        f"{KIND} {path}", f"phones: {len(phone_set.models)}, {gaussians} Gaussians",
+        "tokens: " + ", ".join(f"{phone} {model.count}" for phone, model in phone_set.models.items()),
+        *([f"phones without a model: {', '.join(left_out)}"] if left_out else []),
+        "settings: " + " ".join(f"{name}={value}" for name, value in vars(phone_set.config).items()) + rated,
+        *describe_frontend(phone_set.frontend), f"frame shift: {phone_set.frame_shift_s:g} s",
+        f"trained on data with hash {phone_set.data_hash[:16]}",
+    ]
+
+
 def npz_kind(path):
-    for kind in ("model", "codebook", "statistics"):
+    for kind in ("model", "codebook", "statistics", KIND):
         try:
             read_npz(path, kind)
             return kind

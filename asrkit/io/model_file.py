@@ -120,7 +120,7 @@ def read_model(path):
     if not path.exists():
         raise DataError(f"{path}: no such file or folder (asrkit train makes it)")
     meta, arrays = read_npz(path, "model")
-    with _fitting(path):
+    with fitting(path):
         if meta["family"] not in families.names():
             raise ValueError(f"no family '{meta['family']}'")
         family = families.load(meta["family"])
@@ -132,9 +132,9 @@ def read_model(path):
         frontend = FrontEnd.from_dict(meta["frontend"])
         width, codebook = feature_dim(frontend), None
         if family.OBSERVATIONS == "codes":
-            codebook = checked_codebook(_below(arrays, CODEBOOK), width)
+            codebook = checked_codebook(below(arrays, CODEBOOK), width)
             width = codebook.size
-        models = {word: family.from_arrays(_below(arrays, word)) for word in words}
+        models = {word: family.from_arrays(below(arrays, word)) for word in words}
         for word, model in models.items():
             try:
                 model.check(width)
@@ -144,7 +144,7 @@ def read_model(path):
 
 
 @contextlib.contextmanager
-def _fitting(path):
+def fitting(path):
     """Turn every way in which a file's content can fail to be what it says into one DataError."""
     try:
         yield
@@ -167,7 +167,7 @@ def checked_codebook(arrays, dim):
     return codebook
 
 
-def _below(arrays, prefix):
+def below(arrays, prefix):
     """The arrays named `prefix/field`, by field; a word may itself contain a slash."""
     split = ((name.rpartition("/"), array) for name, array in arrays.items())
     return {field: array for (word, _, field), array in split if word == prefix}
@@ -180,7 +180,7 @@ def write_codebook(path, codebook, frontend, data_hash):
 def read_codebook(path):
     """The codebook and the front end of the features it was trained on."""
     meta, arrays = read_npz(path, "codebook")
-    with _fitting(path):
+    with fitting(path):
         frontend = FrontEnd.from_dict(meta["frontend"])
         return checked_codebook(arrays, feature_dim(frontend)), frontend
 
@@ -199,8 +199,8 @@ def write_stat_arrays(path, sums, model_hash):
 def read_stats(path):
     """Dict of word to dict of arrays, and the hash of the model the sums belong to."""
     meta, arrays = read_npz(path, "statistics")
-    with _fitting(path):
+    with fitting(path):
         for name, array in arrays.items():
             if not np.isfinite(array).all():
                 raise ValueError(f"{name} holds NaN or infinite values")
-        return {word: _below(arrays, word) for word in meta["words"]}, str(meta["model_hash"])
+        return {word: below(arrays, word) for word in meta["words"]}, str(meta["model_hash"])

@@ -1,0 +1,92 @@
+"""The model file of MixGoP: one mixture a phone, in an `.npz` read without pickle."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from asrkit.errors import DataError
+from asrkit.frontend import FrontEnd
+from asrkit.io.model_file import below, feature_dim, fitting, read_npz, write_npz
+from asrkit.mixgop import MixgopConfig, PhoneModel
+from asrkit.models.base import check_array
+from asrkit.models.low_rank import LowRankMixture
+from asrkit.models.mixture import DiagMixture, FullMixture
+
+KIND = "MixGoP model"
+
+
+@dataclass(frozen=True)
+class PhoneSet:
+    """All phones' models, and what it takes to score an utterance with them.
+
+    Attributes
+    ----------
+    models : dict of str to PhoneModel
+        In C-locale order of the phones.
+    counts : dict of str to int
+        Training tokens of every phone, those without a model included.
+    config : MixgopConfig
+    min_rating : float or None
+        Tokens rated less were left out of the training; None where ratings played no part.
+    frontend : FrontEnd
+    frame_shift_s : float
+    data_hash : str
+        SHA-256 over the training utterances' names, phones and features.
+    """
+
+    models: dict
+    counts: dict
+    config: MixgopConfig
+    min_rating: float | None
+    frontend: FrontEnd
+    frame_shift_s: float
+    data_hash: str
+
+
+def write_mixgop(path, phone_set):
+    arrays = {}
+    for phone, model in phone_set.models.items():
+        arrays.update({f"{phone}/{name}": array for name, array in model.mixture.to_arrays().items()})
+        arrays[f"{phone}/scores"] = model.scores
+    meta = {
+        "phones": list(phone_set.models), "counts": phone_set.counts, "config": vars(phone_set.config), "min_rating": phone_set.min_rating,
+        "frontend": phone_set.frontend.to_dict(), "frame_shift_s": phone_set.frame_shift_s, "data_hash": phone_set.data_hash,
+    }
+    write_npz(path, KIND, meta, arrays)
+
+
+def read_mixgop(path):
+    """Read a MixGoP model, or the `final.npz` of a training folder."""
+    path = Path(path)
+    path = path / "final.npz" if path.is_dir() else path
+    if not path.exists():
+        raise DataError(f"{path}: no such file (asrkit mixgop train makes it)")
+    meta, arrays = read_npz(path, KIND)
+    with fitting(path):
+        config, frontend = MixgopConfig(**meta["config"]), FrontEnd.from_dict(meta["frontend"])
+        counts = {phone: int(count) for phone, count in meta["counts"].items()}
+        models = {}
+        for phone in meta["phones"]:
+            try:
+                models[phone] = _phone_model(below(arrays, phone), counts[phone], feature_dim(frontend))
+            except ValueError as error:
+                raise ValueError(f"phone '{phone}': {error}") from None
+        shift_s = float(meta["frame_shift_s"])
+        if not models or not 0 < shift_s < np.inf:
+            raise ValueError("no phones, or a frame shift that is none")
+        return PhoneSet(models, counts, config, meta["min_rating"], frontend, shift_s, str(meta["data_hash"]))
+
+
+def _phone_model(arrays, count, width):
+    scores = arrays.pop("scores")
+    check_array("scores", scores, (len(scores),))
+    if not len(scores) or (np.diff(scores) < 0).any() or count < len(scores):
+        raise ValueError("scores are not sorted, or more than the phone's tokens")
+    if "axes" in arrays:
+        mixture = LowRankMixture(**arrays)
+        mixture.check(width)
+    else:
+        mixture = (FullMixture if "covariances" in arrays else DiagMixture)(**arrays)
+        mixture.check(1, width)
+    return PhoneModel(mixture, scores, count)
