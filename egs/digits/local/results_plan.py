@@ -243,6 +243,21 @@ def few_copies(name, treatment, key):
     return Row(name, command, tuple((f"$data/few/{k}_test", f"$exp/few/{key}/{k}/decode") for k in DRAWS))
 
 
+def few_features(name, options, key):
+    """The same with other features."""
+    loop = (
+        f"cp -r $data/tidigits/train $data/few_{key}\n"
+        f"asrkit compute-mfcc $data/few_{key} {options}\n"
+        f"for k in {' '.join(map(str, DRAWS))}; do\n"
+        f"  asrkit subset-data $data/few_{key} $data/few_{key}/${{k}}_train --spk-list $data/few/$k.six\n"
+        f"  asrkit subset-data $data/few_{key} $data/few_{key}/${{k}}_test --spk-list $data/few/$k.six --exclude true\n"
+        f"  asrkit train $data/few_{key}/${{k}}_train $exp/few/{key}/$k {BASE}\n"
+        f"  asrkit decode $exp/few/{key}/$k $data/few_{key}/${{k}}_test $exp/few/{key}/$k/decode\n"
+        "done\n"
+    )
+    return Row(name, loop, tuple((f"$data/few_{key}/{k}_test", f"$exp/few/{key}/{k}/decode") for k in DRAWS))
+
+
 ABLATION = Section(
     "ablation", "What each means is worth: six training speakers, TIDIGITS' training words",
     "Settings are chosen here. Few speakers in training are what most users have, and make enough errors to tell means apart: five draws of six\n"
@@ -277,6 +292,8 @@ ABLATION = Section(
         few_copies("copies in noise", "--noise white,babble --snr 20,15,10,5", "noise"),
         few_copies("copies of other speed", "--speed 0.9,1.1", "speed"),
         few_copies("copies in rooms", "--reverb 0.2,0.4", "rooms"),
+        few_features("log energy instead of C0", "--sample-frequency=8000 --use-energy=true", "energy"),
+        few_features("librosa's MFCC", "--sample-frequency=8000 --preset=librosa", "librosa"),
         few("semi-continuous HMM (schmm)", "--family schmm --config conf/features.conf", "schmm"),
         few("gmm", CONF["gmm"], "gmm"),
         Row(
