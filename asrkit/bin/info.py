@@ -104,6 +104,7 @@ def describe_mixgop(path):
     return [
         f"{KIND} {path}", f"phones: {len(phone_set.models)}, {gaussians} Gaussians",
         "tokens: " + ", ".join(f"{phone} {model.count}" for phone, model in phone_set.models.items()),
+        *([f"baselines: {', '.join(phone_set.baselines)}"] if phone_set.baselines else []),
         *([f"phones without a model: {', '.join(left_out)}"] if left_out else []),
         "settings: " + " ".join(f"{name}={value}" for name, value in vars(phone_set.config).items()) + rated,
         *describe_frontend(phone_set.frontend), f"frame shift: {phone_set.frame_shift_s:g} s",

@@ -6,6 +6,11 @@ phones that have a model, their shares of the training tokens the priors; ratio 
 by heart: then any other is far below them); comp is the Gaussian that explains the token best. A phone that can't be scored has
 nan, and is counted with its reason.
 
+A model with baselines (asrkit mixgop train --baselines) adds their columns at the end. Of the logistic regression: gmm_gop, the log
+posterior of the phone; nn_gop, that less the log posterior of the likeliest phone; dnn_gop, the posterior over the phone's prior;
+maxlogit, its log. knn is minus the distance to a near training token of the phone (one in ten is as near or nearer), svm the
+decision of the phone's one-class support vector machine. Of the pooling `all` each is the mean over the frames.
+
 words.tsv, utterances.tsv and speakers.tsv have the mean, least and 10th percentile of every kind over the phones that have
 scores. A word is what lies together under one name. The scores are no diagnosis: voice, channel and room move them, too.
 """
@@ -21,6 +26,7 @@ import numpy as np
 from asrkit.bin.mixgop_train import add_frame_shift, frame_shift_s, unpaired
 from asrkit.config import add_flag, add_options, from_args
 from asrkit.errors import DataError
+from asrkit.gop import kinds_of, score_baselines
 from asrkit.io.alignment import read_alignment
 from asrkit.io.features import ReadConfig, read_features, summary
 from asrkit.io.files import atomic_write, remove, write_table
@@ -33,12 +39,11 @@ EXAMPLE = "example: asrkit mixgop score exp/mixgop data/patients ali/patients ex
 
 ROWS = 4096  # frames of the tokens that are scored together
 PHONE_COLUMNS = ("utt", "word", "idx", "phone", "start", "end", *KINDS, "comp", "rival", "n_frames")
-SUMMARY_COLUMNS = ("n_scored", "n_skipped", *(f"{kind}_{what}" for kind in KINDS for what in ("mean", "min", "p10")))
-TABLES = {
+TABLES = {  # their first columns: those of the baselines, or of what is summed up, come behind
     "phones": PHONE_COLUMNS,
-    "words": ("utt", "idx", "word", "start", "end", *SUMMARY_COLUMNS),
-    "utterances": ("utt", "speaker", *SUMMARY_COLUMNS),
-    "speakers": ("speaker", "n_utts", *SUMMARY_COLUMNS),
+    "words": ("utt", "idx", "word", "start", "end"),
+    "utterances": ("utt", "speaker"),
+    "speakers": ("speaker", "n_utts"),
 }
 
 
@@ -65,8 +70,9 @@ def main(args):
         )
     bank = PhoneBank(phone_set.models)
     blocks = cut_blocks(bank.phones, features, alignment, shift_s, phone_set.config.pooling)
-    results = ordered_map(functools.partial(score_block, bank, args.posterior), blocks, jobs=args.nj, label=f"about {ROWS} tokens a step")
-    scored, reasons, num_utts = write_tables(Path(args.out), bank.phones, features.data, alignment, results)
+    score = functools.partial(score_block, bank, phone_set.baselines, args.posterior)
+    results = ordered_map(score, blocks, jobs=args.nj, label=f"about {ROWS} tokens a step")
+    scored, reasons, num_utts = write_tables(Path(args.out), bank.phones, kinds_of(phone_set.baselines), features.data, alignment, results)
     skipped = {**unpaired(features.data, alignment), **features.skipped}
     write_table(Path(args.out) / "skipped", skipped)
     why = ", ".join(f"{reason}: {count}" for reason, count in sorted(reasons.items()))
@@ -99,23 +105,29 @@ def cut_blocks(names, features, alignment, shift_s, pooling):
         yield utts, Tokens.join(some)
 
 
-def score_block(bank, posterior, block):
-    """The utterances of a block, why their phones have no scores, of how many frames they are, and the Scores."""
+def score_block(bank, baselines, posterior, block):
+    """The utterances of a block, why their phones have no scores, of how many frames they are, the Scores, and those of the baselines."""
     utts, tokens = block
-    return utts, tokens.faults, tokens.frames, bank.score(tokens, posterior)
+    return utts, tokens.faults, tokens.frames, bank.score(tokens, posterior), score_baselines(baselines, tokens)
 
 
-def write_tables(out, names, data, alignment, results):
+def table_columns(more_kinds):
+    """The names of each table's columns; the baselines' come last."""
+    sums = ("n_scored", "n_skipped", *(f"{kind}_{what}" for kind in (*KINDS, *more_kinds) for what in ("mean", "min", "p10")))
+    return {name: (*columns, *(more_kinds if name == "phones" else sums)) for name, columns in TABLES.items()}
+
+
+def write_tables(out, names, more_kinds, data, alignment, results):
     """Write the four tables as the results come; how many phones have scores, why others have none, and how many utterances came."""
     for name in TABLES:  # of an earlier scoring: must not stand beside new ones if this one breaks off
         remove(out / f"{name}.tsv")
     scored, reasons, num_utts, by_speaker = 0, Counter(), 0, {}
     with contextlib.ExitStack() as stack:
         streams = {name: stack.enter_context(atomic_write(out / f"{name}.tsv")) for name in TABLES}
-        for name, columns in TABLES.items():
+        for name, columns in table_columns(more_kinds).items():
             streams[name].write("\t".join(columns) + "\n")
-        for utts, faults, frames, scores in results:
-            table = scores.table()
+        for utts, faults, frames, scores, more in results:
+            table = np.concatenate([scores.table(), more], axis=1)
             first = 0
             for utt in utts:
                 phones = alignment[utt]
@@ -146,8 +158,9 @@ def write_row(stream, *fields):
 def write_phones(stream, utt, phones, table, comps, rivals, frames):
     rows = zip(phones, table.tolist(), comps.tolist(), rivals, frames.tolist(), strict=True)
     for idx, (phone, scores, comp, rival, count) in enumerate(rows):
+        facts = (comp if comp >= 0 else "nan", rival, count)
         write_row(
-            stream, utt, phone.word, idx, phone.label, phone.start_s, phone.end_s, *scores, comp if comp >= 0 else "nan", rival, count
+            stream, utt, phone.word, idx, phone.label, phone.start_s, phone.end_s, *scores[: len(KINDS)], *facts, *scores[len(KINDS) :]
         )
 
 

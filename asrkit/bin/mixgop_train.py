@@ -2,6 +2,9 @@
 
 DIR has the features, ALI says which phone is spoken when (phones.ctm). A token of a phone is its centre frame, the mean of its
 frames or each of them; of many, --max-tokens are drawn. Phones with fewer than --min-tokens get no model and are named.
+--baselines trains what MixGoP is compared with on the same drawn tokens; `asrkit mixgop score` then has their columns, too: logistic,
+one regression over all phones that have a model (its posteriors are corrected for --max-tokens: its prior is the phones' shares of
+all training tokens, not of the drawn); knn, the tokens themselves; svm, a one-class support vector machine a phone.
 With --ratings the training sees only what listeners found good. The defaults are the paper's (Choi et al., 2025).
 Equal data, settings and seed give a byte-equal final.npz, whatever --nj.
 """
@@ -16,9 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
-from asrkit.config import add_flag, add_options, from_args
-from asrkit.errors import DataError
+from asrkit.config import add_flag, add_options, from_args, nearest
+from asrkit.errors import DataError, UsageError
 from asrkit.frontend import TransformConfig
+from asrkit.gop import MODELS, fit_baselines
 from asrkit.io.alignment import read_alignment
 from asrkit.io.features import ReadConfig, check_skipped, read_features, summary
 from asrkit.io.files import atomic_write, c_sorted, remove
@@ -39,6 +43,7 @@ def add_arguments(parser):
     parser.add_argument("exp", metavar="EXP", help="folder for the model")
     parser.add_argument("--ratings", metavar="FILE", help="ratings of phones, as `asrkit mixgop evaluate` reads them: train on those rated well")
     add_flag(parser, "min-rating", 2.0, "least rating of a phone to train on, with --ratings")
+    add_flag(parser, "baselines", "none", f"what is trained beside the mixtures: none, all, or some of {','.join(MODELS)}, with commas between")
     add_frame_shift(parser)
     add_flag(parser, "nj", 1, "processes; phones are trained side by side", minimum=1)
     add_options(parser, ReadConfig)
@@ -53,6 +58,7 @@ def add_frame_shift(parser):
 def main(args):
     started = time.perf_counter()
     config, read = from_args(MixgopConfig, args), from_args(ReadConfig, args)
+    wanted = baseline_names(args.baselines)
     alignment = read_alignment(args.ali)
     ratings = phone_ratings(Path(args.ratings)) if args.ratings else None
     features = read_features(args.dir, transform_config=from_args(TransformConfig, args), allow_pipes=read.allow_pipes)
@@ -73,6 +79,9 @@ def main(args):
             log.info("%(phone)s: %(gaussians)d Gaussians, %(iterations)d iterations, %(per_token).3f a token over %(drawn)d, %(ending)s", entry)
     except ValueError as error:
         raise DataError(f"{args.dir}: {error}") from None
+    baselines, converged = fit_baselines(wanted, [tokens for _, tokens, _ in drawn], [counts[phone] for phone in rich])
+    if not converged:
+        log.warning("the regression of --baselines stopped before it converged")
     exp = Path(args.exp)
     remove(exp / "final.npz")  # of an earlier training: must not stand beside the new log if writing breaks off
     with atomic_write(exp / "train.jsonl") as stream:
@@ -81,7 +90,7 @@ def main(args):
         json.dump({"seconds": round(time.perf_counter() - started, 3), "utts": used, "skipped": skipped}, stream, sort_keys=True)
         stream.write("\n")
     min_rating = args.min_rating if ratings is not None else None
-    write_mixgop(exp / "final.npz", PhoneSet(models, counts, config, min_rating, features.frontend, shift_s, data_hash))
+    write_mixgop(exp / "final.npz", PhoneSet(models, counts, config, min_rating, features.frontend, shift_s, data_hash, baselines))
     report(entries, counts, config, left_out)
     tokens, seen = (sum(entry[name] for entry in entries) for name in ("drawn", "tokens"))
     print(f"trained {len(models)} phones on {tokens} of {seen} tokens, {summary('from', used, skipped)} utterances")
@@ -90,6 +99,19 @@ def main(args):
 
 def train_one(config, item):
     return train_phone(*item, config)
+
+
+def baseline_names(text):
+    """The baselines that --baselines asks for."""
+    if text in ("none", "all"):
+        return tuple(MODELS) if text == "all" else ()
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in MODELS:
+            raise UsageError(f"--baselines: no baseline '{name}'{nearest(name, MODELS)}: none, all, or some of {', '.join(MODELS)}")
+    if not names:
+        raise UsageError(f"--baselines names none: none, all, or some of {', '.join(MODELS)}")
+    return tuple(names)
 
 
 def phone_ratings(path):

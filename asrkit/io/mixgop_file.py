@@ -1,12 +1,13 @@
 """The model file of MixGoP: one mixture a phone, in an `.npz` read without pickle."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from asrkit.errors import DataError
 from asrkit.frontend import FrontEnd
+from asrkit.gop import MODELS
 from asrkit.io.model_file import below, feature_dim, fitting, read_npz, write_npz
 from asrkit.mixgop import MixgopConfig, PhoneModel
 from asrkit.models.base import check_array
@@ -14,6 +15,7 @@ from asrkit.models.low_rank import LowRankMixture
 from asrkit.models.mixture import DiagMixture, FullMixture
 
 KIND = "MixGoP model"
+BASELINE = "the baseline {}"  # where its arrays stand among the phones'; no phone holds white space
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class PhoneSet:
     frame_shift_s : float
     data_hash : str
         SHA-256 over the training utterances' names, phones and features.
+    baselines : dict
+        Those of `asrkit.gop` that were trained on the same tokens.
     """
 
     models: dict
@@ -42,6 +46,7 @@ class PhoneSet:
     frontend: FrontEnd
     frame_shift_s: float
     data_hash: str
+    baselines: dict = field(default_factory=dict)
 
 
 def write_mixgop(path, phone_set):
@@ -49,9 +54,12 @@ def write_mixgop(path, phone_set):
     for phone, model in phone_set.models.items():
         arrays.update({f"{phone}/{name}": array for name, array in model.mixture.to_arrays().items()})
         arrays[f"{phone}/scores"] = model.scores
+    for name, model in phone_set.baselines.items():
+        arrays.update({f"{BASELINE.format(name)}/{part}": array for part, array in vars(model).items()})
     meta = {
         "phones": list(phone_set.models), "counts": phone_set.counts, "config": vars(phone_set.config), "min_rating": phone_set.min_rating,
         "frontend": phone_set.frontend.to_dict(), "frame_shift_s": phone_set.frame_shift_s, "data_hash": phone_set.data_hash,
+        "baselines": list(phone_set.baselines),
     }
     write_npz(path, KIND, meta, arrays)
 
@@ -75,7 +83,14 @@ def read_mixgop(path):
         shift_s = float(meta["frame_shift_s"])
         if not models or not 0 < shift_s < np.inf:
             raise ValueError("no phones, or a frame shift that is none")
-        return PhoneSet(models, counts, config, meta["min_rating"], frontend, shift_s, str(meta["data_hash"]))
+        baselines = {}
+        for name in meta.get("baselines", ()):  # a model of an asrkit without baselines does not name any
+            try:
+                baselines[name] = MODELS[name](**below(arrays, BASELINE.format(name)))
+                baselines[name].check(len(models), feature_dim(frontend))
+            except ValueError as error:
+                raise ValueError(f"baseline '{name}': {error}") from None
+        return PhoneSet(models, counts, config, meta["min_rating"], frontend, shift_s, str(meta["data_hash"]), baselines)
 
 
 def _phone_model(arrays, count, width):
