@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from asrkit.models.base import check_array
+from asrkit.models.base import check_array, log_sum
 
 BLOCK = 1024  # tokens compared with a phone's own at a time
 MAX_ITERS = 1000  # of the regression's solver
@@ -70,8 +70,7 @@ class Logistic:
     def log_posterior(self, obs):
         """log P(phone | token): (N, P)."""
         logits = ((obs - self.center) / self.scale) @ self.weights.T + self.biases
-        logits -= logits.max(axis=1, keepdims=True)
-        return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        return logits - log_sum(logits)[:, None]
 
     def score(self, obs, labels):
         """Scores (N, 4) of tokens that should be the phones `labels`."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from asrkit.codebook import kmeans
 from asrkit.config import check_fields, option
+from asrkit.models.base import log_sum
 from asrkit.models.low_rank import LowRankMixture
 from asrkit.models.mixture import DiagMixture, FullMixture
 from asrkit.tokens import ALL, CENTRE, MEAN, phone_rng
@@ -138,12 +139,6 @@ def estimate_mixture(obs, responsibilities, config):
         return LowRankMixture.from_roots(log_weights, means, roots, config.reg_covar, center)
     covariances = np.stack([root.T @ root for root in roots]) + np.diag(floor)
     return FullMixture(log_weights[None], means[None], floor, covariances[None], center=center)
-
-
-def log_sum(joint):
-    """log sum exp over the last axis."""
-    peak = joint.max(axis=-1)
-    return np.log(np.exp(joint - peak[..., None]).sum(axis=-1)) + peak
 
 
 # Scores.

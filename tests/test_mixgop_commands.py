@@ -79,7 +79,7 @@ def test_train_says_what_it_did(train_set, tmp_path, capsys):
     asrkit("mixgop", "train", train_set / "data", train_set / "ali", tmp_path / "exp", *TRAIN)
     lines = capsys.readouterr().out.splitlines()
     assert lines == [
-        "1 phones have no model, fewer tokens than --min-tokens 20: ZH 6", "trained 3 phones on 120 of 120 tokens, from 24, skipped 0 utterances",
+        "1 phones have no model, fewer tokens than --min-tokens 20: ZH 6", "trained 3 phones on 120 of 120 tokens", "utterances used 24, skipped 0",
     ]
     entries = [json.loads(line) for line in (tmp_path / "exp" / "train.jsonl").read_text().splitlines()]
     assert [entry["phone"] for entry in entries] == list(PHONES) and [entry["tokens"] for entry in entries] == [48, 48, 24]

@@ -47,19 +47,20 @@ def _table(path):
 @pytest.mark.skipif(shutil.which("bash") is None, reason="the recipe needs bash")
 def test_recipe_finds_what_was_said_badly(tmp_path):
     write_corpus(tmp_path / "corpus")
-    shutil.copytree(TOP / "egs/speechocean762", tmp_path / "egs", ignore=shutil.ignore_patterns("data", "exp"))
+    shutil.copytree(TOP / "egs", tmp_path / "egs", ignore=shutil.ignore_patterns("data", "exp"))
+    recipe = tmp_path / "egs/speechocean762"
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
     def run(*words):
-        return subprocess.run([tmp_path / "egs/run.sh", *words], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=280)
+        return subprocess.run([recipe / "run.sh", *words], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=280)
 
     done = run("--corpus-dir", "corpus", "--nj", "1")
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    table = (tmp_path / "egs/exp/table.txt").read_text()
+    table = (recipe / "exp/table.txt").read_text()
     assert done.stdout.endswith(table)
     rows = {tuple(line.split()[:2]): float(line.split()[2]) for line in table.splitlines()[1:10]}
     assert len(rows) == 9 and all(rows[f"score_{name}", "loglik"] > 0.4 for name in ("full32", "full1", "diag32"))
-    assert (tmp_path / "egs/exp/evaluation/evaluation.png").read_bytes().startswith(b"\x89PNG")
+    assert (recipe / "exp/evaluation/evaluation.png").read_bytes().startswith(b"\x89PNG")
     again = run("--stage", "4")
     assert again.returncode == 0 and again.stdout == done.stdout[done.stdout.index("system") :]
     assert run("--stage", "0").returncode == 2 and run("--corpus-dir", str(TOP / "tests")).returncode == 1

@@ -93,7 +93,8 @@ def main(args):
     write_mixgop(exp / "final.npz", PhoneSet(models, counts, config, min_rating, features.frontend, shift_s, data_hash, baselines))
     report(entries, counts, config, left_out)
     tokens, seen = (sum(entry[name] for entry in entries) for name in ("drawn", "tokens"))
-    print(f"trained {len(models)} phones on {tokens} of {seen} tokens, {summary('from', used, skipped)} utterances")
+    print(f"trained {len(models)} phones on {tokens} of {seen} tokens")
+    print(summary("utterances used", used, skipped))
     return 0
 
 

@@ -252,3 +252,9 @@ def rows_log_prior(log_probs, others, prior_count):
     """Log density of rows `others` under the prior of `smoothed_rows`, relative to that of `log_probs` themselves."""
     allowed = np.isfinite(log_probs) & (prior_count > 0)
     return prior_count * float((np.exp(log_probs[allowed]) * (others[allowed] - log_probs[allowed])).sum())
+
+
+def log_sum(joint):
+    """log sum exp over the last axis, which holds no row of -inf alone."""
+    peak = joint.max(axis=-1)
+    return np.log(np.exp(joint - peak[..., None]).sum(axis=-1)) + peak

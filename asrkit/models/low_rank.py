@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from asrkit.models.base import check_array, check_distribution
+from asrkit.models.base import check_array, check_distribution, log_sum
 from asrkit.models.mixture import LOG_2PI
 
 ROWS = 1024  # frames worked on at a time
@@ -93,9 +93,7 @@ class LowRankMixture:
 
     def log_likelihood(self, obs):
         """log p(x): (N, 1)."""
-        joint = self.component_log_likelihood(obs)
-        peak = joint.max(axis=2, keepdims=True)
-        return np.log(np.exp(joint - peak).sum(axis=2)) + peak[..., 0]
+        return log_sum(self.component_log_likelihood(obs))
 
     def to_arrays(self):
         return dict(vars(self))

@@ -16,7 +16,6 @@ nj=2
 data=data
 exp=exp
 
-die() { echo "run.sh: $1" >&2; exit "${2:-2}"; }
 usage() { sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0"; cat <<'END'
 
 --corpus NAME      fsdd (default), course, tidigits or wavs
@@ -28,31 +27,11 @@ usage() { sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0"; cat <<'END'
 END
 }
 
-here=$(cd "$(dirname "$0")" && pwd)
-from=$PWD
-while [ $# -gt 0 ]; do
-  case "$1" in
-    --help | -h) usage; exit 0 ;;
-    --*=*) set -- "${1%%=*}" "${1#*=}" "${@:2}"; continue ;;
-    --corpus | --corpus-dir | --stage | --stop-stage | --nj | --data | --exp)
-      [ $# -ge 2 ] || die "$1 needs a value"
-      name=${1#--}
-      printf -v "${name//-/_}" '%s' "$2"
-      shift 2 ;;
-    *) die "unknown option $1 (run.sh --help)" ;;
-  esac
-done
+last_stage=8
+options="corpus corpus_dir stage stop_stage nj data exp"
+. "$(dirname "$0")/../recipe.sh"
 case "$corpus" in fsdd | course | tidigits | wavs) ;; *) die "unknown corpus '$corpus': fsdd, course, tidigits or wavs" ;; esac
-for number in "$stage" "$stop_stage" "$nj"; do
-  case "$number" in '' | *[!0-9]*) die "'$number' is not a whole number (--stage, --stop-stage, --nj)" ;; esac
-done
-# A relative --corpus-dir is meant from where the user stands; data and exp lie in the recipe's own folder.
-[ -z "$corpus_dir" ] || corpus_dir=$(cd "$from" && cd "$corpus_dir" 2>/dev/null && pwd) || die "no such folder: --corpus-dir $corpus_dir" 1
-[ "$stage" -le 8 ] && [ "$stage" -le "$stop_stage" ] || die "no stage from $stage to $stop_stage: they go from 0 to 8"
-cd "$here"
-. ./path.sh
 
-run_stage() { [ "$stage" -le "$1" ] && [ "$stop_stage" -ge "$1" ] && echo "== stage $1: $2" >&2; }
 given=   # options for features that come with deltas and normalisation already
 
 if run_stage 0 "data"; then

@@ -12,7 +12,6 @@ nj=2
 data=data
 exp=exp
 
-die() { echo "run.sh: $1" >&2; exit "${2:-2}"; }
 usage() { sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0"; cat <<'END'
 
 --corpus-dir DIR   the corpus
@@ -22,29 +21,9 @@ usage() { sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0"; cat <<'END'
 END
 }
 
-here=$(cd "$(dirname "$0")" && pwd)
-from=$PWD
-while [ $# -gt 0 ]; do
-  case "$1" in
-    --help | -h) usage; exit 0 ;;
-    --*=*) set -- "${1%%=*}" "${1#*=}" "${@:2}"; continue ;;
-    --corpus-dir | --stage | --stop-stage | --nj | --data | --exp)
-      [ $# -ge 2 ] || die "$1 needs a value"
-      name=${1#--}
-      printf -v "${name//-/_}" '%s' "$2"
-      shift 2 ;;
-    *) die "unknown option $1 (run.sh --help)" ;;
-  esac
-done
-for number in "$stage" "$stop_stage" "$nj"; do
-  case "$number" in '' | *[!0-9]*) die "'$number' is not a whole number (--stage, --stop-stage, --nj)" ;; esac
-done
-[ -z "$corpus_dir" ] || corpus_dir=$(cd "$from" && cd "$corpus_dir" 2>/dev/null && pwd) || die "no such folder: --corpus-dir $corpus_dir" 1
-[ "$stage" -le 4 ] && [ "$stage" -le "$stop_stage" ] || die "no stage from $stage to $stop_stage: they go from 0 to 4"
-cd "$here"
-. ./path.sh
-
-run_stage() { [ "$stage" -le "$1" ] && [ "$stop_stage" -ge "$1" ] && echo "== stage $1: $2" >&2; }
+last_stage=4
+options="corpus_dir stage stop_stage nj data exp"
+. "$(dirname "$0")/../recipe.sh"
 
 # The paper's mixtures, and two smaller ones, one of them with the paper's baselines beside it; one token a phone, the mean of its frames.
 systems="full32 full1 diag32"
