@@ -202,7 +202,7 @@ def kinds_of(baselines):
 
 
 def score_baselines(baselines, tokens):
-    """Scores (P, K) of `Tokens`, the columns `kinds_of(baselines)`; NaN where there is none, of the pooling `all` means over the frames."""
+    """Scores (P, K) of `Tokens`, the columns `kinds_of(baselines)`; NaN where there is none, of several frames the mean over them."""
     there = tokens.counts > 0
     out = np.full((len(there), len(kinds_of(baselines))), np.nan)
     if there.any() and baselines:

@@ -14,7 +14,7 @@ from asrkit.config import check_fields, option
 from asrkit.models.base import log_sum
 from asrkit.models.low_rank import LowRankMixture
 from asrkit.models.mixture import DiagMixture, FullMixture
-from asrkit.tokens import ALL, CENTRE, MEAN, phone_rng
+from asrkit.tokens import ALL, CENTRE, MEAN, PLACED, phone_rng
 
 KINDS = ("loglik", "posterior", "ratio", "z", "pct")
 BLOCK = 4096  # frames scored at a time
@@ -32,11 +32,21 @@ class MixgopConfig:
     reg_covar: float = option(1e-5, "added to the variances", minimum=1e-12)
     tol: float = option(1e-3, "converged when an iteration changes the log-likelihood by less than this, in nats a token", minimum=0)
     max_iters: int = option(100, "EM iterations at the most", minimum=1)
-    pooling: str = option(CENTRE, "token of a phone: its centre frame, the mean of its frames, or each of them", choices=(CENTRE, MEAN, ALL))
+    pooling: str = option(
+        CENTRE, "token of a phone: its centre frame, the mean of its frames, each of them, or each with its place in the phone as one more dimension",
+        choices=(CENTRE, MEAN, ALL, PLACED),
+    )
+    lda_dim: int = option(0, "dimensions that a linear discriminant analysis of the phones leaves of the tokens' (0: none is made)", minimum=0)
+    frame_power: float = option(0.5, "n frames of a phone count as n to this power in its posterior (poolings all and placed)", minimum=0, maximum=1)
     seed: int = option(0, "seed of everything drawn by chance", minimum=0)
 
     def __post_init__(self):
         check_fields(self)
+
+    @property
+    def added_dims(self):
+        """Dimensions of a token beyond the features'."""
+        return int(self.pooling == PLACED)
 
 
 # Training: k-means, then EM as scikit-learn's GaussianMixture does it.
@@ -146,19 +156,20 @@ def estimate_mixture(obs, responsibilities, config):
 
 @dataclass(frozen=True)
 class Scores:
-    """P tokens' scores, NaN where there is none; of the pooling `all` the means over the frames.
+    """P tokens' scores, NaN where there is none; of the poolings `all` and `placed` of the mean log-likelihood of the frames.
 
     Attributes
     ----------
     loglik : (P,)
         log P(token | phone): the paper's score.
     posterior : (P,)
-        log P(phone | token) among the phones that have a model, each with its share of the training tokens as the prior.
+        log P(phone | token) among the phones that have a model, each with its share of the training tokens as the prior. Frames
+        side by side tell much the same: of the poolings `all` and `placed`, n frames count as n^`frame_power`.
     ratio : (P,)
         log-likelihood of the phone less that of its strongest rival.
     z, pct : (P,)
         Where `loglik` stands among those of the tokens the phone was trained on: in their standard deviations from their mean,
-        and the percentage of them below it. (Of the pooling `all` those are single frames, whose scores scatter more than means.)
+        and the percentage of them below it. (Of `all` and `placed` those are single frames, whose scores scatter more than means.)
     comp : int (P,)
         The component that explains the token best; -1 for none.
     rival : int (P,)
@@ -185,10 +196,12 @@ class PhoneBank:
     ----------
     models : dict of str to PhoneModel
         A token's label is the index of its phone in it.
+    frame_power : float
+        As in MixgopConfig.
     """
 
-    def __init__(self, models):
-        self.phones = tuple(models)
+    def __init__(self, models, frame_power=0.5):
+        self.phones, self.frame_power = tuple(models), frame_power
         self._models = list(models.values())
         counts = np.array([model.count for model in self._models], dtype=np.float64)
         self._log_priors = np.log(counts / counts.sum())
@@ -242,15 +255,14 @@ class PhoneBank:
         every = np.empty((len(obs), len(self.phones)))
         for start in range(0, len(obs), BLOCK):
             every[start : start + BLOCK] = self.log_likelihood(obs[start : start + BLOCK])
-        place = np.arange(len(rows))
-        every[place, rows] = own
-        scores = {"posterior": _means(own + self._log_priors[rows] - log_sum(every + self._log_priors), starts, counts)}
+        every[np.arange(len(rows)), rows] = own
+        strength, place = _means(every, starts, counts), np.arange(len(labels))
+        own = strength[place, labels]
+        joint = strength * (counts**self.frame_power)[:, None] + self._log_priors
+        scores = {"posterior": joint[place, labels] - log_sum(joint)}
         if len(self.phones) > 1:
-            strength = _means(every, starts, counts)
-            strength[np.arange(len(labels)), labels] = -np.inf
-            scores["rival"] = strength.argmax(axis=1)
-            every[place, rows] = -np.inf
-            scores["ratio"] = _means(own - every.max(axis=1), starts, counts)
+            strength[place, labels] = -np.inf
+            scores["rival"], scores["ratio"] = strength.argmax(axis=1), own - strength.max(axis=1)
         return scores
 
     def _among_trained(self, loglik, labels):

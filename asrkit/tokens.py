@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-CENTRE, MEAN, ALL = "centre", "mean", "all"  # a phone is its centre frame, the mean of its frames, or each of them
+# A phone is its centre frame, the mean of its frames, each of them, or each of them and where in the phone it lies.
+CENTRE, MEAN, ALL, PLACED = "centre", "mean", "all", "placed"
 SCORABLE, NO_LENGTH, PAST_END, NO_MODEL = range(4)  # why a token has no score
 REASONS = ("", "zero length", "past the end of the features", "no model")
 
@@ -23,7 +24,7 @@ class Tokens:
     frames : int (P,)
         How many frames it is made of; 0 where it can't be scored.
     counts : int (P,)
-        Its rows in `obs`: 1, or with the pooling `all` its frames.
+        Its rows in `obs`: 1, or with the poolings `all` and `placed` its frames.
     obs : (N, D)
     """
 
@@ -52,7 +53,8 @@ def cut_tokens(feats, labels, start_s, end_s, frame_shift_s, pooling):
     -----
     Frame t is the time from t to t + 1 frame shifts. The centre frame is the one in which the phone's centre lies, the
     utterance's last one where it lies behind it. The frames of a phone are those whose own centre is in it, or its centre frame
-    where it is too short to have any. A phone that starts behind the last frame, or has no length, has no frames.
+    where it is too short to have any. With the pooling `placed` they have one more dimension, in which a phone's frames are
+    spread evenly over -1.7 to 1.7: that has variance 1. A phone that starts behind the last frame, or has no length, has no frames.
     """
     labels = np.asarray(labels, dtype=np.int64)
     start_s, end_s = np.asarray(start_s, dtype=np.float64), np.asarray(end_s, dtype=np.float64)
@@ -71,6 +73,9 @@ def cut_tokens(feats, labels, start_s, end_s, frame_shift_s, pooling):
         counts = np.minimum(frames, 1)
         some = frames > 0
         obs = np.add.reduceat(obs.astype(np.float64), starts[some], axis=0) / frames[some, None] if some.any() else obs.astype(np.float64)
+    if pooling == PLACED:
+        place = (np.arange(len(obs)) - np.repeat(starts, frames) + 0.5) / np.repeat(frames, frames)
+        obs = np.column_stack([obs, (np.sqrt(12) * (place - 0.5)).astype(obs.dtype)])
     return Tokens(labels, faults, frames, counts, obs)
 
 

@@ -159,14 +159,24 @@ def test_mean_and_all_take_the_frames_of_the_phone():
     assert mean.counts.tolist() == [1, 1, 0, 1, 1] and mean.faults.tolist() == [SCORABLE, SCORABLE, NO_MODEL, SCORABLE, SCORABLE]
 
 
-@pytest.mark.parametrize("pooling", ["centre", "mean", "all"])
+def test_placed_frames_know_where_in_their_phone_they_are():
+    feats = np.random.default_rng(0).standard_normal((40, 4)).astype(np.float32)
+    labels, starts, ends = [1, 0, -1, 0], [0.03, 0.07, 0.17, 0.2], [0.07, 0.17, 0.2, 0.201]
+    every, placed = (cut_tokens(feats, labels, starts, ends, 0.01, pooling) for pooling in ("all", "placed"))
+    np.testing.assert_array_equal(placed.obs[:, :-1], every.obs)
+    assert placed.counts.tolist() == every.counts.tolist() == [4, 10, 0, 1]
+    four, ten = (np.arange(-0.5 + 0.5 / n, 0.5, 1 / n) * 12**0.5 for n in (4, 10))
+    np.testing.assert_allclose(placed.obs[:, -1], [*four, *ten, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize("pooling", ["centre", "mean", "all", "placed"])
 def test_what_is_no_token_says_why(pooling):
     feats = np.zeros((10, 2), dtype=np.float32)
     tokens = cut_tokens(feats, [0, 0, 0, -1], [0.02, 0.1, 0.099, 0.0], [0.02, 0.2, 0.3, 0.05], 0.01, pooling)
     assert tokens.faults.tolist() == [NO_LENGTH, PAST_END, SCORABLE, NO_MODEL]
     assert tokens.frames.tolist() == [0, 0, 1, 0] and len(tokens.obs) == 1
     nothing = cut_tokens(feats, [-1], [0.0], [0.1], 0.01, pooling)
-    assert nothing.obs.shape == (0, 2)
+    assert nothing.obs.shape == (0, 3 if pooling == "placed" else 2)
 
 
 def test_draws_are_fair_and_do_not_depend_on_the_portions():
@@ -251,13 +261,20 @@ def test_posteriors_sum_to_one(covariance):
     np.testing.assert_allclose(sum(parts), 1, rtol=1e-9)
 
 
-def test_the_pooling_all_averages_over_frames():
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
+def test_several_frames_are_scored_by_their_mean(power):
     phones, obs = bank(), clouds(12, 6, seed=4)
+    phones = PhoneBank(dict(zip(phones.phones, phones._models)), power)
     frames = phones.score(tokens_of(obs, [1] * 5 + [2] * 7))
     pooled = phones.score(tokens_of(obs, [1, 0, 2], [5, 0, 7]))
-    for kind in ("loglik", "posterior", "ratio"):
-        single = getattr(frames, kind)
-        np.testing.assert_allclose(getattr(pooled, kind), [single[:5].mean(), np.nan, single[5:].mean()], rtol=1e-9)
+    every = np.stack([sklearn_of(model.mixture).score_samples(obs) for model in phones._models], axis=1)
+    means = np.stack([every[:5].mean(axis=0), every[5:].mean(axis=0)])
+    np.testing.assert_allclose(pooled.loglik, [means[0, 1], np.nan, means[1, 2]], rtol=1e-9)
+    np.testing.assert_allclose(pooled.ratio, [means[0, 1] - means[0, [0, 2]].max(), np.nan, means[1, 2] - means[1, :2].max()], rtol=1e-7)
+    # To the power 1 the frames are independent: Bayes' rule over the sums of their log-likelihoods.
+    joint = means * np.array([5.0, 7.0])[:, None] ** power + np.log([1 / 6, 2 / 6, 3 / 6])
+    posterior = joint[[0, 1], [1, 2]] - np.logaddexp.reduce(joint, axis=1)
+    np.testing.assert_allclose(pooled.posterior, [posterior[0], np.nan, posterior[1]], rtol=1e-7, atol=1e-9)
     assert pooled.comp[0] == np.bincount(frames.comp[:5]).argmax()
 
 

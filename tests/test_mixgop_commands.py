@@ -171,7 +171,7 @@ def test_jobs_do_not_change_scores(exp, test_set, tmp_path, monkeypatch):
     assert {row[kind] for row in quick for kind in ("posterior", "ratio", "rival")} == {"nan"}
 
 
-@pytest.mark.parametrize("pooling", ["centre", "all"])
+@pytest.mark.parametrize("pooling", ["centre", "all", "placed"])
 def test_other_poolings(train_set, test_set, tmp_path, pooling, capsys):
     asrkit("mixgop", "train", train_set / "data", train_set / "ali", tmp_path / "exp", *TRAIN, f"--pooling={pooling}", "--cmvn=speaker")
     asrkit("mixgop", "score", tmp_path / "exp", test_set / "data", test_set / "ali", tmp_path)
@@ -265,6 +265,18 @@ def test_training_on_what_is_rated_well(train_set, tmp_path, capsys):
     assert read_mixgop(tmp_path / "exp").counts == {"AA": 48, "B": 48, "SH": 0, "ZH": 6} and read_mixgop(tmp_path / "exp").min_rating == 2
     asrkit(*words, "--min-rating=1.9")
     assert read_mixgop(tmp_path / "exp").counts["SH"] == 24
+
+
+def test_training_on_typical_speakers(train_set, tmp_path, capsys):
+    """bob is rated 1.9 now and then, ann always 2."""
+    (tmp_path / "ratings").write_text(ratings_of(train_set, lambda utt, phones: (phones, ["1.9" if utt > "bob" else "2", *["2"] * (len(phones) - 1)])))
+    words = ["train", train_set / "data", train_set / "ali", tmp_path / "exp", *TRAIN, "--min-tokens=12", "--min-speaker-rating=1.99"]
+    asrkit("mixgop", *words, "--ratings", tmp_path / "ratings")
+    assert "left out: 63 phones (of speakers rated below 1.99)" in capsys.readouterr().out
+    assert read_mixgop(tmp_path / "exp").counts == {"AA": 24, "B": 24, "SH": 12, "ZH": 3}
+    with pytest.raises(SystemExit, match="2"):
+        asrkit("mixgop", *words)
+    assert "--min-speaker-rating needs --ratings" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("change, said", [

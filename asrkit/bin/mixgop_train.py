@@ -5,7 +5,8 @@ frames or each of them; of many, --max-tokens are drawn. Phones with fewer than 
 --baselines trains what MixGoP is compared with on the same drawn tokens; `asrkit mixgop score` then has their columns, too: logistic,
 one regression over all phones that have a model (its posteriors are corrected for --max-tokens: its prior is the phones' shares of
 all training tokens, not of the drawn); knn, the tokens themselves; svm, a one-class support vector machine a phone.
-With --ratings the training sees only what listeners found good. The defaults are the paper's (Choi et al., 2025).
+With --ratings the training sees only what listeners found good, with --min-speaker-rating only speakers whose mean is that high.
+--lda-dim first maps the tokens to the directions in which the phones lie furthest apart. The defaults are the paper's (Choi et al., 2025).
 Equal data, settings and seed give a byte-equal final.npz, whatever --nj.
 """
 
@@ -13,11 +14,14 @@ import functools
 import hashlib
 import json
 import logging
+import math
+import sys
 import time
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from asrkit.config import add_flag, add_options, from_args, nearest
 from asrkit.errors import DataError, UsageError
@@ -28,6 +32,7 @@ from asrkit.io.features import ReadConfig, check_skipped, read_features, summary
 from asrkit.io.files import atomic_write, c_sorted, remove
 from asrkit.io.mixgop_file import PhoneSet, write_mixgop
 from asrkit.io.ratings import read_ratings
+from asrkit.lda import Lda
 from asrkit.mixgop import MixgopConfig, train_phone
 from asrkit.parallel import ordered_map
 from asrkit.tokens import REASONS, Reservoir, cut_tokens, phone_rng
@@ -43,6 +48,7 @@ def add_arguments(parser):
     parser.add_argument("exp", metavar="EXP", help="folder for the model")
     parser.add_argument("--ratings", metavar="FILE", help="ratings of phones, as `asrkit mixgop evaluate` reads them: train on those rated well")
     add_flag(parser, "min-rating", 2.0, "least rating of a phone to train on, with --ratings")
+    add_flag(parser, "min-speaker-rating", -math.inf, "least mean rating of a speaker to train on, with --ratings")
     add_flag(parser, "baselines", "none", f"what is trained beside the mixtures: none, all, or some of {','.join(MODELS)}, with commas between")
     add_frame_shift(parser)
     add_flag(parser, "nj", 1, "processes; phones are trained side by side", minimum=1)
@@ -61,8 +67,12 @@ def main(args):
     wanted = baseline_names(args.baselines)
     alignment = read_alignment(args.ali)
     ratings = phone_ratings(Path(args.ratings)) if args.ratings else None
+    if ratings is None and args.min_speaker_rating > -math.inf:
+        raise UsageError("--min-speaker-rating needs --ratings")
     features = read_features(args.dir, transform_config=from_args(TransformConfig, args), allow_pipes=read.allow_pipes)
     shift_s = frame_shift_s(args, features)
+    if features.frontend.ssl is not None and features.frontend.transform.delta_order:
+        log.warning("deltas make features of a self-supervised model three times as wide, and such models know the context: --delta-order 0")
     skipped = unpaired(features.data, alignment)
     reservoirs, left_out, used, data_hash = draw_tokens(args, config, features, alignment, ratings, shift_s, skipped)
     check_skipped(skipped, read.max_skipped, "trained on", used)
@@ -70,16 +80,20 @@ def main(args):
     rich = [phone for phone, count in counts.items() if count >= config.min_tokens]
     if not rich:
         raise DataError(f"{args.ali}: no phone has --min-tokens {config.min_tokens} tokens, the most has {max(counts.values(), default=0)}")
-    drawn = [(phone, reservoirs.pop(phone).tokens(), counts[phone]) for phone in rich]
+    drawn, lda = [reservoirs.pop(phone).tokens() for phone in rich], None
+    if config.lda_dim:
+        lda = Lda.fit(drawn, [counts[phone] for phone in rich], config.lda_dim, config.added_dims)
+        drawn = [lda.apply(tokens) for tokens in drawn]
+    items = list(zip(rich, drawn, [counts[phone] for phone in rich]))
     models, entries = {}, []
     try:
-        for model, entry in ordered_map(functools.partial(train_one, config), drawn, jobs=args.nj, label="phones"):
+        for model, entry in ordered_map(functools.partial(train_one, config), items, jobs=args.nj, label="phones"):
             models[entry["phone"]] = model
             entries.append(entry)
             log.info("%(phone)s: %(gaussians)d Gaussians, %(iterations)d iterations, %(per_token).3f a token over %(drawn)d, %(ending)s", entry)
     except ValueError as error:
         raise DataError(f"{args.dir}: {error}") from None
-    baselines, converged = fit_baselines(wanted, [tokens for _, tokens, _ in drawn], [counts[phone] for phone in rich])
+    baselines, converged = fit_baselines(wanted, drawn, [counts[phone] for phone in rich])
     if not converged:
         log.warning("the regression of --baselines stopped before it converged")
     exp = Path(args.exp)
@@ -90,7 +104,7 @@ def main(args):
         json.dump({"seconds": round(time.perf_counter() - started, 3), "utts": used, "skipped": skipped}, stream, sort_keys=True)
         stream.write("\n")
     min_rating = args.min_rating if ratings is not None else None
-    write_mixgop(exp / "final.npz", PhoneSet(models, counts, config, min_rating, features.frontend, shift_s, data_hash, baselines))
+    write_mixgop(exp / "final.npz", PhoneSet(models, counts, config, min_rating, features.frontend, shift_s, data_hash, baselines, lda))
     report(entries, counts, config, left_out)
     tokens, seen = (sum(entry[name] for entry in entries) for name in ("drawn", "tokens"))
     print(f"trained {len(models)} phones on {tokens} of {seen} tokens")
@@ -149,7 +163,8 @@ def draw_tokens(args, config, features, alignment, ratings, shift_s, skipped):
     data_hash : str
     """
     reservoirs, left_out, used, digest = {}, Counter(), 0, hashlib.sha256()
-    for utt, feats in features:
+    atypical = {speaker for speaker, mean in mean_ratings(features.data, ratings).items() if mean < args.min_speaker_rating}
+    for utt, feats in tqdm(features, total=len(features.data.feats), desc="utterances", disable=None, file=sys.stderr, leave=False):
         if utt not in alignment:
             continue
         if ratings is not None and utt not in ratings.by_utt:
@@ -158,11 +173,14 @@ def draw_tokens(args, config, features, alignment, ratings, shift_s, skipped):
         phones = alignment[utt]
         names = sorted({phone.label for phone in phones})
         good = np.array([True] * len(phones)) if ratings is None else well_rated(args, utt, phones, ratings)
+        reason = f"rated below {args.min_rating:g}"
+        if features.data.speaker(utt) in atypical:
+            good[:], reason = False, f"of speakers rated below {args.min_speaker_rating:g}"
         labels = np.array([names.index(phone.label) for phone in phones])
         times = np.array([(phone.start_s, phone.end_s) for phone in phones])
         tokens = cut_tokens(feats, labels, *times.T, shift_s, config.pooling)
         left_out.update(REASONS[fault] for fault in tokens.faults[tokens.faults > 0])
-        left_out[f"rated below {args.min_rating:g}"] += int((~good & (tokens.faults == 0)).sum())
+        left_out[reason] += int((~good & (tokens.faults == 0)).sum())
         owner = np.repeat(np.where(good, labels, -1), tokens.counts)
         for label, name in enumerate(names):
             if name not in reservoirs:
@@ -174,6 +192,14 @@ def draw_tokens(args, config, features, alignment, ratings, shift_s, skipped):
         used += 1
     skipped.update(features.skipped)
     return reservoirs, +left_out, used, digest.hexdigest()
+
+
+def mean_ratings(data, ratings):
+    """Dict of a speaker of the data directory to the mean rating of his phones; empty where there are no ratings."""
+    by_speaker = {}
+    for utt in data.feats if ratings is not None else ():
+        by_speaker.setdefault(data.speaker(utt), []).extend(ratings.by_utt.get(utt, {}).values())
+    return {speaker: float(np.mean(values)) for speaker, values in by_speaker.items() if values}
 
 
 def well_rated(args, utt, phones, ratings):

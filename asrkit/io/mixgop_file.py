@@ -9,13 +9,16 @@ from asrkit.errors import DataError
 from asrkit.frontend import FrontEnd
 from asrkit.gop import MODELS
 from asrkit.io.model_file import below, feature_dim, fitting, read_npz, write_npz
+from asrkit.lda import Lda
 from asrkit.mixgop import MixgopConfig, PhoneModel
 from asrkit.models.base import check_array
 from asrkit.models.low_rank import LowRankMixture
 from asrkit.models.mixture import DiagMixture, FullMixture
+from asrkit.tokens import cut_tokens
 
 KIND = "MixGoP model"
-BASELINE = "the baseline {}"  # where its arrays stand among the phones'; no phone holds white space
+# Where arrays that are no phone's stand among the phones'; no phone holds white space.
+BASELINE, LDA = "the baseline {}", "the lda"
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class PhoneSet:
         SHA-256 over the training utterances' names, phones and features.
     baselines : dict
         Those of `asrkit.gop` that were trained on the same tokens.
+    lda : Lda or None
+        What tokens go through before they are scored.
     """
 
     models: dict
@@ -47,6 +52,12 @@ class PhoneSet:
     frame_shift_s: float
     data_hash: str
     baselines: dict = field(default_factory=dict)
+    lda: Lda | None = None
+
+    def cut(self, feats, labels, start_s, end_s):
+        """The tokens of one utterance as these models want them: `tokens.cut_tokens` with their settings, then the LDA."""
+        tokens = cut_tokens(feats, labels, start_s, end_s, self.frame_shift_s, self.config.pooling)
+        return self.lda.of(tokens) if self.lda else tokens
 
 
 def write_mixgop(path, phone_set):
@@ -54,12 +65,14 @@ def write_mixgop(path, phone_set):
     for phone, model in phone_set.models.items():
         arrays.update({f"{phone}/{name}": array for name, array in model.mixture.to_arrays().items()})
         arrays[f"{phone}/scores"] = model.scores
+    if phone_set.lda:
+        arrays.update({f"{LDA}/{part}": array for part, array in vars(phone_set.lda).items()})
     for name, model in phone_set.baselines.items():
         arrays.update({f"{BASELINE.format(name)}/{part}": array for part, array in vars(model).items()})
     meta = {
         "phones": list(phone_set.models), "counts": phone_set.counts, "config": vars(phone_set.config), "min_rating": phone_set.min_rating,
         "frontend": phone_set.frontend.to_dict(), "frame_shift_s": phone_set.frame_shift_s, "data_hash": phone_set.data_hash,
-        "baselines": list(phone_set.baselines),
+        "baselines": list(phone_set.baselines), "lda": phone_set.lda is not None,
     }
     write_npz(path, KIND, meta, arrays)
 
@@ -74,10 +87,15 @@ def read_mixgop(path):
     with fitting(path):
         config, frontend = MixgopConfig(**meta["config"]), FrontEnd.from_dict(meta["frontend"])
         counts = {phone: int(count) for phone, count in meta["counts"].items()}
+        width, lda = feature_dim(frontend) + config.added_dims, None
+        if meta.get("lda"):  # a model of an asrkit without LDA does not say
+            lda = Lda(**below(arrays, LDA))
+            lda.check(width)
+            width = lda.axes.shape[1]
         models = {}
         for phone in meta["phones"]:
             try:
-                models[phone] = _phone_model(below(arrays, phone), counts[phone], feature_dim(frontend))
+                models[phone] = _phone_model(below(arrays, phone), counts[phone], width)
             except ValueError as error:
                 raise ValueError(f"phone '{phone}': {error}") from None
         shift_s = float(meta["frame_shift_s"])
@@ -87,10 +105,10 @@ def read_mixgop(path):
         for name in meta.get("baselines", ()):  # a model of an asrkit without baselines does not name any
             try:
                 baselines[name] = MODELS[name](**below(arrays, BASELINE.format(name)))
-                baselines[name].check(len(models), feature_dim(frontend))
+                baselines[name].check(len(models), width)
             except ValueError as error:
                 raise ValueError(f"baseline '{name}': {error}") from None
-        return PhoneSet(models, counts, config, meta["min_rating"], frontend, shift_s, str(meta["data_hash"]), baselines)
+        return PhoneSet(models, counts, config, meta["min_rating"], frontend, shift_s, str(meta["data_hash"]), baselines, lda)
 
 
 def _phone_model(arrays, count, width):
