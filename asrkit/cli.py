@@ -34,6 +34,7 @@ COMMANDS = {
     "detect-endpoints": "wav.scp -> segments, by energy and zero crossings",
     "compute-mfcc": "recordings -> feats.scp and arks",
     "compute-cmvn": "feats.scp -> cmvn.scp, one statistic a speaker",
+    "compute-ssl": "recordings -> feats.scp and arks of a self-supervised speech model",
     "train-codebook": "features -> codebook.npz (vector quantisation)",
     "quantize": "features -> codes.scp",
     "train": "train a word model for every word of a data directory",
@@ -60,10 +61,12 @@ COMMANDS = {
 GROUPS = {
     "mixgop": {
         "import-alignment": "phones' times from Praat, MFA, Kaldi or a CTM file -> phones.ctm",
+        "align": "recordings and their words -> phones.ctm, by pocketsphinx",
         "train": "one mixture a phone, trained on typical speech",
         "score": "how typical each phone is, and each word, utterance and speaker",
         "evaluate": "do the scores agree with human ratings?",
         "clusters": "what does each component of a phone's mixture stand for?",
+        "plot": "pictures: phones under the spectrogram, speakers, components",
     },
 }
 

@@ -78,6 +78,20 @@ class MfccConfig:
 
 
 @dataclass(frozen=True)
+class SslConfig:
+    """What features of a self-supervised speech model depend on; `asrkit compute-ssl` finds all of it in the model's folder."""
+
+    ssl_model: str = option("", "name of the model's folder; for people, not compared")
+    ssl_weights: str = option("", "SHA-256 of the files with its weights")
+    layer: int = option(0, "hidden layer: 0 is what the first transformer layer hears, k what the k-th gives", minimum=0, maximum=1000)
+    sample_rate_hz: int = option(16000, "rate that recordings are resampled to", flag="sample-frequency", minimum=100, maximum=10_000_000)
+    normalize: bool = option(True, "each utterance has mean 0 and variance 1 before the model hears it")
+
+    def __post_init__(self):
+        check_fields(self)
+
+
+@dataclass(frozen=True)
 class TransformConfig:
     """What happens between stored cepstra and the model: apply-cmvn, then add-deltas."""
 
@@ -254,12 +268,15 @@ class FrontEnd:
     transform : TransformConfig
     endpoint : EndpointConfig or None
         How the speech was found in the training recordings; None where nobody looked.
+    ssl : SslConfig or None
+        Where the features are a self-supervised model's; then `mfcc` is None.
     """
 
     dim: int
     mfcc: MfccConfig | None
     transform: TransformConfig
     endpoint: EndpointConfig | None = None
+    ssl: SslConfig | None = None
 
     def to_dict(self):
         return asdict(self)
@@ -269,18 +286,28 @@ class FrontEnd:
         def made(config_class, name):
             return None if values[name] is None else from_dict(config_class, values[name])
 
+        values = {"ssl": None, **values}  # a model of an asrkit without compute-ssl does not name it
         return cls(
-            values["dim"], made(MfccConfig, "mfcc"), made(TransformConfig, "transform"), made(EndpointConfig, "endpoint")
+            values["dim"], made(MfccConfig, "mfcc"), made(TransformConfig, "transform"), made(EndpointConfig, "endpoint"), made(SslConfig, "ssl")
         )
 
-    def difference(self, dim, mfcc):
-        """How features of dimension `dim`, made with `mfcc` (None: not known), differ in kind; None if they do not."""
-        if (mfcc is None) != (self.mfcc is None):
-            known, unknown = ("the model's", "these") if mfcc is None else ("these", "the model's")
+    def difference(self, dim, made):
+        """How features of dimension `dim`, made with these settings (None: not known), differ in kind; None if they do not.
+
+        Parameters
+        ----------
+        made : MfccConfig, SslConfig or None
+        """
+        own = self.ssl if self.mfcc is None else self.mfcc
+        if (made is None) != (own is None):
+            known, unknown = ("the model's", "these") if made is None else ("these", "the model's")
             return f"how {known} were made is known, how {unknown} were is not (frontend.conf beside feats.scp says it; write it if they are alike)"
-        if mfcc != self.mfcc:
-            names = [f.name for f in fields(MfccConfig) if getattr(mfcc, f.name) != getattr(self.mfcc, f.name)]
-            return ", ".join(f"{n} is {getattr(mfcc, n)}, the model's is {getattr(self.mfcc, n)}" for n in names)
+        if type(made) is not type(own):
+            kinds = {MfccConfig: "MFCC", SslConfig: "a self-supervised model's"}
+            return f"these are {kinds[type(made)]}, the model's are {kinds[type(own)]}"
+        names = [f.name for f in fields(own) if getattr(made, f.name) != getattr(own, f.name)] if own else []
+        if names and names != ["ssl_model"]:  # equal weights in another folder are the same model
+            return ", ".join(f"{n} is {getattr(made, n)}, the model's is {getattr(own, n)}" for n in names)
         if dim != self.dim:
             return f"dimension is {dim}, the model's is {self.dim}"
         return None

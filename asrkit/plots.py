@@ -1,4 +1,4 @@
-"""Pictures for reports and for teaching, as PNG. Beside it only plots_pronunciation imports matplotlib.
+"""Pictures for reports and for teaching, as PNG. Beside it only plots_pronunciation and plots_phones import matplotlib.
 
 Every function takes numbers and ends by writing one picture to `path`, a file name or an open binary stream.
 The same numbers give the same bytes: the user's matplotlibrc has no say, and no date or version is stored.

@@ -92,3 +92,38 @@ def _medians(ratings, scores, edges):
     part = np.searchsorted(edges, ratings, side="right")
     groups = [part == number for number in np.unique(part)]
     return [(float(np.median(ratings[group])), float(np.median(scores[group]))) for group in groups if group.sum() >= 5]
+
+
+@styled
+def plot_levels(panels, names, path, title=None):
+    """Draw how scores follow the level of a corruption: medians, and a band from the lower quartile to the upper.
+
+    Parameters
+    ----------
+    panels : dict of str to dict
+        Corruption to {kind of score: an array of scores for each level}; a column each, a row each kind.
+    names : dict of str to sequence of str
+        What the levels of each corruption are called.
+    """
+    kinds = list(dict.fromkeys(kind for scores in panels.values() for kind in scores))
+    figure = Figure(figsize=(1.2 + 2.9 * len(panels), 0.8 + 2.1 * len(kinds)), layout="constrained")
+    axes = figure.subplots(len(kinds), len(panels), sharey="row", sharex="col", squeeze=False)
+    for column, (corruption, scores) in enumerate(panels.items()):
+        for row, kind in enumerate(kinds):
+            panel = axes[row, column]
+            values = [level[np.isfinite(level)] for level in map(np.asarray, scores.get(kind, []))]
+            there = [place for place, level in enumerate(values) if len(level)]
+            if there:
+                low, middle, high = np.array([np.quantile(values[place], [0.25, 0.5, 0.75]) for place in there]).T
+                panel.fill_between(there, low, high, color=RIGHT, alpha=0.18, linewidth=0)
+                panel.plot(there, middle, "o-", color=RIGHT, linewidth=1.4, markersize=5, markeredgecolor="white")
+            panel.grid(axis="y", color="0.92", linewidth=0.6)
+            panel.yaxis.set_major_formatter(lambda value, _: _minus(f"{value:g}"))
+            if row == 0:
+                panel.set_title(corruption)
+            if column == 0:
+                panel.set_ylabel(kind)
+        axes[-1, column].set_xticks(range(len(names[corruption])), [_minus(name) for name in names[corruption]])
+        axes[-1, column].set_xlim(-0.35, len(names[corruption]) - 0.65)
+    figure.suptitle(title or "medians and quartiles of the scores of phones", fontsize=9, color=GREY)
+    save(figure, path)

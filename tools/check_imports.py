@@ -21,6 +21,8 @@ MAY_IMPORT = {
     "mfcc": set(),
     "warp": {"config", "mfcc"},
     "frontend": {"config", "endpoint", "mfcc"},
+    "ssl_features": set(),
+    "sphinx": set(),
     "duplicates": set(),
     "folds": set(),
     "perturb": {"errors", "config"},
@@ -31,28 +33,36 @@ MAY_IMPORT = {
     "rating": set(),
     "allophones": set(),
     "plots_pronunciation": {"plots"},
+    "plots_phones": {"plots"},
+    "phone_plane": set(),
     "models": {"kernels", "config"},
     "families": {"models", "codebook", "config"},
     "tokens": set(),
+    "lda": {"models"},
     "mixgop": {"models", "codebook", "tokens", "config"},
     "gop": {"models"},
     "training": {"families", "config"},
     "grid": {"errors", "config", "families", "training", "codebook", "frontend", "warp"},
     "decoding": {"models"},
     "adaptation": {"training", "codebook", "config"},
-    "io": {"errors", "config", "models", "families", "training", "codebook", "endpoint", "frontend", "warp", "mixgop", "gop"},
+    "io": {
+        "errors", "config", "models", "families", "training", "codebook", "endpoint", "frontend", "warp", "mixgop", "gop",
+        "lda", "tokens", "ssl_features",
+    },
     "bin": {
         "errors", "config", "io", "parallel", "plots", "families", "models", "training", "adaptation", "decoding", "frontend", "endpoint",
         "codebook", "duplicates", "folds", "fusion", "scoring", "perturb", "warp", "grid", "race", "rating", "allophones", "plots_pronunciation",
-        "mixgop", "gop", "tokens",
+        "plots_phones", "phone_plane", "mixgop", "gop", "tokens", "lda", "ssl_features", "sphinx",
     },
     "cli": {"errors", "config", "bin"},
     "__main__": {"cli"},
 }
 # Imported where used, late: each costs a second or more, and `asrkit --help` must answer at once.
-LATE = {"librosa", "matplotlib", "sklearn"}
+LATE = {"librosa", "matplotlib", "sklearn", "torch", "transformers", "pocketsphinx"}
 # Where a thing may be touched at all.
-ONLY_IN = {"argparse": {"cli", "bin", "config"}, "matplotlib": {"plots", "plots_pronunciation"}, "pathlib": {"bin", "io", "config"}, "pickle": set()}
+ONLY_IN = {
+    "argparse": {"cli", "bin", "config"}, "matplotlib": {"plots", "plots_pronunciation", "plots_phones"}, "pathlib": {"bin", "io", "config"}, "pickle": set(),
+}
 
 
 def room_of(module):

@@ -31,6 +31,12 @@ log = logging.getLogger("asrkit")
 
 
 def add_arguments(parser):
+    add_recording_arguments(parser)
+    add_options(parser, MfccConfig, "MFCC")
+
+
+def add_recording_arguments(parser):
+    """What every command that makes features of recordings asks for."""
     parser.add_argument("dir", metavar="DIR", help="data directory with wav.scp")
     add_flag(parser, "nj", 1, "processes, and arks", minimum=1)
     add_flag(parser, "channel", 0, "channel of recordings that have several", minimum=0)
@@ -40,23 +46,48 @@ def add_arguments(parser):
     add_flag(parser, "min-duration", 0.0, "skip utterances shorter than this, in seconds", minimum=0)
     add_flag(parser, "compress", 0, "Kaldi's compression method: 1, 2, 3 or 5; 0 stores float32")
     add_options(parser, ReadConfig)
-    add_options(parser, MfccConfig, "MFCC")
 
 
 def main(args):
-    config, read = from_args(MfccConfig, args), from_args(ReadConfig, args)
+    config = from_args(MfccConfig, args)
+    compute = functools.partial(compute_mfcc, config=config)
+    return write_features(args, "mfcc", compute, config, config.sample_rate_hz, config.frame_shift_ms / 1000)
+
+
+def write_features(args, kind, compute, config, rate_hz, frame_shift_s, *, chunk=CHUNK, max_duration_s=np.inf):
+    """Features of a data directory's recordings, and all that is written about them.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        With what `add_recording_arguments` asks for.
+    kind : str
+        Part of the arks' names.
+    compute : callable
+        Samples at `rate_hz` -> (T, D), T being 0 where they are too few; importable by name, for the processes.
+    config : dataclass
+        What becomes frontend.conf.
+    chunk : int
+        Recordings a unit of work.
+
+    Returns
+    -------
+    int
+        Exit status.
+    """
+    read = from_args(ReadConfig, args)
     if args.compress not in COMPRESSIONS:
         raise UsageError(f"--compress={args.compress} is none of {', '.join(map(str, COMPRESSIONS))}")
     data = read_data_dir(args.dir, require=("wav.scp",))
     work = recordings(data)
     if not work:
         raise DataError(f"{data.path}: no utterances (asrkit prepare-wavs makes a data directory)")
-    chunks = [work[i : i + CHUNK] for i in range(0, len(work), CHUNK)]
+    chunks = [work[i : i + chunk] for i in range(0, len(work), chunk)]
     extract = functools.partial(
-        extract_chunk, config=config, base=data.path, channel=args.channel, strict=args.strict, allow_pipes=read.allow_pipes,
-        allowed=(args.allow_downsample, args.allow_upsample), min_duration_s=args.min_duration,
+        extract_chunk, compute=compute, rate_hz=rate_hz, base=data.path, channel=args.channel, strict=args.strict,
+        allow_pipes=read.allow_pipes, allowed=(args.allow_downsample, args.allow_upsample), durations_s=(args.min_duration, max_duration_s),
     )
-    results = ordered_map(extract, chunks, jobs=args.nj, label=f"MFCC, {CHUNK} recordings a step")
+    results = ordered_map(extract, chunks, jobs=args.nj, label=f"{kind.upper()}, {chunk} recordings a step")
     skipped, frames, durations, slow, several = {}, {}, {}, [], []
 
     def usable(count):
@@ -68,12 +99,12 @@ def main(args):
                     skipped[utt] = reason
                     continue
                 frames[utt], durations[utt] = len(feats), f"{duration_s:.3f}".rstrip("0").rstrip(".")
-                if rate < config.sample_rate_hz:
+                if rate < rate_hz:
                     slow.append(utt)
                 yield utt, feats
 
     # Under names of their own until all is known to be well: the old features stay whole if this breaks off.
-    stem = f"raw_mfcc_{data.path.resolve().name}"
+    stem = f"raw_{kind}_{data.path.resolve().name}"
     new = [data.path / "data" / f".{stem}.{job}.ark" for job in range(1, args.nj + 1)]
     try:
         for ark, part in zip(new, np.array_split(np.arange(len(chunks)), args.nj), strict=True):
@@ -91,13 +122,13 @@ def main(args):
     warn_of_channels(several, args.channel)
     if slow:
         log.warning(
-            "%d recordings (%s, ...) have a lower rate than --sample-frequency=%d: resampled, but their upper band is empty",
-            len(slow), slow[0], config.sample_rate_hz,
+            "%d recordings (%s, ...) have a lower rate than the %d Hz of the features: resampled, but their upper band is empty",
+            len(slow), slow[0], rate_hz,
         )
     write_table(data.path / "utt2num_frames", frames)
     write_table(data.path / "utt2dur", durations)
     with atomic_write(data.path / "frame_shift") as stream:
-        stream.write(f"{config.frame_shift_ms / 1000:g}\n")
+        stream.write(f"{frame_shift_s:g}\n")
     with atomic_write(data.path / MFCC_RECORD) as stream:
         stream.write(format_conf(config))
     write_table(data.path / "feats.scp", scp)  # last: where it is, the others are
@@ -167,14 +198,14 @@ def silence_reason(samples):
     return None
 
 
-def extract_chunk(chunk, config, base, channel, strict, allow_pipes, allowed, min_duration_s):
+def extract_chunk(chunk, compute, rate_hz, base, channel, strict, allow_pipes, allowed, durations_s):
     """Features of some recordings: (utt, feats or None, duration in s, own rate in Hz, channels, reason or None)."""
     out = []
     for _, rxfilename, parts in chunk:
         channels = [1]
         try:
             samples, own_rate = read_audio(
-                rxfilename, rate=config.sample_rate_hz, base=base, channel=channel, strict=strict, allow_pipes=allow_pipes,
+                rxfilename, rate=rate_hz, base=base, channel=channel, strict=strict, allow_pipes=allow_pipes,
                 on_channels=channels.append,
             )
         except DataError as error:
@@ -182,20 +213,23 @@ def extract_chunk(chunk, config, base, channel, strict, allow_pipes, allowed, mi
             continue
         for utt, start_s, end_s in parts:
             try:
-                part = cut(samples, config.sample_rate_hz, start_s, end_s)
+                part = cut(samples, rate_hz, start_s, end_s)
             except DataError as error:
                 out.append((utt, None, 0.0, 0, 1, str(error)))
                 continue
-            reason = silence_reason(part) or rate_reason(own_rate, config.sample_rate_hz, *allowed)
-            if len(part) < min_duration_s * config.sample_rate_hz:
-                reason = f"{len(part) / config.sample_rate_hz:.3f} s, less than --min-duration={min_duration_s:g}"
+            reason = silence_reason(part) or rate_reason(own_rate, rate_hz, *allowed)
+            least_s, most_s = durations_s
+            if len(part) < least_s * rate_hz:
+                reason = f"{len(part) / rate_hz:.3f} s, less than --min-duration={least_s:g}"
+            if len(part) > most_s * rate_hz:
+                reason = f"{len(part) / rate_hz:.3f} s, more than --max-duration={most_s:g}"
             feats = None
             if reason is None:
-                feats = compute_mfcc(part, config)
+                feats = compute(part)
                 reason = unusable(feats)
                 if not len(feats):
-                    reason = f"{len(part) / config.sample_rate_hz:.3f} s, shorter than one window"
-            out.append((utt, feats, len(part) / config.sample_rate_hz, own_rate, channels[-1], reason))
+                    reason = f"{len(part) / rate_hz:.3f} s, shorter than one window"
+            out.append((utt, feats, len(part) / rate_hz, own_rate, channels[-1], reason))
     return out
 
 

@@ -124,11 +124,11 @@ def npz_kind(path):
 
 
 def describe_frontend(frontend):
-    made = "given, nobody said how they were made" if frontend.mfcc is None else (
-        f"{frontend.mfcc.preset} MFCC at {frontend.mfcc.sample_rate_hz} Hz, "
-        f"{frontend.mfcc.frame_length_ms:g}/{frontend.mfcc.frame_shift_ms:g} ms"
-    )
-    t = frontend.transform
+    made, mfcc, ssl, t = "given, nobody said how they were made", frontend.mfcc, frontend.ssl, frontend.transform
+    if mfcc is not None:
+        made = f"{mfcc.preset} MFCC at {mfcc.sample_rate_hz} Hz, {mfcc.frame_length_ms:g}/{mfcc.frame_shift_ms:g} ms"
+    elif ssl is not None:
+        made = f"layer {ssl.layer} of the self-supervised model {ssl.ssl_model} at {ssl.sample_rate_hz} Hz"
     return [f"features: dimension {frontend.dim}, {made}; cmvn {t.cmvn}{' with variance' if t.norm_vars else ''}, deltas of order {t.delta_order}"]
 
 

@@ -9,10 +9,14 @@ nan, and is counted with its reason.
 A model with baselines (asrkit mixgop train --baselines) adds their columns at the end. Of the logistic regression: gmm_gop, the log
 posterior of the phone; nn_gop, that less the log posterior of the likeliest phone; dnn_gop, the posterior over the phone's prior;
 maxlogit, its log. knn is minus the distance to a near training token of the phone (one in ten is as near or nearer), svm the
-decision of the phone's one-class support vector machine. Of the pooling `all` each is the mean over the frames.
+decision of the phone's one-class support vector machine. Where each frame is a token, they are
+means over a phone's frames.
 
 words.tsv, utterances.tsv and speakers.tsv have the mean, least and 10th percentile of every kind over the phones that have
 scores. A word is what lies together under one name. The scores are no diagnosis: voice, channel and room move them, too.
+
+--textgrid writes OUT/textgrid/UTT.TextGrid for Praat as well: tiers of the words, the phones, and of each kind of score (a phone
+without one is empty there; a / in a name becomes %2F). Those of an earlier scoring are removed, with the flag and without.
 """
 
 import contextlib
@@ -27,13 +31,14 @@ from asrkit.bin.mixgop_train import add_frame_shift, frame_shift_s, unpaired
 from asrkit.config import add_flag, add_options, from_args
 from asrkit.errors import DataError
 from asrkit.gop import kinds_of, score_baselines
-from asrkit.io.alignment import read_alignment
+from asrkit.io.alignment import read_alignment, utterance_lengths
 from asrkit.io.features import ReadConfig, read_features, summary
 from asrkit.io.files import atomic_write, remove, write_table
 from asrkit.io.mixgop_file import read_mixgop
+from asrkit.io.score_textgrid import remove_score_textgrids, write_score_textgrids
 from asrkit.mixgop import KINDS, PhoneBank, summarise
 from asrkit.parallel import ordered_map
-from asrkit.tokens import NO_MODEL, REASONS, Tokens, cut_tokens
+from asrkit.tokens import NO_MODEL, REASONS, Tokens
 
 EXAMPLE = "example: asrkit mixgop score exp/mixgop data/patients ali/patients exp/mixgop/score_patients"
 
@@ -53,6 +58,7 @@ def add_arguments(parser):
     parser.add_argument("ali", metavar="ALI", help="folder with phones.ctm, or a CTM file")
     parser.add_argument("out", metavar="OUT", help="folder for the tables, best inside EXP")
     add_flag(parser, "posterior", True, "score against all phones; false leaves posterior, ratio and rival out (nan) and is much quicker")
+    add_flag(parser, "textgrid", False, "write OUT/textgrid/UTT.TextGrid too, the scores as tiers")
     add_frame_shift(parser)
     add_flag(parser, "nj", 1, "processes", minimum=1)
     add_options(parser, ReadConfig)
@@ -68,11 +74,15 @@ def main(args):
             f"{args.dir}: frame shift {shift_s:g} s, the model's is {phone_set.frame_shift_s:g} s "
             f"(features of the model's kind; or write the right one into {features.data.path / 'frame_shift'})"
         )
-    bank = PhoneBank(phone_set.models)
-    blocks = cut_blocks(bank.phones, features, alignment, shift_s, phone_set.config.pooling)
+    bank = PhoneBank(phone_set.models, phone_set.config.frame_power)
+    blocks = cut_blocks(phone_set, features, alignment)
     score = functools.partial(score_block, bank, phone_set.baselines, args.posterior)
     results = ordered_map(score, blocks, jobs=args.nj, label=f"about {ROWS} tokens a step")
+    remove_score_textgrids(args.out)  # of an earlier scoring: must not stand beside new tables
     scored, reasons, num_utts = write_tables(Path(args.out), bank.phones, kinds_of(phone_set.baselines), features.data, alignment, results)
+    if args.textgrid:
+        ends = {utt: round(frames * shift_s, 6) for utt, frames in features.lengths.items()} | utterance_lengths(features.data)
+        write_score_textgrids(args.out, (*KINDS, *kinds_of(phone_set.baselines)), ends)
     skipped = {**unpaired(features.data, alignment), **features.skipped}
     write_table(Path(args.out) / "skipped", skipped)
     why = ", ".join(f"{reason}: {count}" for reason, count in sorted(reasons.items()))
@@ -85,9 +95,9 @@ def main(args):
     return 0
 
 
-def cut_blocks(names, features, alignment, shift_s, pooling):
+def cut_blocks(phone_set, features, alignment):
     """Yield (utterances, their Tokens), whole utterances of about `ROWS` rows together: cut by the data, not by the jobs."""
-    place = {name: label for label, name in enumerate(names)}
+    place = {name: label for label, name in enumerate(phone_set.models)}
     utts, some, rows = [], [], 0
     for utt, feats in features:
         if utt not in alignment:
@@ -96,7 +106,7 @@ def cut_blocks(names, features, alignment, shift_s, pooling):
         labels = [place.get(phone.label, -1) for phone in phones]
         times = np.array([(phone.start_s, phone.end_s) for phone in phones])
         utts.append(utt)
-        some.append(cut_tokens(feats, labels, *times.T, shift_s, pooling))
+        some.append(phone_set.cut(feats, labels, *times.T))
         rows += len(some[-1].obs)
         if rows >= ROWS:
             yield utts, Tokens.join(some)

@@ -1,4 +1,4 @@
-"""Kaldi archives: matrices and vectors in ark/scp files, read and written through kaldiio.
+"""Kaldi archives: matrices and vectors in ark/scp files, read and written through kaldiio. scp files may name `.npy` files, too.
 
 Refused, because reading them would run something: pickled entries, and shell pipes unless asked for.
 """
@@ -56,7 +56,7 @@ def read_matrix(spec, *, base=None, allow_pipes=False):
     Parameters
     ----------
     spec : str
-        `path`, `path:offset`, either with a row range `[first:last]`, last included, as in Kaldi.
+        `path`, `path:offset`, either with a row range `[first:last]`, last included, as in Kaldi; or `path.npy`, one matrix.
     base : path, optional
         Data directory, tried for relative paths that do not exist from the current folder.
 
@@ -68,7 +68,7 @@ def read_matrix(spec, *, base=None, allow_pipes=False):
     Raises
     ------
     DataError
-        The entry is a pipe or pickled, its file is missing, or it is cut off or no archive.
+        The entry is a pipe or pickled, its file is missing, or it is cut off or no archive, or its .npy file holds no matrix.
     """
     with Archives(base, allow_pipes) as archives:
         return archives.read(spec)
@@ -101,7 +101,8 @@ class Archives:
             if name != self._name:
                 self._open(name, spec)
             self._stream.seek(min(int(match["offset"] or 0), sys.maxsize))
-            array = _read(self._stream, spec)
+            npy = name.endswith(".npy") and match["offset"] is None
+            array = _read_npy(self._stream, spec) if npy else _read(self._stream, spec)
         except OSError as error:
             raise DataError(f"{name}: cannot be read: {error.strerror} (named by '{spec}')") from None
         return array if match["range"] is None else _cut(array, match["range"], spec)
@@ -127,6 +128,18 @@ def _read(stream, spec):
         return _read_binary(stream) if start[:2] == b"\0B" else _read_text(stream)
     except BROKEN:
         raise DataError(f"'{spec}': cut off in the middle, or no Kaldi archive at that place (write it anew)") from None
+
+
+def _read_npy(stream, spec):
+    """The matrix of a .npy file: float64 stays, shorter numbers become float32."""
+    try:
+        array = np.lib.format.read_array(stream, allow_pickle=False)  # np.load would open a zip, too
+    except BROKEN as error:
+        why = next(iter(str(error).splitlines()), type(error).__name__)
+        raise DataError(f"'{spec}': no .npy file, cut off or pickled, and is refused: {why} (numpy.save of a float matrix writes one)") from None
+    if array.ndim != 2 or array.dtype.kind != "f":
+        raise DataError(f"'{spec}': an array of {array.dtype}, shape {array.shape}, where a float matrix, frames by dimensions, is needed")
+    return np.ascontiguousarray(array, dtype=np.float64 if array.itemsize > 4 else np.float32)
 
 
 def _read_binary(stream):

@@ -4,14 +4,14 @@ What can't be used is not dropped in silence: every utterance comes back as feat
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
-from asrkit.config import from_conf, option
+from asrkit.config import flag_name, from_conf, option, read_conf
 from asrkit.endpoint import EndpointConfig
 from asrkit.errors import DataError, UsageError
-from asrkit.frontend import FrontEnd, MfccConfig, cmvn_stats, transform_many
+from asrkit.frontend import FrontEnd, MfccConfig, SslConfig, cmvn_stats, transform_many
 from asrkit.io.archive import read_matrix, read_scp
 from asrkit.io.data_dir import read_data_dir
 from asrkit.models.base import chunks
@@ -94,6 +94,16 @@ def read_record(config_class, path):
         raise DataError(f"{error} (the command that wrote it writes it anew)") from None
 
 
+def read_kind(path):
+    """What frontend.conf says of how features were made: MfccConfig, SslConfig, or None where there is no such file."""
+    try:
+        flags = {flag for _, flag, _ in read_conf(path)} if path.exists() else set()
+    except UsageError:
+        flags = set()  # told below
+    own = {f"--{flag_name(field)}" for field in fields(SslConfig) if field.name.startswith("ssl")}
+    return read_record(SslConfig if flags & own else MfccConfig, path)
+
+
 def read_features(directory, *, need_text=False, transform_config=None, frontend=None, allow_pipes=False, warps=(1.0,)):
     """Open the features of a data directory and check what can be checked without reading them all.
 
@@ -120,7 +130,7 @@ def read_features(directory, *, need_text=False, transform_config=None, frontend
     data = read_data_dir(directory, require=("text", "feats.scp") if need_text else ("feats.scp",))
     if need_text:
         check_words(data)
-    mfcc = read_record(MfccConfig, data.path / MFCC_RECORD)
+    made = read_kind(data.path / MFCC_RECORD)
     skipped = {}
     first = next(usable_matrices(data, data.feats, skipped, allow_pipes), None)
     if first is None:
@@ -128,9 +138,10 @@ def read_features(directory, *, need_text=False, transform_config=None, frontend
     dim = first[1].shape[1]
     if frontend is None:
         endpoint = read_record(EndpointConfig, data.path / ENDPOINT_RECORD)
-        frontend = FrontEnd(dim, mfcc, transform_config, endpoint)
+        mfcc, ssl = (made if isinstance(made, kind) else None for kind in (MfccConfig, SslConfig))
+        frontend = FrontEnd(dim, mfcc, transform_config, endpoint, ssl)
     else:
-        refuse_other_kind(frontend, dim, mfcc, data.path)
+        refuse_other_kind(frontend, dim, made, data.path)
     matrices = warp_matrices(warps, frontend)
     stats = {}
     if frontend.transform.cmvn == "speaker":
@@ -198,10 +209,11 @@ def unusable(feats):
     return None
 
 
-def refuse_other_kind(frontend, dim, mfcc, where):
-    difference = frontend.difference(dim, mfcc)
+def refuse_other_kind(frontend, dim, made, where):
+    difference = frontend.difference(dim, made)
     if difference:
-        raise DataError(f"{where}: features of another kind than the model's: {difference} (asrkit compute-mfcc with the model's settings)")
+        command = "compute-ssl" if frontend.ssl else "compute-mfcc"
+        raise DataError(f"{where}: features of another kind than the model's: {difference} (asrkit {command} with the model's settings)")
 
 
 def speaker_stats(data, dim, allow_pipes, warp=None):

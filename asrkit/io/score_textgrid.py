@@ -1,0 +1,91 @@
+"""Scores of pronunciation as TextGrid files, to be looked at in Praat beside the recording.
+
+A file has the tiers `words` (where the alignment has words), `phones`, and one for each kind of score. All files of one scoring
+have the same tiers, so that a script may count on their numbers: a kind that has no value at all has no tier. The intervals of
+a kind are those of the phones, their text the score with about four digits, never as 1e-05. A phone without a score has an
+empty text, as a pause has: Praat leaves empty intervals out of its counts and tables, and the text `nan` it would take for a
+label.
+"""
+
+import itertools
+import logging
+import math
+from pathlib import Path
+
+import numpy as np
+
+from asrkit.io.alignment import Phone
+from asrkit.io.files import remove
+from asrkit.io.ratings import read_scores
+from asrkit.io.textgrid import write_textgrid
+
+FOLDER, SUFFIX = "textgrid", ".TextGrid"
+SHOWN = 5
+ESCAPED = {"%": "%25", "/": "%2F", "\\": "%5C"}  # % too, so that no two names are alike
+
+log = logging.getLogger("asrkit")
+
+
+def file_name(utt):
+    """A name of an utterance, or of a phone, as that of a file: one that holds a slash must not lead out of the folder."""
+    return "".join(ESCAPED.get(letter, letter) for letter in utt)
+
+
+def remove_score_textgrids(out):
+    """Delete those of an earlier scoring."""
+    for path in (Path(out) / FOLDER).glob(f"*{SUFFIX}"):
+        remove(path)
+
+
+def write_score_textgrids(out, kinds, ends):
+    """Write OUT/textgrid/<utt>.TextGrid for every utterance of OUT/phones.tsv.
+
+    Phones that overlap by the rounding of their times (`read_alignment` refuses more) touch in the file: the later one starts
+    where the earlier ends. One that has no length, or lies within the one before it, has no interval, and a warning names its utterance.
+
+    Parameters
+    ----------
+    out : path
+        Folder of `asrkit mixgop score`.
+    kinds : sequence of str
+        Columns of phones.tsv that are scores.
+    ends : dict of str to float
+        Where each recording ends, in seconds, as far as that is known.
+    """
+    scores = read_scores(Path(out), kinds)
+    columns = scores.columns
+    kinds = [kind for kind in kinds if not np.isnan(columns[kind]).all()]
+    with_words = any(columns["word"])
+    lost = []
+    for utt, lines in scores.rows.items():
+        spans = [(columns["start"][line], columns["end"][line]) for line in lines]
+        tiers = {"words": word_intervals(columns["word"][lines], spans)} if with_words else {}
+        tiers["phones"] = intervals(columns["phone"][lines], spans)
+        for kind in kinds:
+            tiers[kind] = intervals([score_text(value) for value in columns[kind][lines]], spans)
+        if write_textgrid(Path(out) / FOLDER / (file_name(utt) + SUFFIX), tiers, ends.get(utt, 0.0)):
+            lost.append(utt)
+    if lost:
+        some = ", ".join(lost[:SHOWN]) + (", …" if len(lost) > SHOWN else "")
+        log.warning("%d utterances: phones without length, or within the one before, are not in the TextGrids: %s", len(lost), some)
+
+
+def intervals(texts, spans):
+    return [Phone(text, *span) for text, span in zip(texts, spans, strict=True)]
+
+
+def word_intervals(words, spans):
+    """One interval for each run of phones of one word."""
+    runs = [list(run) for word, run in itertools.groupby(range(len(words)), key=lambda i: words[i]) if word]
+    return [Phone(words[run[0]], spans[run[0]][0], max(spans[i][1] for i in run)) for run in runs]
+
+
+def score_text(value):
+    """`-97.29`, `0.3193`, `-123457`; nothing for nan."""
+    if math.isnan(value):
+        return ""
+    if math.isinf(value) or not value:
+        return f"{value:.0f}"
+    decimals = min(max(3 - math.floor(math.log10(abs(value))), 0), 4)
+    text = f"{value:.{decimals}f}"
+    return text if float(text) else "0"
