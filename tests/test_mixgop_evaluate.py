@@ -128,6 +128,13 @@ def test_several_systems_are_rows_of_one_table(evaluate, tmp_path):
     assert "no intervals: --data or --utt2spk says who spoke" in printed
 
 
+def test_ratings_of_other_data_directories_are_left_aside(evaluate, tmp_path, caplog):
+    facts, printed = evaluate(wide() + "other\tT AA\t1 2\n", "--data", tmp_path)
+    assert facts["rows"][0]["only_rated"] == [] and "not scored" not in printed + caplog.text
+    facts, printed = evaluate(wide() + "other\tT AA\t1 2\n", "--utt2spk", tmp_path / "utt2spk")
+    assert facts["rows"][0]["only_rated"] == ["other"] and "utterances rated, but not scored: 1" in printed
+
+
 def test_speakers_that_are_not_known(evaluate, tmp_path, caplog, monkeypatch):
     evaluate(wide())
     (tmp_path / "some").write_text("u4 cid\nu1 cid\n")

@@ -34,6 +34,7 @@ import threadpoolctl  # noqa: E402
 
 import benchmark_asrkit as asrkit  # noqa: E402
 import benchmark_data as data  # noqa: E402
+import benchmark_mixgop as mixgop  # noqa: E402
 import benchmark_peers as peers  # noqa: E402
 import benchmark_scale as scale  # noqa: E402
 import benchmark_sphinx as sphinx  # noqa: E402
@@ -43,6 +44,7 @@ from benchmark_timing import Failed, say, table  # noqa: E402
 TASKS = {
     "train-chmm-8x2": tasks.train_chmm_two, "train-chmm-8x1": tasks.train_chmm_one, "train-dhmm": tasks.train_dhmm,
     "decode": tasks.decode, "gmm-em": tasks.gmm_em, "stream": scale.stream, "first-use": scale.first_use, "growth": scale.growth,
+    "mixgop": mixgop.mixgop,
 }
 
 
@@ -57,6 +59,7 @@ def parse(argv):
     parser.add_argument("--repeats", type=count, default=5, help="turns; a contestant stops after 20 s (default 5)")
     parser.add_argument("--full", action="store_true", help="all words and all turns for slow peers, too: half an hour and more")
     parser.add_argument("--stream-frames", type=numbers, default=[1e6, 1e7], metavar="N,…", help="of `stream` (1e6,1e7)")
+    parser.add_argument("--mixgop-frames", type=float, default=1e6, metavar="N", help="of `mixgop` (1e6: 3 GB on the disk)")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="picture of `growth`")
     parser.add_argument("--json", type=Path, metavar="FILE", help="the raw numbers")
     parser.add_argument("--work", type=Path, metavar="DIR", help="keep the data there for the next run (default: nowhere)")

@@ -48,7 +48,7 @@ def add_arguments(parser):
     add_flag(parser, "kinds", "loglik,posterior,ratio,z", "columns of phones.tsv to evaluate, with commas between")
     add_flag(parser, "label-threshold", 0.5, "for AUC: bad is what is rated below (with --higher-is worse: above) this")
     parser.add_argument("--utt2spk", metavar="FILE", help="who spoke, `utt speaker` a line: gives the intervals")
-    parser.add_argument("--data", metavar="DIR", help="data directory whose utt2spk says it")
+    parser.add_argument("--data", metavar="DIR", help="data directory whose utt2spk says it; ratings of other utterances are left aside")
     add_flag(parser, "replications", 1000, "test sets the bootstrap draws", minimum=1, maximum=100000)
     add_flag(parser, "seed", 0, "seed of the bootstrap", minimum=0)
     parser.add_argument("--out", metavar="OUT", help="folder for the files (default: the table only)")
@@ -66,6 +66,9 @@ def main(args):
     if args.utt2spk or args.data:
         speakers = read_table(args.utt2spk or Path(args.data) / "utt2spk", check_sorted=False)
     ratings = read_ratings(Path(args.ratings))
+    if args.data:  # one file may hold the ratings of several data directories
+        own = {utt: rated for utt, rated in ratings.by_utt.items() if utt in speakers}
+        ratings = dataclasses.replace(ratings, by_utt=own)
     rows, by_phone, pictures = [], [], []
     for name, folder in zip(system_names(args.scores), args.scores, strict=True):
         scores = read_scores(Path(folder), kinds)

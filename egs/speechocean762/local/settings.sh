@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Which settings? Each candidate is trained on four fifths of the training speakers and scores the others, fifth by fifth, so that no
-# test speaker has a say. Leaves EXP/settings/table.txt. run.sh must have been there up to stage 1.
+# test speaker has a say. Leaves EXP/settings/table.txt. From egs/speechocean762, after run.sh --stop-stage 1:
 #
-#   egs/speechocean762/local/settings.sh data exp 2                 all candidates, about half an hour
-#   egs/speechocean762/local/settings.sh data exp 2 placed32 all32  some of them
+#   local/settings.sh data exp 2                 all candidates, about half an hour
+#   local/settings.sh data exp 2 placed32 all32  some of them
 set -e -o pipefail
+export LC_ALL=C
 
 data=$1 exp=$2/settings nj=${3:-2}
 shift $(($# < 3 ? $# : 3))
