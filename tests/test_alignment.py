@@ -337,7 +337,7 @@ def test_import_textgrids(folder, capsys):
     out, err = capsys.readouterr()
     assert out == "phones: 5 of 3 kinds; words: 2; silences left out: 6 (sil 2, (noise) 2, no label 2)\nimported 3, skipped 0\n"
     assert err.startswith("# asrkit mixgop import-alignment ")
-    expected = (Phone("ɡ", 0.1, 0.5, WORD), Phone("OW", 0.5, 1.125, WORD))
+    expected = (Phone("ɡ", 0.1, 0.5, WORD, 0), Phone("OW", 0.5, 1.125, WORD, 0))
     assert read_alignment(src.parent / "out") == {"a1": expected, "b1": expected, "b2": (Phone("t_S", 0.1, 0.2),)}
     asrkit("mixgop", "import-alignment", src, src.parent / "out2", "--prefix-folder", "--word-tier=words", "--max-skipped=1")
     assert list(read_alignment(src.parent / "out2")) == ["amy-a1", "bob-b1"]

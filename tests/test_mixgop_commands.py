@@ -158,6 +158,15 @@ def test_words_utterances_and_speakers_sum_up(exp, test_set, tmp_path):
         assert int(row["n_utts"]) == 4
 
 
+def test_a_word_said_twice_is_two_words(exp, test_set, tmp_path):
+    shutil.copytree(test_set / "ali", tmp_path / "ali")
+    text = (test_set / "ali" / "words.ctm").read_text()
+    (tmp_path / "ali" / "words.ctm").write_text(text.replace("two", "one"))
+    asrkit("mixgop", "score", exp, test_set / "data", tmp_path / "ali", tmp_path / "score")
+    words = table(tmp_path / "score" / "words.tsv")
+    assert [(row["word"], row["idx"]) for row in words] == [("one", "0"), ("one", "1")] * 8
+
+
 def test_jobs_do_not_change_scores(exp, test_set, tmp_path, monkeypatch):
     monkeypatch.setattr("asrkit.bin.mixgop_score.ROWS", 12)  # several blocks
     words = ["mixgop", "score", exp, test_set / "data", test_set / "ali"]

@@ -13,7 +13,7 @@ decision of the phone's one-class support vector machine. Where each frame is a 
 means over a phone's frames.
 
 words.tsv, utterances.tsv and speakers.tsv have the mean, least and 10th percentile of every kind over the phones that have
-scores. A word is what lies together under one name. The scores are no diagnosis: voice, channel and room move them, too.
+scores. The scores are no diagnosis: voice, channel and room move them, too.
 
 --textgrid writes OUT/textgrid/UTT.TextGrid for Praat as well: tiers of the words, the phones, and of each kind of score (a phone
 without one is empty there; a / in a name becomes %2F). Those of an earlier scoring are removed, with the flag and without.
@@ -176,7 +176,7 @@ def write_phones(stream, utt, phones, table, comps, rivals, frames):
 
 def write_words(stream, utt, phones, table):
     """A line for each run of phones of one word; `idx` is the word's place in the utterance."""
-    runs = [list(run) for word, run in itertools.groupby(range(len(phones)), key=lambda i: phones[i].word) if word]
+    runs = [list(run) for index, run in itertools.groupby(range(len(phones)), key=lambda i: phones[i].word_index) if index >= 0]
     for idx, run in enumerate(runs):
         first, last = phones[run[0]], phones[run[-1]]
         write_row(stream, utt, idx, first.word, first.start_s, last.end_s, *summary_fields(table[run]))

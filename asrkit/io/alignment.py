@@ -39,6 +39,7 @@ class Phone:
     start_s: float
     end_s: float
     word: str = ""  # the word it belongs to, where the alignment says so
+    word_index: int = -1  # and which of the utterance's words that is: one may be said twice in a row
 
 
 def read_alignment(path):
@@ -93,7 +94,7 @@ def _with_words(phones, words):
         centre_s = (phone.start_s + phone.end_s) / 2
         index = bisect.bisect_right(starts, centre_s + TINY_S) - 1
         inside = index >= 0 and centre_s <= words[index].end_s + TINY_S
-        told.append(replace(phone, word=words[index].label) if inside else phone)
+        told.append(replace(phone, word=words[index].label, word_index=index) if inside else phone)
     return tuple(told)
 
 
