@@ -241,6 +241,8 @@ def transform(feats, config, speaker_stats=None):
 def transform_many(feats, config, speaker_stats):
     """`transform` of several utterances at once, which is quicker: list of (T, D) and of statistics -> list."""
     normalised = [_normalise(x, config, stats) for x, stats in zip(feats, speaker_stats, strict=True)]
+    if not config.delta_order:
+        return [np.asarray(x, dtype=np.float32) for x in normalised]
     lengths = [len(x) for x in normalised]
     together = compute_deltas(np.concatenate(normalised), config.delta_order, config.delta_window, lengths)
     return np.split(together, np.cumsum(lengths)[:-1])

@@ -34,12 +34,12 @@ class DiagMixture(Mixture):
     def _width(self):
         return 2 * self.means.shape[2] + 1
 
-    def _expand(self, x):
-        """[x^2, x, 1] (2D + 1, n): the log density is one product with it, and so are all sums."""
-        dim = len(x)
-        out = np.empty((2 * dim + 1, x.shape[1]))
+    def _expand(self, obs, center):
+        """[x^2, x, 1] (2D + 1, n) for x = obs - center: the log density is one product with it, and so are all sums."""
+        dim = len(obs)
+        out = np.empty((2 * dim + 1, obs.shape[1]))
+        x = np.subtract(obs, center, out=out[dim:-1])
         np.multiply(x, x, out=out[:dim])
-        out[dim:-1] = x
         out[-1] = 1.0
         return out
 
@@ -124,9 +124,9 @@ class FullMixture(Mixture):
     def _width(self):
         return self.log_weights.size * self.means.shape[2]
 
-    def _expand(self, x):
-        """[x, 1] (D + 1, n): its outer products are all sums."""
-        return np.concatenate([x, np.ones((1, x.shape[1]))])
+    def _expand(self, obs, center):
+        """[x, 1] (D + 1, n) for x = obs - center: its outer products are all sums."""
+        return np.concatenate([obs - center, np.ones((1, obs.shape[1]))])
 
     def _projection(self, states=slice(None)):
         """Frames -> log of weight x density (M, S, n)."""

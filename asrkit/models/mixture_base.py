@@ -87,7 +87,7 @@ class Mixture:
 
     def prepare(self, obs):
         """Frames as `log_likelihood` and `accumulate` work on them; they stay good while `center` is the same."""
-        return self._expand(obs.T - self.center[:, None])
+        return self._expand(obs.T, self.center[:, None])
 
     def log_likelihood(self, obs, *, prepared=None):
         """log p(x | state): (N, S)."""
