@@ -42,7 +42,7 @@ from asrkit.tokens import NO_MODEL, REASONS, Tokens
 
 EXAMPLE = "example: asrkit mixgop score exp/mixgop data/patients ali/patients exp/mixgop/score_patients"
 
-ROWS = 16384  # frames of the tokens that are scored together
+ROWS = 12288  # frames of the tokens that are scored together
 PHONE_COLUMNS = ("utt", "word", "idx", "phone", "start", "end", *KINDS, "comp", "rival", "n_frames")
 TABLES = {  # their first columns: those of the baselines, or of what is summed up, come behind
     "phones": PHONE_COLUMNS,
