@@ -1,12 +1,6 @@
-"""Pictures for reports and for teaching, as PNG. Beside it only plots_pronunciation and plots_phones import matplotlib.
+"""Pictures for reports and for teaching, as PNG. Every function takes numbers and ends by writing one picture to `path`."""
 
-Every function takes numbers and ends by writing one picture to `path`, a file name or an open binary stream.
-The same numbers give the same bytes: the user's matplotlibrc has no say, and no date or version is stored.
-"""
-
-import functools
-
-import matplotlib.style
+import matplotlib
 import numpy as np
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
@@ -14,29 +8,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator, NullLocator
 
+from asrkit.plots_style import GREY, RIGHT, WRONG, minus, save, styled
 from asrkit.scoring import NO_DECISION, wilson_interval
 
-STYLE = {
-    "font.size": 9, "axes.titlesize": 10, "axes.spines.top": False, "axes.spines.right": False,
-    "axes.edgecolor": "0.4", "axes.titlelocation": "left", "xtick.color": "0.25", "ytick.color": "0.25",
-    "text.parse_math": False,  # a word may hold dollar signs
-}
-RIGHT, WRONG, GREY = "#2c6fa6", "#c4432b", "0.45"
 CHOSEN = "#d97a18"
 NICE_HZ = np.array([0, 100, 200, 500, 1000, 2000, 3000, 4000, 6000, 8000, 12000, 16000, 24000])
-
-
-def styled(plot):
-    @functools.wraps(plot)
-    def wrapper(*args, **named):
-        with matplotlib.style.context(["default", STYLE]):
-            return plot(*args, **named)
-
-    return wrapper
-
-
-def save(figure, path):
-    figure.savefig(path, format="png", dpi=150, metadata={"Software": None})
 
 
 @styled
@@ -236,7 +212,7 @@ def plot_noise(curves, path, title=None):
         )
     _scale_rates(axes, top)
     axes.tick_params(axis="x", length=0, pad=6)  # it would look like a part of the points at 0
-    axes.set_xticks(range(len(levels)), ["clean" if snr is None else f"{snr:g} dB".replace("-", "\N{MINUS SIGN}") for snr in levels])
+    axes.set_xticks(range(len(levels)), ["clean" if snr is None else minus(f"{snr:g} dB") for snr in levels])
     axes.set_xlim(-0.3, max(len(levels), 1) - 0.7)
     axes.set_xlabel("signal-to-noise ratio (bars: 95 % intervals)")
     axes.set_title(title or "")
@@ -309,7 +285,7 @@ def plot_alignment(spectrogram_db, freq_hz, frame_shift_s, path_states, word, sc
     bottom.stairs(scores, edges_s, baseline=None, color=RIGHT, linewidth=1.3)
     bottom.axhline(scores.mean(), color=GREY, linewidth=0.8)
     bottom.text(
-        1.01, scores.mean(), f"mean\n{scores.mean():.1f}".replace("-", "\N{MINUS SIGN}"),
+        1.01, scores.mean(), minus(f"mean\n{scores.mean():.1f}"),
         transform=bottom.get_yaxis_transform(), va="center", color=GREY, fontsize=8,
     )
     bottom.set_ylabel("log-likelihood\nper frame")

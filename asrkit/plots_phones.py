@@ -1,4 +1,4 @@
-"""Pictures of phones and their scores, as PNG, in the dress of `plots`: an utterance, speakers, the components of a phone.
+"""Pictures of phones and their scores, as PNG, in the dress of `plots_style`: an utterance, speakers, the components of a phone.
 
 Scores are coloured by viridis, dark for low, whose steps look equally wide to all eyes, colour-blind ones among them; what has no
 score is grey.
@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse, Rectangle
 from matplotlib.patheffects import withStroke
 
-from asrkit.plots import GREY, RIGHT, save, styled
+from asrkit.plots_style import GREY, RIGHT, minus, save, styled
 
 COLOURS, AROUND_ZERO = "viridis", "RdBu"
 UNSCORED = {"facecolor": "0.93", "hatch": "//////", "edgecolor": "0.7"}
@@ -49,10 +49,6 @@ class Sound:
     top: float
     label: str
     spectrogram: bool
-
-
-def minus(text):
-    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def short(value):

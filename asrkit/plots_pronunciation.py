@@ -1,16 +1,12 @@
-"""Pictures of pronunciation scores, as PNG, in the dress of `plots`."""
+"""Pictures of pronunciation scores, as PNG, in the dress of `plots_style`."""
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from asrkit.plots import GREY, RIGHT, WRONG, save, styled
+from asrkit.plots_style import GREY, RIGHT, WRONG, minus, save, styled
 
 FEW_GRADES = 10  # different ratings up to which each is a column of its own
 FEW = 30  # tokens of a phone below which its tau is drawn pale: the standard error is then about 0.12
-
-
-def _minus(text):
-    return text.replace("-", "\N{MINUS SIGN}")
 
 
 @styled
@@ -79,7 +75,7 @@ def _draw_bars(axes, bars):
     axes.set_xlim(low - 0.03 * width, high + 0.14 * width)
     axes.set_ylim(len(bars) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
-    axes.xaxis.set_major_formatter(lambda value, _: _minus(f"{value:g}" if abs(value) > 1e-9 else "0"))
+    axes.xaxis.set_major_formatter(lambda value, _: minus(f"{value:g}" if abs(value) > 1e-9 else "0"))
     axes.grid(axis="x", color="0.92", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.set_xlabel("Kendall's tau-b within the phone")
@@ -118,12 +114,12 @@ def plot_levels(panels, names, path, title=None):
                 panel.fill_between(there, low, high, color=RIGHT, alpha=0.18, linewidth=0)
                 panel.plot(there, middle, "o-", color=RIGHT, linewidth=1.4, markersize=5, markeredgecolor="white")
             panel.grid(axis="y", color="0.92", linewidth=0.6)
-            panel.yaxis.set_major_formatter(lambda value, _: _minus(f"{value:g}"))
+            panel.yaxis.set_major_formatter(lambda value, _: minus(f"{value:g}"))
             if row == 0:
                 panel.set_title(corruption)
             if column == 0:
                 panel.set_ylabel(kind)
-        axes[-1, column].set_xticks(range(len(names[corruption])), [_minus(name) for name in names[corruption]])
+        axes[-1, column].set_xticks(range(len(names[corruption])), [minus(name) for name in names[corruption]])
         axes[-1, column].set_xlim(-0.35, len(names[corruption]) - 0.65)
     figure.suptitle(title or "medians and quartiles of the scores of phones", fontsize=9, color=GREY)
     save(figure, path)

@@ -29,11 +29,12 @@ MAY_IMPORT = {
     "scoring": {"errors"},
     "fusion": set(),
     "race": {"scoring"},
-    "plots": {"scoring"},
+    "plots_style": set(),
+    "plots": {"scoring", "plots_style"},
     "rating": set(),
     "allophones": set(),
-    "plots_pronunciation": {"plots"},
-    "plots_phones": {"plots"},
+    "plots_pronunciation": {"plots_style"},
+    "plots_phones": {"plots_style"},
     "phone_plane": set(),
     "models": {"kernels", "config"},
     "families": {"models", "codebook", "config"},
@@ -61,7 +62,8 @@ MAY_IMPORT = {
 LATE = {"librosa", "matplotlib", "sklearn", "torch", "transformers", "pocketsphinx"}
 # Where a thing may be touched at all.
 ONLY_IN = {
-    "argparse": {"cli", "bin", "config"}, "matplotlib": {"plots", "plots_pronunciation", "plots_phones"}, "pathlib": {"bin", "io", "config"}, "pickle": set(),
+    "argparse": {"cli", "bin", "config"}, "pathlib": {"bin", "io", "config"}, "pickle": set(),
+    "matplotlib": {"plots", "plots_style", "plots_pronunciation", "plots_phones"},
 }
 
 

@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from asrkit.allophones import clusters, neighbours
-from asrkit.bin.mixgop_train import add_frame_shift, frame_shift_s
+from asrkit.bin.mixgop_train import add_frame_shift, frame_shift_s, model_frame_shift_s
 from asrkit.config import add_flag, nearest
 from asrkit.errors import DataError, UsageError
 from asrkit.frontend import TransformConfig
@@ -248,9 +248,7 @@ def component_pictures(wanted, args, out):
         if phone not in phone_set.models:
             raise DataError(f"{args.exp}: no model of phone '{phone}'; it has {' '.join(phone_set.models)}")
     features = read_features(args.data, frontend=phone_set.frontend, allow_pipes=args.allow_pipes)
-    shift_s = frame_shift_s(args, features)
-    if abs(shift_s - phone_set.frame_shift_s) > 1e-9:
-        raise DataError(f"{args.data}: frame shift {shift_s:g} s, the model's is {phone_set.frame_shift_s:g} s (features of the model's kind)")
+    model_frame_shift_s(args, features, phone_set)  # refuses another
     if not wanted:
         counts = {phone: 0 for phone in phone_set.models}
         for utt in features.data.feats:

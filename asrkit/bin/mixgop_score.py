@@ -27,9 +27,8 @@ from pathlib import Path
 
 import numpy as np
 
-from asrkit.bin.mixgop_train import add_frame_shift, frame_shift_s, unpaired
+from asrkit.bin.mixgop_train import add_frame_shift, model_frame_shift_s, unpaired
 from asrkit.config import add_flag, add_options, from_args
-from asrkit.errors import DataError
 from asrkit.gop import kinds_of, score_baselines
 from asrkit.io.alignment import read_alignment, utterance_lengths
 from asrkit.io.features import ReadConfig, read_features, summary
@@ -68,12 +67,7 @@ def main(args):
     read, phone_set = from_args(ReadConfig, args), read_mixgop(args.exp)
     alignment = read_alignment(args.ali)
     features = read_features(args.dir, frontend=phone_set.frontend, allow_pipes=read.allow_pipes)
-    shift_s = frame_shift_s(args, features)
-    if abs(shift_s - phone_set.frame_shift_s) > 1e-9:
-        raise DataError(
-            f"{args.dir}: frame shift {shift_s:g} s, the model's is {phone_set.frame_shift_s:g} s "
-            f"(features of the model's kind; or write the right one into {features.data.path / 'frame_shift'})"
-        )
+    shift_s = model_frame_shift_s(args, features, phone_set)
     bank = PhoneBank(phone_set.models, phone_set.config.frame_power)
     blocks = cut_blocks(phone_set, features, alignment)
     score = functools.partial(score_block, bank, phone_set.baselines, args.posterior)

@@ -143,6 +143,18 @@ def frame_shift_s(args, features):
     return shift_s
 
 
+def model_frame_shift_s(args, features, phone_set):
+    """The frame shift of the features, which must be the model's."""
+    shift_s = frame_shift_s(args, features)
+    if abs(shift_s - phone_set.frame_shift_s) > 1e-9:
+        path = features.data.path
+        raise DataError(
+            f"{path}: frame shift {shift_s:g} s, the model's is {phone_set.frame_shift_s:g} s "
+            f"(features of the model's kind; or write the right one into {path / 'frame_shift'})"
+        )
+    return shift_s
+
+
 def unpaired(data, alignment):
     """Utterances of the data directory without an alignment, and the other way round: dict of utt to reason."""
     reasons = {utt: "no alignment" for utt in data.feats if utt not in alignment}
