@@ -32,7 +32,7 @@ def write_corpus(folder):
     rng, ctm, ratings = np.random.default_rng(5), [], []
     for part in ("train", "test"):
         feats, text, utt2spk = {}, {}, {}
-        for number in range(14):
+        for number in range(20):
             utt, names = f"{part}{number:02d}", rng.choice(list(PHONES), 30)
             good = rng.random(30) > (0.5 if number % 5 == 0 else 0.05)
             rough = np.repeat(np.where(good, 1.0, 3.0), FRAMES)[:, None] * rng.standard_normal((30 * FRAMES, 13))
@@ -77,7 +77,7 @@ def test_recipe_finds_what_was_said_badly(tmp_path):
     chosen = subprocess.run(words, cwd=recipe, env=environment, capture_output=True, text=True, timeout=280)
     assert chosen.returncode == 0, chosen.stdout[-2000:] + chosen.stderr[-2000:]
     rows = (recipe / "exp/settings/table.txt").read_text().splitlines()
-    assert rows[1].split()[:2] == ["mean32", "posterior"] and f" {14 * 30} " in rows[1]  # each training phone, once
+    assert rows[1].split()[:2] == ["mean32", "posterior"] and f" {20 * 30} " in rows[1]  # each training phone, once
     assert run("--stage", "0").returncode == 2 and run("--corpus-dir", str(TOP / "tests")).returncode == 1
 
 
