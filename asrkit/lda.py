@@ -35,21 +35,27 @@ class Lda:
             Directions at the most: no more than dimensions or phones less one.
         kept : int
             So many dimensions, the last ones, are no part of it, and stay as they are.
+
+        Raises
+        ------
+        ValueError
+            There are fewer than two phones, no more tokens than phones, or nothing in which they differ.
         """
         from sklearn.discriminant_analysis import LinearDiscriminantAnalysis  # late: slow to import
 
         obs, counts = np.concatenate(tokens), np.asarray(counts, dtype=np.float64)
         width = obs.shape[1] - kept
+        if not 2 <= len(tokens) < len(obs) or not np.ptp(obs[:, :width], axis=0).any():
+            raise ValueError(f"{len(tokens)} phones of {len(obs)} tokens in all: too few, or all alike, to tell phones apart")
         dim = min(dim, width, len(tokens) - 1)
         center, axes = obs.mean(axis=0), np.zeros((obs.shape[1], dim + kept))
         axes[width:, dim:] = np.eye(kept)
         center[width:] = 0
-        if dim:
-            peer = LinearDiscriminantAnalysis(n_components=dim, priors=counts / counts.sum())
-            peer.fit(obs[:, :width] - center[:width], np.repeat(np.arange(len(tokens)), [len(own) for own in tokens]))
-            found = peer.scalings_[:, :dim]  # fewer where the phones' means lie in a smaller space
-            axes = np.delete(axes, np.arange(found.shape[1], dim), axis=1)
-            axes[:width, : found.shape[1]] = found
+        peer = LinearDiscriminantAnalysis(n_components=dim, priors=counts / counts.sum())
+        peer.fit(obs[:, :width] - center[:width], np.repeat(np.arange(len(tokens)), [len(own) for own in tokens]))
+        found = peer.scalings_[:, :dim]  # fewer where the phones' means lie in a smaller space
+        axes = np.delete(axes, np.arange(found.shape[1], dim), axis=1)
+        axes[:width, : found.shape[1]] = found
         return cls(center, axes)
 
     def check(self, dim):

@@ -36,7 +36,7 @@ class MixgopConfig:
         CENTRE, "token of a phone: its centre frame, the mean of its frames, each of them, or each with its place in the phone as one more dimension",
         choices=(CENTRE, MEAN, ALL, PLACED),
     )
-    lda_dim: int = option(0, "dimensions that a linear discriminant analysis of the phones leaves of the tokens' (0: none is made)", minimum=0)
+    lda_dim: int = option(0, "dimensions at most that a linear discriminant analysis of the phones leaves of the tokens' (0: none is made)", minimum=0)
     frame_power: float = option(0.5, "n frames of a phone count as n to this power in its posterior (poolings all and placed)", minimum=0, maximum=1)
     seed: int = option(0, "seed of everything drawn by chance", minimum=0)
 

@@ -23,7 +23,8 @@ for number in "$stage" "$stop_stage" "$nj"; do
 done
 [ "$stage" -le "$last_stage" ] && [ "$stage" -le "$stop_stage" ] || die "no stage from $stage to $stop_stage: they go from 0 to $last_stage"
 # A relative --corpus-dir is meant from where the user stands; data and exp lie in the recipe's own folder.
-[ -z "$corpus_dir" ] || corpus_dir=$(cd "$corpus_dir" 2>/dev/null && pwd) || die "no such folder: --corpus-dir $corpus_dir" 1
+given=$corpus_dir
+[ -z "$given" ] || corpus_dir=$(cd "$given" 2>/dev/null && pwd) || die "no such folder: --corpus-dir $given" 1
 cd "$(dirname "$0")"
 
 export LC_ALL=C

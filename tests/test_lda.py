@@ -45,7 +45,13 @@ def test_phones_are_round_afterwards():
 def test_no_more_directions_than_phones_less_one_or_dimensions():
     assert Lda.fit(phones(), [1] * 4, 50).axes.shape == (6, 3)
     assert Lda.fit(phones(dim=2), [1] * 4, 50).axes.shape == (2, 2)
-    assert Lda.fit(phones(count=1), [1], 50).axes.shape == (6, 0)
+
+
+@pytest.mark.parametrize("tokens", [phones(count=1), phones(num=1, count=1) * 3, [np.ones((5, 3))] * 3])
+def test_phones_that_cannot_be_told_apart(tokens):
+    tokens = [own[:1] for own in tokens] if len(tokens[0]) == 1 else tokens
+    with pytest.raises(ValueError, match="to tell phones apart"):
+        Lda.fit(tokens, [1] * len(tokens), 2)
 
 
 def test_dimensions_that_are_kept_are_no_part_of_it():

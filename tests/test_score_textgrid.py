@@ -1,6 +1,7 @@
 """TextGrids of pronunciation scores: what the tables say, read by asrkit's reader and by another."""
 
 import re
+import shutil
 
 import kaldiio
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from command import asrkit
 from scored import rows_of, write_scored
 
-from asrkit.io.score_textgrid import file_name, score_text, word_intervals
+from asrkit.io.score_textgrid import file_name, score_text
 from asrkit.io.textgrid import read_textgrid
 
 
@@ -99,5 +100,12 @@ def test_text_of_a_score():
     values = {-97.29057: "-97.29", 0.31931: "0.3193", -123456.7: "-123457", -3.3e-05: "0", 0.0: "0", 100.0: "100.0", -np.inf: "-inf", np.nan: ""}
     assert {value: score_text(value) for value in values} == values
     assert len({file_name(name) for name in ("a/b", "a%2Fb", "a%252Fb", "a\\b", "a_b")}) == 5
-    found = word_intervals(["x", "x", "", "y"], [(0, 1), (0.99, 0.995), (1, 2), (2, 3)])
-    assert [(word.label, word.start_s, word.end_s) for word in found] == [("x", 0, 1), ("y", 2, 3)]
+
+
+def test_a_word_said_twice_is_two_intervals(made, tmp_path):
+    shutil.copytree(made / "test" / "ali", tmp_path / "ali")
+    path = tmp_path / "ali" / "words.ctm"
+    path.write_text(path.read_text().replace("two", "one"))
+    asrkit("mixgop", "score", made / "exp", made / "test" / "data", tmp_path / "ali", tmp_path / "out", "--textgrid")
+    grid = next((tmp_path / "out" / "textgrid").iterdir())
+    assert [phone.label for phone in read_textgrid(grid)[0].intervals] == ["one", "", "one", ""]

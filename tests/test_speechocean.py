@@ -78,6 +78,8 @@ def test_recipe_finds_what_was_said_badly(tmp_path):
     assert chosen.returncode == 0, chosen.stdout[-2000:] + chosen.stderr[-2000:]
     rows = (recipe / "exp/settings/table.txt").read_text().splitlines()
     assert rows[1].split()[:2] == ["mean32", "posterior"] and f" {20 * 30} " in rows[1]  # each training phone, once
+    for few, status in ((words[:3], 2), ([words[0], "nowhere", "exp", "1"], 1)):
+        assert subprocess.run(few, cwd=recipe, env=environment, capture_output=True, timeout=280).returncode == status
     assert run("--stage", "0").returncode == 2 and run("--corpus-dir", str(TOP / "tests")).returncode == 1
 
 

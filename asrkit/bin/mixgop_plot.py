@@ -256,6 +256,8 @@ def component_pictures(wanted, args, out):
                 if phone.label in counts:
                     counts[phone.label] += 1
         wanted = sorted((phone for phone in counts if counts[phone]), key=lambda phone: (-counts[phone], phone))[:NUM_PHONES]
+        if not wanted:
+            log.warning("%s: no phone of %s is aligned in %s: no components are drawn", args.ali, args.exp, args.data)
     tokens = {phone: ([], [], []) for phone in wanted}
     for utt, feats in features:
         if utt in alignment:

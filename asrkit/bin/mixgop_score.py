@@ -172,8 +172,8 @@ def write_words(stream, utt, phones, table):
     """A line for each run of phones of one word; `idx` is the word's place in the utterance."""
     runs = [list(run) for index, run in itertools.groupby(range(len(phones)), key=lambda i: phones[i].word_index) if index >= 0]
     for idx, run in enumerate(runs):
-        first, last = phones[run[0]], phones[run[-1]]
-        write_row(stream, utt, idx, first.word, first.start_s, last.end_s, *summary_fields(table[run]))
+        first, end_s = phones[run[0]], max(phones[i].end_s for i in run)
+        write_row(stream, utt, idx, first.word, first.start_s, end_s, *summary_fields(table[run]))
 
 
 def summary_fields(table):

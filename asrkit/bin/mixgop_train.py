@@ -79,10 +79,14 @@ def main(args):
     counts = {phone: reservoirs[phone].seen for phone in c_sorted(reservoirs)}
     rich = [phone for phone, count in counts.items() if count >= config.min_tokens]
     if not rich:
-        raise DataError(f"{args.ali}: no phone has --min-tokens {config.min_tokens} tokens, the most has {max(counts.values(), default=0)}")
+        why = "; left out: " + counted(left_out) if left_out else ""
+        raise DataError(f"{args.ali}: no phone has --min-tokens {config.min_tokens} tokens, the most has {max(counts.values(), default=0)}{why}")
     drawn, lda = [reservoirs.pop(phone).tokens() for phone in rich], None
     if config.lda_dim:
-        lda = Lda.fit(drawn, [counts[phone] for phone in rich], config.lda_dim, config.added_dims)
+        try:
+            lda = Lda.fit(drawn, [counts[phone] for phone in rich], config.lda_dim, config.added_dims)
+        except ValueError as error:
+            raise DataError(f"{args.dir}: --lda-dim={config.lda_dim}: {error}") from None
         drawn = [lda.apply(tokens) for tokens in drawn]
     items = list(zip(rich, drawn, [counts[phone] for phone in rich]))
     models, entries = {}, []
@@ -237,4 +241,8 @@ def report(entries, counts, config, left_out):
     if fewer:
         print(f"{len(fewer)} phones have fewer Gaussians than {config.num_gauss}, too few different tokens for more: {', '.join(fewer)}")
     if left_out:
-        print(f"left out: {', '.join(f'{count} phones ({reason})' for reason, count in sorted(left_out.items()))}")
+        print(f"left out: {counted(left_out)}")
+
+
+def counted(left_out):
+    return ", ".join(f"{count} phones ({reason})" for reason, count in sorted(left_out.items()))

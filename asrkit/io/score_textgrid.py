@@ -7,7 +7,6 @@ empty text, as a pause has: Praat leaves empty intervals out of its counts and t
 label.
 """
 
-import itertools
 import logging
 import math
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from asrkit.io.alignment import Phone
-from asrkit.io.files import remove
+from asrkit.io.files import read_lines, remove
 from asrkit.io.ratings import read_scores
 from asrkit.io.textgrid import write_textgrid
 
@@ -38,7 +37,7 @@ def remove_score_textgrids(out):
 
 
 def write_score_textgrids(out, kinds, ends):
-    """Write OUT/textgrid/<utt>.TextGrid for every utterance of OUT/phones.tsv.
+    """Write OUT/textgrid/<utt>.TextGrid for every utterance of OUT/phones.tsv, its words those of OUT/words.tsv.
 
     Phones that overlap by the rounding of their times (`read_alignment` refuses more) touch in the file: the later one starts
     where the earlier ends. One that has no length, or lies within the one before it, has no interval, and a warning names its utterance.
@@ -55,11 +54,11 @@ def write_score_textgrids(out, kinds, ends):
     scores = read_scores(Path(out), kinds)
     columns = scores.columns
     kinds = [kind for kind in kinds if not np.isnan(columns[kind]).all()]
-    with_words = any(columns["word"])
+    words = read_words(Path(out) / "words.tsv")
     lost = []
     for utt, lines in scores.rows.items():
         spans = [(columns["start"][line], columns["end"][line]) for line in lines]
-        tiers = {"words": word_intervals(columns["word"][lines], spans)} if with_words else {}
+        tiers = {"words": words.get(utt, ())} if words else {}
         tiers["phones"] = intervals(columns["phone"][lines], spans)
         for kind in kinds:
             tiers[kind] = intervals([score_text(value) for value in columns[kind][lines]], spans)
@@ -74,10 +73,14 @@ def intervals(texts, spans):
     return [Phone(text, *span) for text, span in zip(texts, spans, strict=True)]
 
 
-def word_intervals(words, spans):
-    """One interval for each run of phones of one word."""
-    runs = [list(run) for word, run in itertools.groupby(range(len(words)), key=lambda i: words[i]) if word]
-    return [Phone(words[run[0]], spans[run[0]][0], max(spans[i][1] for i in run)) for run in runs]
+def read_words(path):
+    """The words of each utterance: dict of utt to list of intervals."""
+    words = {}
+    for number, line in read_lines(path):
+        if number > 1:
+            utt, _, word, start_s, end_s, *_ = line.split("\t")
+            words.setdefault(utt, []).append(Phone(word, float(start_s), float(end_s)))
+    return words
 
 
 def score_text(value):

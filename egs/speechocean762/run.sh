@@ -30,7 +30,8 @@ last_stage=5
 options="corpus_dir fsdd_dir stage stop_stage nj data exp"
 . "$(dirname "$0")/../recipe.sh"
 if [ -n "$fsdd_dir" ]; then  # like --corpus-dir meant from where the user stands
-  fsdd_dir=$(cd "$OLDPWD" && cd "$fsdd_dir" 2>/dev/null && pwd) || die "no such folder: --fsdd-dir $fsdd_dir" 1
+  given=$fsdd_dir
+  fsdd_dir=$(cd "$OLDPWD" && cd "$given" 2>/dev/null && pwd) || die "no such folder: --fsdd-dir $given" 1
   [ ! -d "$fsdd_dir/recordings" ] || fsdd_dir=$fsdd_dir/recordings
 fi
 
@@ -78,7 +79,9 @@ if run_stage 3 "score"; then
 fi
 
 if run_stage 4 "evaluate"; then
-  asrkit mixgop evaluate $(for system in $systems; do echo "$exp/$system/score_$system"; done) "$data/ratings.tsv" --higher-is better \
+  scores=()
+  for system in $systems; do scores+=("$exp/$system/score_$system"); done
+  asrkit mixgop evaluate "${scores[@]}" "$data/ratings.tsv" --higher-is better \
     --data "$data/test" --kinds loglik,posterior,ratio --out "$exp/evaluation" | tee "$exp/table.txt"
   asrkit mixgop evaluate "$exp/full1/score_full1" "$data/ratings.tsv" --higher-is better --data "$data/test" \
     --kinds gmm_gop,nn_gop,maxlogit,knn,svm --out "$exp/evaluation_baselines" | tee -a "$exp/table.txt"

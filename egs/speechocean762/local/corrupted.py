@@ -112,7 +112,7 @@ def make(source, out, recordings, test_speakers, seed):
     speakers = c_sorted(set(data.utt2spk.values()))
     test = test_speakers.split(",") if test_speakers else speakers[TRAIN_SPEAKERS:]
     strange = sorted(set(test) - set(speakers))
-    if strange or not set(test) < set(speakers):
+    if strange or not test or not set(test) < set(speakers):
         raise DataError(f"{source}: speakers {' '.join(speakers)}; the test needs some of them, the training others, not {' '.join(strange or test)}")
     train = [utt for utt in data.utts if data.speaker(utt) not in test]
     write_data_dir(subset(data, train), out / "train")

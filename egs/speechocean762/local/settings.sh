@@ -7,8 +7,11 @@
 set -e -o pipefail
 export LC_ALL=C
 
-data=$1 exp=$2/settings nj=${3:-2}
-shift $(($# < 3 ? $# : 3))
+case "$1" in --help | -h) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0"; exit 0 ;; esac
+[ $# -ge 3 ] && [ -n "$3" ] && [ -z "${3//[0-9]/}" ] || { echo "settings.sh: wanted: DATA EXP PROCESSES [CANDIDATE...] (settings.sh --help)" >&2; exit 2; }
+data=$1 exp=$2/settings nj=$3
+shift 3
+[ -e "$data/train/spk2utt" ] || { echo "settings.sh: no $data/train/spk2utt (run.sh --stop-stage 1 makes it)" >&2; exit 1; }
 
 settings() {
   case "$1" in
@@ -49,5 +52,5 @@ for name in "$@"; do
     tail -n +2 "$exp/$fold/$name/score/phones.tsv" >> "$exp/$name/phones.tsv"
   done
 done
-asrkit mixgop evaluate $(for name in "$@"; do echo "$exp/$name"; done) "$data/ratings.tsv" --higher-is better --data "$data/train" \
+asrkit mixgop evaluate "${@/#/$exp/}" "$data/ratings.tsv" --higher-is better --data "$data/train" \
   --kinds posterior | tee "$exp/table.txt"
