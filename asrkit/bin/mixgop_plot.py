@@ -77,10 +77,10 @@ def main(args):
     kinds = kinds_of_table(Path(args.scores))
     scores = read_scores(Path(args.scores), kinds)
     kind = chosen_kind(scores, kinds, args.kind)
-    out, pictures = Path(args.out), []
-    pictures.append(functools.partial(draw_speakers, scores, kind, args, out))
+    out, speaker_of = Path(args.out), read_speakers(scores)
+    pictures = [functools.partial(draw_speakers, scores, kind, speaker_of, args, out)]
     if args.data:
-        pictures += utterance_pictures(scores, kind, utts, args, out)
+        pictures += utterance_pictures(scores, kind, speaker_of, utts, args, out)
     if args.exp:
         pictures += component_pictures(phones, args, out)
     for draw in pictures:
@@ -139,10 +139,10 @@ def read_speakers(scores):
 # Speakers against phones
 
 
-def draw_speakers(scores, kind, args, out):
+def draw_speakers(scores, kind, speaker_of, args, out):
     from asrkit.plots_phones import plot_speakers
 
-    speaker_of, columns = read_speakers(scores), scores.columns
+    columns = scores.columns
     said_by = np.array([speaker_of[utt] for utt in columns["utt"]], dtype=object)
     speakers, phones = c_sorted(set(said_by)), c_sorted(set(columns["phone"]))
     place = {name: i for i, name in enumerate(speakers)}, {name: i for i, name in enumerate(phones)}
@@ -157,7 +157,7 @@ def draw_speakers(scores, kind, args, out):
 # Utterances
 
 
-def utterance_pictures(scores, kind, wanted, args, out):
+def utterance_pictures(scores, kind, speaker_of, wanted, args, out):
     """A function for each utterance's picture."""
     from asrkit.plots_phones import score_range
 
@@ -173,7 +173,7 @@ def utterance_pictures(scores, kind, wanted, args, out):
     utts = wanted or notable(scores, kind, usable, args.worst, args.best)
     limits = score_range(scores.columns[kind])
     shift_s = feature_shift_s(args) if any(recording_of(data, utt)[0] not in data.wav for utt in utts) else None
-    return [functools.partial(draw_utterance, scores, kind, data, utt, limits, shift_s, args, out) for utt in utts]
+    return [functools.partial(draw_utterance, scores, kind, data, utt, speaker_of[utt], limits, shift_s, args, out) for utt in utts]
 
 
 def notable(scores, kind, usable, worst, best):
@@ -191,7 +191,7 @@ def notable(scores, kind, usable, worst, best):
     return lowest + [utt for utt in reversed(ranked) if utt not in lowest][:best]
 
 
-def draw_utterance(scores, kind, data, utt, limits, shift_s, args, out):
+def draw_utterance(scores, kind, data, utt, speaker, limits, shift_s, args, out):
     from asrkit.plots_phones import plot_utterance, short
 
     columns, lines = scores.columns, scores.rows[utt]
@@ -199,7 +199,7 @@ def draw_utterance(scores, kind, data, utt, limits, shift_s, args, out):
     phones = list(zip(columns["phone"][lines], columns["start"][lines], columns["end"][lines], columns[kind][lines], words))
     values = columns[kind][lines]
     known = values[np.isfinite(values)]
-    title = f"{utt}, speaker {read_speakers(scores)[utt]}: " + (f"mean {kind} {short(known.mean())} over {len(known)} phones" if len(known) else "")
+    title = f"{utt}, speaker {speaker}: " + (f"mean {kind} {short(known.mean())} over {len(known)} phones" if len(known) else "")
     title += f", {len(values) - len(known)} without a score" if len(known) < len(values) else ""
     sound = read_sound(data, utt, shift_s, args)
     path = out / f"utt_{file_name(utt)}_{kind}.png"
