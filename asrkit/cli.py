@@ -1,24 +1,19 @@
 """The command table: `asrkit NAME` runs `asrkit/bin/name.py`, imported only when used, so that --help is quick."""
 
+import argparse
+import contextlib
+import importlib
+import logging
 import os
+import shlex
+import signal
+import sys
+import threading
 
-# One thread a process, set before numpy wakes its BLAS: parallelism comes from --nj, and a sum must not
-# depend on how many threads happened to share it (same seed, same bytes).
-for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[_variable] = "1"
-
-import argparse  # noqa: E402
-import contextlib  # noqa: E402
-import importlib  # noqa: E402
-import logging  # noqa: E402
-import shlex  # noqa: E402
-import signal  # noqa: E402
-import sys  # noqa: E402
-import threading  # noqa: E402
-
-from asrkit import __version__  # noqa: E402
-from asrkit.config import nearest, parse_bool, read_conf  # noqa: E402
-from asrkit.errors import DataError, UsageError  # noqa: E402
+from asrkit import __version__
+from asrkit.config import nearest, parse_bool, read_conf
+from asrkit.errors import DataError, UsageError
+from asrkit.runtime import load_one_thread, one_thread, progress
 
 ABOUT = "Isolated-word speech recognition with GMM, discrete HMM and continuous HMM, in Kaldi's manner."
 
@@ -158,7 +153,8 @@ def run(name, argv):
         argv = spell_out_booleans(argv, parser)
         args = parser.parse_args(argv)
         print("#", shlex.join(["asrkit", *name.split(), *argv]), file=sys.stderr)
-        return module.main(args)
+        with one_thread(), progress(show_progress):
+            return module.main(args)
     except UsageError as error:
         parser.error(str(error))
     except DataError as error:
@@ -177,6 +173,13 @@ def run(name, argv):
         print(f"asrkit {name}: terminated", file=sys.stderr)
         return 143
     return 1
+
+
+def show_progress(results, total, label):
+    """A bar on a terminal, nothing elsewhere."""
+    from tqdm import tqdm
+
+    return tqdm(results, total=total, desc=label, disable=None, file=sys.stderr, leave=False)
 
 
 class Terminated(BaseException):
@@ -216,6 +219,7 @@ def main(argv=None):
     if name not in known:
         print(f"{caller}: unknown command '{name}'{nearest(name, known)}; {caller} --help lists them", file=sys.stderr)
         return 2
+    load_one_thread()  # parallelism comes from --nj
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, terminate)
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s: %(message)s", level=logging.INFO, force=True)

@@ -14,7 +14,7 @@ TOP = Path(__file__).resolve().parents[1]
 MAY_IMPORT = {
     "errors": set(),
     "kernels": set(),
-    "parallel": set(),
+    "runtime": set(),
     "config": {"errors"},
     "endpoint": {"config"},
     "codebook": {"config"},
@@ -51,11 +51,11 @@ MAY_IMPORT = {
         "lda", "tokens", "ssl_features",
     },
     "bin": {
-        "errors", "config", "io", "parallel", "plots", "families", "models", "training", "adaptation", "decoding", "frontend", "endpoint",
+        "errors", "config", "io", "runtime", "plots", "families", "models", "training", "adaptation", "decoding", "frontend", "endpoint",
         "codebook", "duplicates", "folds", "fusion", "scoring", "perturb", "warp", "grid", "race", "rating", "allophones", "plots_pronunciation",
         "plots_phones", "phone_plane", "mixgop", "gop", "tokens", "lda", "ssl_features", "sphinx",
     },
-    "cli": {"errors", "config", "bin"},
+    "cli": {"errors", "config", "runtime", "bin"},
     "__main__": {"cli"},
 }
 # Imported where used, late: each costs a second or more, and `asrkit --help` must answer at once.

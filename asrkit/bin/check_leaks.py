@@ -22,7 +22,7 @@ from asrkit.io.audio import read_audio
 from asrkit.io.combine import side_table
 from asrkit.io.data_dir import ORIGINALS, read_data_dir
 from asrkit.io.features import ReadConfig, check_skipped, unusable
-from asrkit.parallel import ordered_map
+from asrkit.runtime import ordered_map
 
 EXAMPLE = """example:
   asrkit check-leaks data/train data/test

@@ -21,7 +21,7 @@ from asrkit.io.archive import write_archive
 from asrkit.io.audio import read_audio
 from asrkit.io.data_dir import read_data_dir
 from asrkit.io.files import atomic_write, c_sorted, read_table, remove, write_table
-from asrkit.parallel import ordered_map
+from asrkit.runtime import ordered_map
 
 EXAMPLE = "example: asrkit compute-mfcc data/train --config conf/mfcc.conf --nj 2"
 CHUNK = 50  # recordings a unit of work; fixed, so that nothing depends on --nj

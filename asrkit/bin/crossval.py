@@ -30,7 +30,7 @@ from asrkit.io.data_dir import ORIGINALS, read_data_dir, subset
 from asrkit.io.features import ReadConfig, check_words, summary
 from asrkit.io.files import atomic_write, c_sorted, read_table, remove
 from asrkit.io.runs import once
-from asrkit.parallel import ordered_map
+from asrkit.runtime import ordered_map
 from asrkit.scoring import compute_errors, wer_lines
 
 EXAMPLE = """example:

@@ -26,7 +26,7 @@ from asrkit.io.files import atomic_write, remove, write_table
 from asrkit.io.model_file import read_model
 from asrkit.io.store import Store
 from asrkit.models.base import chunks
-from asrkit.parallel import ordered_map
+from asrkit.runtime import ordered_map
 
 EXAMPLE = "example: asrkit decode exp/chmm data/test exp/chmm/decode_test"
 

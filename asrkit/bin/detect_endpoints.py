@@ -15,7 +15,7 @@ from asrkit.io.features import ENDPOINT_RECORD, ReadConfig, check_skipped, first
 from asrkit.io.audio import read_audio
 from asrkit.io.data_dir import read_data_dir
 from asrkit.io.files import atomic_write, write_table
-from asrkit.parallel import ordered_map
+from asrkit.runtime import ordered_map
 
 EXAMPLE = "example: asrkit detect-endpoints data/train --padding-ms 80"
 

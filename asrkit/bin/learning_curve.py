@@ -20,7 +20,7 @@ from asrkit.config import add_flag
 from asrkit.errors import UsageError
 from asrkit.io.data_dir import subset
 from asrkit.io.files import atomic_write, read_table
-from asrkit.parallel import ordered_map
+from asrkit.runtime import ordered_map
 from asrkit.scoring import wilson_interval
 
 EXAMPLE = "example: asrkit learning-curve data/train data/test exp/curve --family gmm --counts 1,2,4,8,all --nj 2"

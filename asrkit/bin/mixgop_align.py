@@ -23,7 +23,7 @@ from asrkit.io.audio import read_audio
 from asrkit.io.data_dir import read_data_dir
 from asrkit.io.features import ReadConfig, check_skipped, first_reasons, summary
 from asrkit.io.lexicon import look_up, plain, read_lexicon, read_pronunciations
-from asrkit.parallel import ordered_map
+from asrkit.runtime import ordered_map
 from asrkit.sphinx import aligner
 
 EXAMPLE = """example:

@@ -36,7 +36,7 @@ from asrkit.io.files import atomic_write, remove, write_table
 from asrkit.io.mixgop_file import read_mixgop
 from asrkit.io.score_textgrid import remove_score_textgrids, write_score_textgrids
 from asrkit.mixgop import KINDS, PhoneBank, summarise
-from asrkit.parallel import ordered_map
+from asrkit.runtime import ordered_map
 from asrkit.tokens import NO_MODEL, REASONS, Tokens
 
 EXAMPLE = "example: asrkit mixgop score exp/mixgop data/patients ali/patients exp/mixgop/score_patients"

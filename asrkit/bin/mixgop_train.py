@@ -34,7 +34,7 @@ from asrkit.io.mixgop_file import PhoneSet, write_mixgop
 from asrkit.io.ratings import read_ratings
 from asrkit.lda import Lda
 from asrkit.mixgop import MixgopConfig, train_phone
-from asrkit.parallel import ordered_map
+from asrkit.runtime import ordered_map
 from asrkit.tokens import REASONS, Reservoir, cut_tokens, phone_rng
 
 EXAMPLE = "example: asrkit mixgop train data/native ali/native exp/mixgop --cmvn speaker --pooling mean --nj 2"

@@ -34,7 +34,7 @@ from asrkit.io.audio import read_audio
 from asrkit.io.data_dir import ORIGINALS, DataDir, read_data_dir, write_data_dir
 from asrkit.io.features import ReadConfig, check_skipped, first_reasons, summary
 from asrkit.io.files import atomic_write, c_sorted, read_table, remove, write_table
-from asrkit.parallel import ordered_map
+from asrkit.runtime import ordered_map
 from asrkit.perturb import SILENT, PerturbConfig, Treatment, babble_noise, chance, parse_lists, perturb, stretch, treatments
 
 EXAMPLE = "example: asrkit perturb data/test data/test_white10 --noise white --snr 10"

@@ -22,7 +22,7 @@ from asrkit.frontend import TransformConfig
 from asrkit.io.files import atomic_write, c_sorted, remove
 from asrkit.io.model_file import ModelSet, read_codebook, write_model
 from asrkit.io.store import Store
-from asrkit.parallel import ordered_map
+from asrkit.runtime import ordered_map
 from asrkit.training import TrainConfig, train_beside
 from asrkit.warp import WarpConfig
 

@@ -32,7 +32,7 @@ from asrkit.grid import CODEBOOK, combinations, known_settings
 from asrkit.io.files import atomic_write, read_table
 from asrkit.io.model_file import read_model
 from asrkit.io.runs import each_once, once
-from asrkit.parallel import ordered_map
+from asrkit.runtime import ordered_map
 from asrkit.training import TrainConfig
 
 EXAMPLE = """example:

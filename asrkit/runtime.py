@@ -1,0 +1,139 @@
+"""How work is run: BLAS held to one thread, an ordered map over processes, progress. Knows nothing of what is run."""
+
+import contextlib
+import functools
+import os
+import threading
+from contextvars import ContextVar
+
+THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+_lock = threading.Lock()
+_inside = 0  # how many Python threads are in a block of `one_thread` now
+_shared = {}  # by file, the libraries whose number of threads is the process's, and what it was
+_variables = {}  # the environment before the first of them began
+_own = threading.local()  # .depth: how many blocks this Python thread is in
+
+
+@contextlib.contextmanager
+def one_thread():
+    """Hold BLAS and OpenMP to one thread while the block runs, whoever loaded them and whenever.
+
+    A sum that is shared among threads depends on how many there are: held to one, a result is the same bytes in a command, in
+    a worker process and in a notebook that has loaded numpy with four. Libraries that are loaded already are told by
+    threadpoolctl, those that the block loads by the environment. Blocks may nest, and may run in several Python threads at
+    once: what is the whole process's comes back when the last of them ends. Works as a decorator, too.
+    """
+    depth = getattr(_own, "depth", 0)
+    per_thread = _hold() if not depth else []
+    _own.depth = depth + 1
+    try:
+        yield
+    finally:
+        _own.depth = depth
+        if not depth:
+            _release(per_thread)
+
+
+def _hold():
+    """Set all libraries to one thread; those that count for this Python thread alone come back with their numbers."""
+    global _inside
+    import threadpoolctl
+
+    with _lock:
+        if not _inside:
+            _variables.update({name: os.environ.get(name) for name in THREAD_VARIABLES})
+            os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+        _inside += 1
+        per_thread = []
+        for library in threadpoolctl.ThreadpoolController().lib_controllers:
+            before = library.get_num_threads()
+            if "openmp" in (library.internal_api, library.info().get("threading_layer")):
+                per_thread.append((library, before))
+            else:
+                _shared.setdefault(library.filepath, (library, before))
+            _set_threads(library, 1)
+        return per_thread
+
+
+def _release(per_thread):
+    global _inside
+    with _lock:
+        _inside -= 1
+        back = list(per_thread)
+        if not _inside:
+            back += _shared.values()
+            _shared.clear()
+            for name, value in _variables.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
+        for library, number in back:
+            _set_threads(library, number)
+
+
+def _set_threads(library, number):
+    """Newer threadpoolctl lets one Python thread alone set a shared pool, and keeps silent where another asks: we hold a lock."""
+    free = getattr(library, "clear_controlling_thread", lambda force: None)
+    free(force=True)
+    library.set_num_threads(number)
+    free(force=True)
+
+
+def load_one_thread():
+    """Have every library that this process will load come up with one thread: for a command, before it imports numpy."""
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+
+
+_progress = ContextVar("progress", default=None)
+
+
+@contextlib.contextmanager
+def progress(show):
+    """Let `show(iterable, total, label)` wrap what `ordered_map` yields while the block runs; it yields the same in turn."""
+    token = _progress.set(show)
+    try:
+        yield
+    finally:
+        _progress.reset(token)
+
+
+def ordered_map(function, items, *, jobs=1, label=None):
+    """Yield `function(item)` for every item, in the order of the items whatever the number of jobs.
+
+    Parameters
+    ----------
+    function : callable
+        Must be importable by name (a module's function, or a functools.partial of one) when `jobs` > 1.
+    items : iterable
+        A generator is gone through as the work goes on.
+    jobs : int
+        Processes; 1 runs in this one.
+    label : str, optional
+        What is counted, for whoever shows the progress.
+    """
+    count = len(items) if hasattr(items, "__len__") else None
+    parallel = jobs > 1 and count != 1
+    if parallel:
+        import joblib
+
+        alone = joblib.delayed(functools.partial(_alone, function))
+        results = joblib.Parallel(n_jobs=min(jobs, count or jobs), return_as="generator")(alone(item) for item in items)
+    else:
+        results = map(functools.partial(_alone, function), items)
+    show = _progress.get()
+    try:
+        yield from results if show is None else show(results, count, label)
+    except BaseException:
+        if parallel:  # stopped in the middle: no process may outlive us
+            from joblib.externals.loky import get_reusable_executor
+
+            get_reusable_executor().shutdown(wait=False, kill_workers=True)
+        raise
+
+
+def _alone(function, item):
+    """One item in whatever process: a worker has loaded BLAS with as many threads as joblib gave it."""
+    with one_thread():
+        return function(item)
