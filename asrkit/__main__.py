@@ -2,6 +2,6 @@
 
 import sys
 
-from asrkit.cli import main
+from asrkit.cli.main import main
 
 sys.exit(main())

@@ -14,7 +14,9 @@ from asrkit.errors import UsageError
 
 
 def option(default, help, *, flag=None, choices=None, minimum=-math.inf, maximum=math.inf):
-    """A dataclass field that is also a command-line flag; the type is that of the default, the bounds are included."""
+    """A dataclass field that is also a command-line flag; the type is that of the default, the bounds are
+    included.
+    """
     meta = {"help": help, "flag": flag, "choices": choices, "minimum": minimum, "maximum": maximum}
     return dataclasses.field(default=default, metadata=meta)
 
@@ -66,6 +68,7 @@ def flag_name(field):
 
 def add_flag(parser, name, default, help, choices=None, dest=None, minimum=-math.inf, maximum=math.inf):
     """Add `--name`; booleans take `true` or `false`; the command line may leave `true` out."""
+
     def number(text):
         value = type(default)(text)
         problem = out_of_bounds(value, minimum, maximum)
@@ -77,14 +80,23 @@ def add_flag(parser, name, default, help, choices=None, dest=None, minimum=-math
     extra = {"dest": dest} if dest else {}
     if isinstance(default, bool):
         parser.add_argument(
-            f"--{name}", type=parse_bool, default=default, metavar="true|false",
-            help=f"{help} (default: {str(default).lower()})", **extra,
+            f"--{name}",
+            type=parse_bool,
+            default=default,
+            metavar="true|false",
+            help=f"{help} (default: {str(default).lower()})",
+            **extra,
         )
     else:
         metavar = "|".join(choices) if choices else {int: "N", float: "X"}.get(type(default), "TEXT")
         parser.add_argument(
-            f"--{name}", type=number if isinstance(default, (int, float)) else str, default=default, choices=choices, metavar=metavar,
-            help=f"{help} (default: {default})".replace("%", "%%"), **extra,
+            f"--{name}",
+            type=number if isinstance(default, (int, float)) else str,
+            default=default,
+            choices=choices,
+            metavar=metavar,
+            help=f"{help} (default: {default})".replace("%", "%%"),
+            **extra,
         )
 
 
@@ -95,12 +107,23 @@ def add_options(parser, config_class, title=None):
         meta = field.metadata
         if "help" in meta:
             bounds = {"minimum": meta["minimum"], "maximum": meta["maximum"]}
-            add_flag(group, flag_name(field), field.default, meta["help"], meta["choices"], dest=field.name, **bounds)
+            add_flag(
+                group,
+                flag_name(field),
+                field.default,
+                meta["help"],
+                meta["choices"],
+                dest=field.name,
+                **bounds,
+            )
 
 
 def parse_value(field, text):
     """What the command line would make of `text` as the value of an option, or a ValueError."""
-    meta, parser = field.metadata, argparse.ArgumentParser(exit_on_error=False, allow_abbrev=False, add_help=False)
+    meta, parser = (
+        field.metadata,
+        argparse.ArgumentParser(exit_on_error=False, allow_abbrev=False, add_help=False),
+    )
     bounds = {"minimum": meta["minimum"], "maximum": meta["maximum"]}
     add_flag(parser, "value", field.default, meta["help"], meta["choices"], **bounds)
     try:
@@ -156,7 +179,9 @@ def format_value(value):
 
 def format_conf(config):
     """The dataclass as the text of a Kaldi-style conf file, every setting written out."""
-    return "".join(f"--{flag_name(f)}={format_value(getattr(config, f.name))}\n" for f in dataclasses.fields(config))
+    return "".join(
+        f"--{flag_name(f)}={format_value(getattr(config, f.name))}\n" for f in dataclasses.fields(config)
+    )
 
 
 def nearest(name, known):
@@ -177,7 +202,9 @@ def read_conf(path):
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--config {path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        raise UsageError(
+            f"--config {path}: cannot be read: {getattr(error, 'strerror', None) or error}"
+        ) from None
     lines = []
     for number, line in enumerate(text.splitlines(), 1):
         line = line.split("#", 1)[0].strip()

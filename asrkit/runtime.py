@@ -1,4 +1,6 @@
-"""How work is run: BLAS held to one thread, an ordered map over processes, progress. Knows nothing of what is run."""
+"""How work is run: BLAS held to one thread, an ordered map over processes, progress. Knows nothing of what is
+run.
+"""
 
 import contextlib
 import functools
@@ -19,10 +21,11 @@ _own = threading.local()  # .depth: how many blocks this Python thread is in
 def one_thread():
     """Hold BLAS and OpenMP to one thread while the block runs, whoever loaded them and whenever.
 
-    A sum that is shared among threads depends on how many there are: held to one, a result is the same bytes in a command, in
-    a worker process and in a notebook that has loaded numpy with four. Libraries that are loaded already are told by
-    threadpoolctl, those that the block loads by the environment. Blocks may nest, and may run in several Python threads at
-    once: what is the whole process's comes back when the last of them ends. Works as a decorator, too.
+    A sum that is shared among threads depends on how many there are: held to one, a result is the same bytes
+    in a command, in a worker process and in a notebook that has loaded numpy with four. Libraries that are
+    loaded already are told by threadpoolctl, those that the block loads by the environment. Blocks may nest,
+    and may run in several Python threads at once: what is the whole process's comes back when the last of
+    them ends. Works as a decorator, too.
     """
     depth = getattr(_own, "depth", 0)
     per_thread = _hold() if not depth else []
@@ -36,7 +39,9 @@ def one_thread():
 
 
 def _hold():
-    """Set all libraries to one thread; those that count for this Python thread alone come back with their numbers."""
+    """Set all libraries to one thread; those that count for this Python thread alone come back with their
+    numbers.
+    """
     global _inside
     import threadpoolctl
 
@@ -74,7 +79,9 @@ def _release(per_thread):
 
 
 def _set_threads(library, number):
-    """Newer threadpoolctl lets one Python thread alone set a shared pool, and keeps silent where another asks: we hold a lock."""
+    """Newer threadpoolctl lets one Python thread alone set a shared pool, and keeps silent where another
+    asks: we hold a lock.
+    """
     free = getattr(library, "clear_controlling_thread", lambda force: None)
     free(force=True)
     library.set_num_threads(number)
@@ -82,7 +89,9 @@ def _set_threads(library, number):
 
 
 def load_one_thread():
-    """Have every library that this process will load come up with one thread: for a command, before it imports numpy."""
+    """Have every library that this process will load come up with one thread: for a command, before it
+    imports numpy.
+    """
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
 
 
@@ -91,7 +100,9 @@ _progress = ContextVar("progress", default=None)
 
 @contextlib.contextmanager
 def progress(show):
-    """Let `show(iterable, total, label)` wrap what `ordered_map` yields while the block runs; it yields the same in turn."""
+    """Let `show(iterable, total, label)` wrap what `ordered_map` yields while the block runs; it yields the
+    same in turn.
+    """
     token = _progress.set(show)
     try:
         yield
@@ -119,7 +130,9 @@ def ordered_map(function, items, *, jobs=1, label=None):
         import joblib
 
         alone = joblib.delayed(functools.partial(_alone, function))
-        results = joblib.Parallel(n_jobs=min(jobs, count or jobs), return_as="generator")(alone(item) for item in items)
+        results = joblib.Parallel(n_jobs=min(jobs, count or jobs), return_as="generator")(
+            alone(item) for item in items
+        )
     else:
         results = map(functools.partial(_alone, function), items)
     show = _progress.get()

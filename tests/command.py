@@ -1,6 +1,6 @@
 """What tests of commands share."""
 
-from asrkit import cli
+from asrkit.cli import main as cli
 
 MFCC = ["--sample-frequency=8000", "--use-energy=false"]
 

@@ -8,7 +8,9 @@ import soundfile
 
 @pytest.fixture
 def make_data_dir(tmp_path):
-    """A function that writes a sound data directory: amy, bob and cid each say no and yes, 0.25 s a word at 8 kHz."""
+    """A function that writes a sound data directory: amy, bob and cid each say no and yes, 0.25 s a word at 8
+    kHz.
+    """
 
     def make(segments=False):
         folder = tmp_path / "data"
@@ -17,7 +19,9 @@ def make_data_dir(tmp_path):
         speakers = ("amy", "bob", "cid")
         utts = {f"{speaker}-{word}": (speaker, word) for speaker in speakers for word in ("no", "yes")}
         for name in speakers if segments else utts:
-            soundfile.write(folder / "wav" / f"{name}.wav", rng.uniform(-0.1, 0.1, 4000 if segments else 2000), 8000)
+            soundfile.write(
+                folder / "wav" / f"{name}.wav", rng.uniform(-0.1, 0.1, 4000 if segments else 2000), 8000
+            )
 
         def write(name, lines):
             (folder / name).write_text("".join(f"{line}\n" for line in lines))

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 
 from asrkit.models.base import Block
-from asrkit.training import TrainConfig, train_words
+from asrkit.words.training import TrainConfig, train_words
 
 NUM_SYMBOLS = 16
 
@@ -46,7 +46,10 @@ def expectations(log_obs, log_start, log_trans, log_exit):
 
 
 def log_expectations(log_obs, log_start, log_trans, log_exit):
-    """The same by the textbook's recursions, every sum in the log domain: slow, and nothing can under- or overflow."""
+    """The same by the textbook's recursions, every sum in the log domain: slow, and nothing can under- or
+    overflow.
+    """
+
     def add(rows):  # log sum exp over the first axis
         return np.logaddexp.reduce(rows, axis=0)
 
@@ -86,7 +89,9 @@ def random_arcs(rng, num_states, topology):
 def small_config(family, **settings):
     """A family's settings for little data; what a family does not know is left out."""
     small = {"num_states": 4, "num_gauss": 4, "num_symbols": NUM_SYMBOLS, "min_count": 5.0, **settings}
-    return family.Config(**{name: value for name, value in small.items() if name in family.Config.__dataclass_fields__})
+    return family.Config(
+        **{name: value for name, value in small.items() if name in family.Config.__dataclass_fields__}
+    )
 
 
 def spoken(family, seed, num_utts=12, num_parts=4):

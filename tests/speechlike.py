@@ -1,4 +1,6 @@
-"""Sounds that an acoustic model of speech takes for phones: vowels of three formants (Peterson and Barney 1952) and hisses."""
+"""Sounds that an acoustic model of speech takes for phones: vowels of three formants (Peterson and Barney
+1952) and hisses.
+"""
 
 import numpy as np
 from scipy.signal import butter, lfilter
@@ -23,7 +25,9 @@ def _sound(label, count, rng, rate_hz):
         samples[:: round(rate_hz / VOICE_HZ)] = 1
         for hz, width_hz in zip(FORMANTS_HZ[label], WIDTHS_HZ):
             radius = np.exp(-np.pi * width_hz / rate_hz)
-            samples = lfilter([1 - radius], [1, -2 * radius * np.cos(2 * np.pi * hz / rate_hz), radius**2], samples)
+            samples = lfilter(
+                [1 - radius], [1, -2 * radius * np.cos(2 * np.pi * hz / rate_hz), radius**2], samples
+            )
         return 0.2 * samples / np.abs(samples).max()
     if label in BANDS_HZ:
         top_hz = min(BANDS_HZ[label][1], 0.49 * rate_hz)

@@ -24,7 +24,9 @@ def word_samples(word, rng, pitch_hz=120.0, pad_s=0.0):
         else:
             f0 = pitch_hz * rng.uniform(0.95, 1.05)
             harmonics = np.arange(1, int(3600 / f0)) * f0
-            gain = sum(np.exp(-(((harmonics - formant * rng.uniform(0.97, 1.03)) / 150) ** 2)) for formant in part)
+            gain = sum(
+                np.exp(-(((harmonics - formant * rng.uniform(0.97, 1.03)) / 150) ** 2)) for formant in part
+            )
             sound = (np.sin(2 * np.pi * np.outer(t, harmonics)) * gain).sum(axis=1) * 0.2
         parts.append(sound * envelope)
     sound = np.concatenate(parts) * rng.uniform(0.6, 1.0)
@@ -33,7 +35,9 @@ def word_samples(word, rng, pitch_hz=120.0, pad_s=0.0):
     return (sound + rng.standard_normal(len(sound)) * 0.002).astype(np.float32)
 
 
-def write_words(folder, name, words=("one", "two", "three"), speakers=("anna", "bert"), takes=range(6), pad_s=0.0):
+def write_words(
+    folder, name, words=("one", "two", "three"), speakers=("anna", "bert"), takes=range(6), pad_s=0.0
+):
     """Recordings `folder / name.format(word=..., speaker=..., take=...)`."""
     for s, speaker in enumerate(speakers):
         for word in words:

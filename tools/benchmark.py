@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""asrkit against its peers on the same data in the same run: seconds, ratios, quality, and the bare arithmetic as the floor.
+"""asrkit against its peers on the same data in the same run: seconds, ratios, quality, and the bare
+arithmetic as the floor.
 
-Contestants take turns (A B A B); the table shows medians with the least and the most. The ratio is a peer's seconds to those of
-the task's first row, asrkit's: above 1 asrkit is the quicker one. Log-likelihoods a frame are the forward algorithm's over the
-training words, by one evaluator for all models: exit probabilities left out and their rows scaled up, any state may be the last,
-which is hmmlearn's own measure; features are not standardised. SphinxTrain has features of its own, so its likelihoods compare
-with nobody's. Errors are each system's own decoding. asrkit and the floors run with one BLAS thread, peers in process with their
-libraries' defaults (two rows where one thread makes a difference), and whole processes are held to one core.
+Contestants take turns (A B A B); the table shows medians with the least and the most. The ratio is a peer's
+seconds to those of the task's first row, asrkit's: above 1 asrkit is the quicker one. Log-likelihoods a frame
+are the forward algorithm's over the training words, by one evaluator for all models: exit probabilities left
+out and their rows scaled up, any state may be the last, which is hmmlearn's own measure; features are not
+standardised. SphinxTrain has features of its own, so its likelihoods compare with nobody's. Errors are each
+system's own decoding. asrkit and the floors run with one BLAS thread, peers in process with their libraries'
+defaults (two rows where one thread makes a difference), and whole processes are held to one core.
 
 example: tools/benchmark.py --only train-chmm-8x1,gmm-em
 example: tools/benchmark.py --data ~/ASR_Course --corpus tidigits --plot docs/growth.png > docs/performance.md
@@ -14,7 +16,13 @@ example: tools/benchmark.py --data ~/ASR_Course --corpus tidigits --plot docs/gr
 
 import os
 
-for _variable in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+for _variable in (
+    "OPENBLAS_CORETYPE",
+    "OPENBLAS_L2_SIZE",
+    "OPENBLAS_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+):
     os.environ.pop(_variable, None)  # before numpy wakes its BLAS: every system gets its library's own choice
 
 import argparse  # noqa: E402
@@ -27,11 +35,6 @@ from pathlib import Path  # noqa: E402
 
 sys.dont_write_bytecode = True
 
-import numpy as np  # noqa: E402
-import scipy  # noqa: E402
-import scipy.linalg  # noqa: E402, F401, loads its BLAS
-import threadpoolctl  # noqa: E402
-
 import benchmark_asrkit as asrkit  # noqa: E402
 import benchmark_data as data  # noqa: E402
 import benchmark_mixgop as mixgop  # noqa: E402
@@ -39,30 +42,58 @@ import benchmark_peers as peers  # noqa: E402
 import benchmark_scale as scale  # noqa: E402
 import benchmark_sphinx as sphinx  # noqa: E402
 import benchmark_tasks as tasks  # noqa: E402
+import numpy as np  # noqa: E402
+import scipy  # noqa: E402
+import scipy.linalg  # noqa: E402, loads its BLAS
+import threadpoolctl  # noqa: E402
 from benchmark_timing import Failed, say, table  # noqa: E402
 
 TASKS = {
-    "train-chmm-8x2": tasks.train_chmm_two, "train-chmm-8x1": tasks.train_chmm_one, "train-dhmm": tasks.train_dhmm,
-    "decode": tasks.decode, "gmm-em": tasks.gmm_em, "stream": scale.stream, "first-use": scale.first_use, "growth": scale.growth,
+    "train-chmm-8x2": tasks.train_chmm_two,
+    "train-chmm-8x1": tasks.train_chmm_one,
+    "train-dhmm": tasks.train_dhmm,
+    "decode": tasks.decode,
+    "gmm-em": tasks.gmm_em,
+    "stream": scale.stream,
+    "first-use": scale.first_use,
+    "growth": scale.growth,
     "mixgop": mixgop.mixgop,
 }
 
 
 def parse(argv):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", metavar="NAME,…", default=",".join(TASKS), help=f"some of {', '.join(TASKS)}")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--only", metavar="NAME,…", default=",".join(TASKS), help=f"some of {', '.join(TASKS)}"
+    )
     parser.add_argument("--data", default="synthetic", help="synthetic, or the folder of a corpus")
     parser.add_argument("--corpus", choices=("fsdd", "tidigits"), help="what that folder is")
     parser.add_argument("--words", type=count, default=11, help="generated words (default 11)")
-    parser.add_argument("--utts-per-word", type=count, default=190, help="generated training utterances of each (default 190)")
+    parser.add_argument(
+        "--utts-per-word", type=count, default=190, help="generated training utterances of each (default 190)"
+    )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--repeats", type=count, default=5, help="turns; a contestant stops after 20 s (default 5)")
-    parser.add_argument("--full", action="store_true", help="all words and all turns for slow peers, too: half an hour and more")
-    parser.add_argument("--stream-frames", type=numbers, default=[1e6, 1e7], metavar="N,…", help="of `stream` (1e6,1e7)")
-    parser.add_argument("--mixgop-frames", type=float, default=1e6, metavar="N", help="of `mixgop` (1e6: 3 GB on the disk)")
+    parser.add_argument(
+        "--repeats", type=count, default=5, help="turns; a contestant stops after 20 s (default 5)"
+    )
+    parser.add_argument(
+        "--full",
+        action="store_true",
+        help="all words and all turns for slow peers, too: half an hour and more",
+    )
+    parser.add_argument(
+        "--stream-frames", type=numbers, default=[1e6, 1e7], metavar="N,…", help="of `stream` (1e6,1e7)"
+    )
+    parser.add_argument(
+        "--mixgop-frames", type=float, default=1e6, metavar="N", help="of `mixgop` (1e6: 3 GB on the disk)"
+    )
     parser.add_argument("--plot", type=Path, metavar="FILE", help="picture of `growth`")
     parser.add_argument("--json", type=Path, metavar="FILE", help="the raw numbers")
-    parser.add_argument("--work", type=Path, metavar="DIR", help="keep the data there for the next run (default: nowhere)")
+    parser.add_argument(
+        "--work", type=Path, metavar="DIR", help="keep the data there for the next run (default: nowhere)"
+    )
     options = parser.parse_args(argv)
     options.only = options.only.split(",")
     if unknown := [name for name in options.only if name not in TASKS]:
@@ -114,7 +145,10 @@ def run(options, work):
             say(f"benchmark.py: error: {name}: {failure}")
             lost.append(name)
             continue
-        print(f"## {name}\n\n{TASKS[name].__doc__.splitlines()[0]}\n\n{table(row.cells() for row in found)}\n", flush=True)
+        print(
+            f"## {name}\n\n{TASKS[name].__doc__.splitlines()[0]}\n\n{table(row.cells() for row in found)}\n",
+            flush=True,
+        )
         rows += found
     if options.json:
         raw = {"machine": facts, "rows": [vars(row) for row in rows]}
@@ -128,7 +162,9 @@ def machine(corpus):
     loaded = [library for library in threadpoolctl.threadpool_info() if library["user_api"] == "blas"]
     shown = "{internal_api} {version}, kernel {architecture}, {num_threads} threads"
     blas = {shown.format_map({"architecture": "?", **library}) for library in loaded}
-    them = peers.versions() + ([] if sphinx.missing() else ["SphinxTrain and pocketsphinx_batch as installed"])
+    them = peers.versions() + (
+        [] if sphinx.missing() else ["SphinxTrain and pocketsphinx_batch as installed"]
+    )
     return {
         "date": datetime.date.today().isoformat(),
         "machine": f"{processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}",

@@ -1,7 +1,8 @@
 """All that the benchmark calls of asrkit stands in this file, to be changed with the package.
 
-Whole processes are the command line. In process it needs: features from a data directory, one training, the scores of
-all words, one EM iteration of a word's mixture. asrkit's command line keeps to one BLAS thread; here it does, too.
+Whole processes are the command line. In process it needs: features from a data directory, one training, the
+scores of all words, one EM iteration of a word's mixture. asrkit's command line keeps to one BLAS thread;
+here it does, too.
 """
 
 import dataclasses
@@ -17,11 +18,12 @@ from threadpoolctl import ThreadpoolController
 TOP = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TOP))
 
-from asrkit import __version__, families, training  # noqa: E402, F401, the version is for the table
-from asrkit.decoding import Scorer  # noqa: E402
-from asrkit.frontend import TransformConfig, transform  # noqa: E402
-from asrkit.io.model_file import ModelSet  # noqa: E402
-from asrkit.models.base import Block, chunks  # noqa: E402
+from asrkit import families
+from asrkit.features.frontend import TransformConfig, transform
+from asrkit.io.model_file import ModelSet
+from asrkit.models.base import Block, chunks
+from asrkit.words import training
+from asrkit.words.decoding import Scorer
 
 VARIANCE_FLOOR = 0.01  # of the data's variance: low, as the peers have hardly any
 DEFAULT_METHOD = training.TrainConfig().method
@@ -42,8 +44,19 @@ def environment(**more):
 
 
 def family_options(family, states, gauss, iterations):
-    """Command-line options of a training with that many states, Gaussians, and iterations at each number of Gaussians, without copies."""
-    passes = ["--max-iters", iterations, "--growth-iters", iterations, "--tol", 0, "--variance-floor", VARIANCE_FLOOR]
+    """Command-line options of a training with that many states, Gaussians, and iterations at each number of
+    Gaussians, without copies.
+    """
+    passes = [
+        "--max-iters",
+        iterations,
+        "--growth-iters",
+        iterations,
+        "--tol",
+        0,
+        "--variance-floor",
+        VARIANCE_FLOOR,
+    ]
     return ["--family", family, "--num-states", states, "--num-gauss", gauss, *passes, "--warps="]
 
 
@@ -52,7 +65,10 @@ def read_utterances(folder, delta_order):
     config = TransformConfig(delta_order=delta_order)
     text = dict(line.split(None, 1) for line in (folder / "text").read_text(encoding="utf-8").splitlines())
     feats = kaldiio.load_scp(str(folder / "feats.scp"))
-    return [(utt, word, transform(np.asarray(feats[utt], dtype=np.float32), config, None)) for utt, word in text.items()]
+    return [
+        (utt, word, transform(np.asarray(feats[utt], dtype=np.float32), config, None))
+        for utt, word in text.items()
+    ]
 
 
 def one_thread(function):
@@ -73,7 +89,10 @@ def blas():
 
 def blocks(by_word):
     """What training takes: dict of word to its block, from dict of word to list of arrays."""
-    named = {word: [(f"{number:06d}", array) for number, array in enumerate(arrays)] for word, arrays in by_word.items()}
+    named = {
+        word: [(f"{number:06d}", array) for number, array in enumerate(arrays)]
+        for word, arrays in by_word.items()
+    }
     return {word: Block.from_items(items) for word, items in named.items()}
 
 
@@ -96,7 +115,8 @@ def train(family, blocks_by_word, method, iterations, **settings):
     floor = {"variance_floor": VARIANCE_FLOOR} if family != "dhmm" else {}
     config = families.load(family).Config(**floor, **settings)
     how = training.TrainConfig(method=method, max_iters=iterations, growth_iters=iterations, tol=0.0)
-    # What a training prepares of the frames it keeps, as the command line does; a training starts without any.
+    # What a training prepares of the frames it keeps, as the command line does; a training starts without
+    # any.
     fresh = {word: dataclasses.replace(block, keep=True) for word, block in blocks_by_word.items()}
     trained = training.train_words(family, config, how, fresh)
     return {word: model for word, (model, _) in trained.items()}, max(len(log) for _, log in trained.values())
@@ -116,14 +136,22 @@ def scorer(family, models):
 
 
 def hmm_arrays(model):
-    """log_start, log_trans, and either log_probs, or log_weights, means and variances, as the model file has them."""
+    """log_start, log_trans, and either log_probs, or log_weights, means and variances, as the model file has
+    them.
+    """
     return model.to_arrays()
 
 
 def em_step(start, frames, covariance):
-    """One EM iteration of a mixture from `start` = (weights, means, covariances): a function that gives the same three."""
+    """One EM iteration of a mixture from `start` = (weights, means, covariances): a function that gives the
+    same three.
+    """
     weights, means, spread = start
-    arrays = {"log_weights": np.log(weights)[None], "means": means[None], "variance_floor": np.full(means.shape[1], 1e-6)}
+    arrays = {
+        "log_weights": np.log(weights)[None],
+        "means": means[None],
+        "variance_floor": np.full(means.shape[1], 1e-6),
+    }
     name = {"diag": "variances", "full": "covariances"}[covariance]
     model = families.load("gmm").from_arrays({**arrays, name: spread[None]})
     config = families.load("gmm").Config(num_gauss=len(weights), covariance=covariance)

@@ -41,13 +41,18 @@ class WordParameters:
 
     def unscaled(self, mean, scale):
         """The same model of frames that are not standardised."""
-        return WordParameters(self.start, self.trans, None, self.weights, self.means * scale + mean, self.variances * scale**2)
+        return WordParameters(
+            self.start, self.trans, None, self.weights, self.means * scale + mean, self.variances * scale**2
+        )
 
     def log_likelihood(self, obs):
         """log p(x | state): (N, S)."""
         if self.probs is not None:
             return np.log(np.maximum(self.probs, 1e-300)).T[obs]
-        each = [log_density(obs, w, m, v) for w, m, v in zip(self.weights, self.means, self.variances, strict=True)]
+        each = [
+            log_density(obs, w, m, v)
+            for w, m, v in zip(self.weights, self.means, self.variances, strict=True)
+        ]
         return np.stack([log_sum(joint) for joint in each], axis=1)
 
 
@@ -60,7 +65,9 @@ def log_density(x, weights, means, spread):
         if s.ndim == 1:
             out[:, m] -= 0.5 * ((away**2 / s).sum(axis=1) + np.log(s).sum())
         else:
-            out[:, m] -= 0.5 * (np.einsum("ni,ni->n", away @ np.linalg.inv(s), away) + np.linalg.slogdet(s)[1])
+            out[:, m] -= 0.5 * (
+                np.einsum("ni,ni->n", away @ np.linalg.inv(s), away) + np.linalg.slogdet(s)[1]
+            )
     return out
 
 
@@ -71,7 +78,9 @@ def log_sum(log_x):
 
 
 def per_frame(models, by_word):
-    """Log-likelihood a frame of every word's utterances under its own model: forward algorithm, any state may be the last."""
+    """Log-likelihood a frame of every word's utterances under its own model: forward algorithm, any state may
+    be the last.
+    """
     total = sum(forward(models[word], arrays).sum() for word, arrays in by_word.items())
     return total / sum(len(array) for arrays in by_word.values() for array in arrays)
 
@@ -97,7 +106,9 @@ def forward(model, arrays):
 def decoding_floor(frames, num_gauss, dtype):
     """Score frames: one product of [x², x] with all Gaussians and an exponential of each value."""
     frames = frames.astype(dtype)
-    weights = np.random.default_rng(0).standard_normal((2 * frames.shape[1], num_gauss)).astype(dtype) * dtype(1e-4)
+    weights = np.random.default_rng(0).standard_normal((2 * frames.shape[1], num_gauss)).astype(
+        dtype
+    ) * dtype(1e-4)
 
     def work():
         for start in range(0, len(frames), ROWS):

@@ -8,10 +8,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import benchmark_asrkit as asrkit
 import kaldiio
 import numpy as np
-
-import benchmark_asrkit as asrkit
 from benchmark_timing import Failed, failure, say
 
 DIM = 39
@@ -77,7 +76,11 @@ class Corpus:
     @property
     def decoded_title(self):
         tested, trained = len(read_table(self.test / "text")), len(read_table(self.train / "text"))
-        return f"{tested} test words" if tested >= FEW else f"{tested} test words and, being few, the {trained} training words"
+        return (
+            f"{tested} test words"
+            if tested >= FEW
+            else f"{tested} test words and, being few, the {trained} training words"
+        )
 
 
 def group(utterances):
@@ -108,8 +111,12 @@ def join(parts, out):
     """One data directory of several."""
     for name in ("text", "feats.scp", "wav.scp"):
         if all((part / name).exists() for part in parts):
-            write_table(out / name, {utt: value for part in parts for utt, value in read_table(part / name).items()})
-    write_speakers(out, {utt: speaker for part in parts for utt, speaker in read_table(part / "utt2spk").items()})
+            write_table(
+                out / name, {utt: value for part in parts for utt, value in read_table(part / name).items()}
+            )
+    write_speakers(
+        out, {utt: speaker for part in parts for utt, speaker in read_table(part / "utt2spk").items()}
+    )
     for name in ("frontend.conf", "frame_shift"):
         if (parts[0] / name).exists():
             shutil.copy(parts[0] / name, out / name)
@@ -141,8 +148,8 @@ def generated(work, words, utts_per_word, seed):
 def write_words(folder, words, utts_per_word, seed, part):
     """Write a data directory of left-right sequences, an archive entry at a time; gives the number of frames.
 
-    Eight states whose means all words share, and by which each word departs a little: words are told apart, but not
-    without errors. Each speaker says each word once, and has an offset of his own.
+    Eight states whose means all words share, and by which each word departs a little: words are told apart,
+    but not without errors. Each speaker says each word once, and has an offset of his own.
     """
     if (folder / "spk2utt").exists():  # of an earlier run in the same --work folder
         return sum(len(feats) for feats in kaldiio.load_scp(str(folder / "feats.scp")).values())
@@ -155,7 +162,9 @@ def write_words(folder, words, utts_per_word, seed, part):
     with kaldiio.WriteHelper(f"ark,scp:{folder}/data/feats.ark,{folder}/feats.scp") as archive:
         for speaker in range(utts_per_word):
             lengths = rng.integers(*FRAMES, words)
-            noise = rng.standard_normal((lengths.sum(), DIM), dtype=np.float32) + 0.2 * rng.standard_normal(DIM, dtype=np.float32)
+            noise = rng.standard_normal((lengths.sum(), DIM), dtype=np.float32) + 0.2 * rng.standard_normal(
+                DIM, dtype=np.float32
+            )
             for word, feats in enumerate(np.split(noise, np.cumsum(lengths)[:-1])):
                 states = np.sort(rng.integers(0, len(means[word]), len(feats)))
                 feats += means[word, states, rng.integers(0, 2, len(feats))]
@@ -183,7 +192,12 @@ def recorded(work, folder, corpus):
         run([sys.executable, str(asrkit.PREPARE_DATA), corpus, str(folder), str(work / "data")], log)
         for part in ("train", "test"):
             jobs = os.cpu_count()
-            run(asrkit.command("compute-mfcc", work / "data" / part, "--config", asrkit.CONF / "mfcc.conf", "--nj", jobs), log)
+            run(
+                asrkit.command(
+                    "compute-mfcc", work / "data" / part, "--config", asrkit.CONF / "mfcc.conf", "--nj", jobs
+                ),
+                log,
+            )
     train, test = (len(read_table(work / "data" / part / "text")) for part in ("train", "test"))
     split = {
         "fsdd": "FSDD; recordings 0-4 of each speaker and digit are the test, the same speakers are in the training",
@@ -202,15 +216,21 @@ def run(command, log):
 
 
 def course(source, work):
-    """The course's task, 330 training words: its own features where they are at hand, otherwise as many generated words.
+    """The course's task, 330 training words: its own features where they are at hand, otherwise as many
+    generated words.
 
     Returns
     -------
     folder : path
     title : str
     """
-    if source is not None and any((top / "train" / "feats.ark").exists() for top in (source, source / "03-GMM-EM")):
-        run([sys.executable, str(asrkit.PREPARE_DATA), "course", str(source), str(work / "course")], work / "prepare.log")
+    if source is not None and any(
+        (top / "train" / "feats.ark").exists() for top in (source, source / "03-GMM-EM")
+    ):
+        run(
+            [sys.executable, str(asrkit.PREPARE_DATA), "course", str(source), str(work / "course")],
+            work / "prepare.log",
+        )
         return work / "course" / "train", "the course's 330 words"
     write_words(work / "course-like", 11, 30, 0, "train")
     return work / "course-like", "330 generated words, as many as the course's"

@@ -2,10 +2,9 @@
 
 import shutil
 
+import benchmark_asrkit as asrkit
 import kaldiio
 import numpy as np
-
-import benchmark_asrkit as asrkit
 from benchmark_timing import Row, measure, say, yes_no
 
 PHONES, DIM, UTT_FRAMES, PHONE_FRAMES, SHIFT_S = 40, 768, 1000, 10, 0.02
@@ -15,14 +14,25 @@ LIMITS = {"train, full": (120, 2000), "score, diag": (15, 1000), "score, full": 
 
 
 def mixgop(corpus, options):
-    """Pronunciation scores: 512 tokens of 768 dimensions for each of 40 phones trained, then every frame of an archive scored."""
+    """Pronunciation scores: 512 tokens of 768 dimensions for each of 40 phones trained, then every frame of
+    an archive scored.
+    """
     folder = corpus.work / "mixgop"
     frames = write_features(folder, round(options.mixgop_frames))
     rows = []
     try:
         for covariance in ("diag", "full"):
             model = folder / covariance
-            train = ["mixgop", "train", folder / "data", folder / "ali", model, "--covariance", covariance, *TRAIN]
+            train = [
+                "mixgop",
+                "train",
+                folder / "data",
+                folder / "ali",
+                model,
+                "--covariance",
+                covariance,
+                *TRAIN,
+            ]
             rows.append(row(corpus, f"train, {covariance}", train, frames))
             score = ["mixgop", "score", model, folder / "data", folder / "ali", folder / "scores"]
             rows.append(row(corpus, f"score, {covariance}", [*score, "--posterior", "false"], frames))
@@ -35,13 +45,21 @@ def mixgop(corpus, options):
 
 def row(corpus, work, command, frames):
     say(f"mixgop: {work}")
-    usage = measure([asrkit.command(*command)], corpus.work / "mixgop.log", environment=asrkit.environment(), memory=True)
+    usage = measure(
+        [asrkit.command(*command)], corpus.work / "mixgop.log", environment=asrkit.environment(), memory=True
+    )
     target = "–"
     if work in LIMITS and frames == 1_000_000:  # the limits are those of a million frames
         most_s, most_mb = LIMITS[work]
         target = f"≤ {most_s} s: {yes_no(usage.seconds <= most_s)}; < {most_mb} MB: {yes_no(usage.peak_mb < most_mb)}"
     quality = f"{usage.seconds / frames * 1e6:.1f} µs a frame with the start and the reading; peak {usage.peak_mb:.0f} MB"
-    return Row(f"mixgop, {work}", f"asrkit, {frames:,} frames of {DIM} dimensions", [usage.seconds], quality=quality, target=target)
+    return Row(
+        f"mixgop, {work}",
+        f"asrkit, {frames:,} frames of {DIM} dimensions",
+        [usage.seconds],
+        quality=quality,
+        target=target,
+    )
 
 
 def write_features(folder, frames):
@@ -55,11 +73,16 @@ def write_features(folder, frames):
     with kaldiio.WriteHelper(f"ark,scp:{folder / 'data/feats.ark'},{folder / 'data/feats.scp'}") as writer:
         for number in range(count):
             utt = f"speaker-{number:06d}"
-            phones, cloud = rng.integers(0, PHONES, UTT_FRAMES // PHONE_FRAMES), rng.integers(0, 4, UTT_FRAMES // PHONE_FRAMES)
+            phones, cloud = (
+                rng.integers(0, PHONES, UTT_FRAMES // PHONE_FRAMES),
+                rng.integers(0, 4, UTT_FRAMES // PHONE_FRAMES),
+            )
             centres = np.repeat(clouds[phones, cloud], PHONE_FRAMES, axis=0)
             writer(utt, centres + rng.standard_normal(centres.shape, dtype=np.float32))
             length_s = PHONE_FRAMES * SHIFT_S
-            ctm += [f"{utt} 1 {i * length_s:.2f} {length_s:.2f} P{phone:02d}\n" for i, phone in enumerate(phones)]
+            ctm += [
+                f"{utt} 1 {i * length_s:.2f} {length_s:.2f} P{phone:02d}\n" for i, phone in enumerate(phones)
+            ]
             speakers.append(f"{utt} speaker\n")
     (folder / "data/utt2spk").write_text("".join(speakers))
     (folder / "data/frame_shift").write_text(f"{SHIFT_S}\n")

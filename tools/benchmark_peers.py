@@ -1,7 +1,8 @@
-"""The peers that pip installs: hmmlearn, scikit-learn, kaldi-hmm-gmm, sequentia, pocketsphinx. All are optional.
+"""The peers that pip installs: hmmlearn, scikit-learn, kaldi-hmm-gmm, sequentia, pocketsphinx. All are
+optional.
 
-hmmlearn gets what it needs to do well: left-right models, a uniform segmentation as the start, standardised features,
-the implementation "scaling" where it has one, exactly the iterations asked for.
+hmmlearn gets what it needs to do well: left-right models, a uniform segmentation as the start, standardised
+features, the implementation "scaling" where it has one, exactly the iterations asked for.
 """
 
 import contextlib
@@ -11,15 +12,17 @@ import logging
 import warnings
 
 import numpy as np
-
 from benchmark_bare import WordParameters
 
 PACKAGES = ("hmmlearn", "scikit-learn", "kaldi-hmm-gmm", "sequentia", "pocketsphinx")
 MODULES = {"scikit-learn": "sklearn", "kaldi-hmm-gmm": "kaldi_hmm_gmm"}
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 SPOKEN = {
-    **{str(number): word for number, word in enumerate(DIGITS)}, **{word: word for word in DIGITS},
-    "O": "oh", "Z": "zero", "oh": "oh",
+    **{str(number): word for number, word in enumerate(DIGITS)},
+    **{word: word for word in DIGITS},
+    "O": "oh",
+    "Z": "zero",
+    "oh": "oh",
 }
 SYMBOL_FLOOR = 1e-5  # asrkit's own, given to the peer's symbol tables for the test words
 
@@ -97,7 +100,13 @@ def gmm_hmm(arrays, states, gauss, iterations):
     from hmmlearn.hmm import GMMHMM
 
     model = GMMHMM(
-        states, gauss, covariance_type="diag", n_iter=iterations, tol=-np.inf, params="tmcw", init_params="",
+        states,
+        gauss,
+        covariance_type="diag",
+        n_iter=iterations,
+        tol=-np.inf,
+        params="tmcw",
+        init_params="",
         implementation="scaling",
     )
     model.startprob_, model.transmat_ = left_right(states)
@@ -114,7 +123,13 @@ def categorical_hmm(arrays, states, symbols, iterations):
     from hmmlearn.hmm import CategoricalHMM
 
     model = CategoricalHMM(
-        states, n_features=symbols, n_iter=iterations, tol=-np.inf, params="te", init_params="", implementation="scaling"
+        states,
+        n_features=symbols,
+        n_iter=iterations,
+        tol=-np.inf,
+        params="te",
+        init_params="",
+        implementation="scaling",
     )
     model.startprob_, model.transmat_ = left_right(states)
     counts = np.stack([np.bincount(part, minlength=symbols) for part in uniform_parts(arrays, states)]) + 1e-3
@@ -130,12 +145,25 @@ def floor_symbols(model):
 
 
 def sequentia_hmm(arrays, states, gauss, iterations):
-    """The same through sequentia, with its own random start; it takes hmmlearn's GMMHMM for any number of Gaussians."""
+    """The same through sequentia, with its own random start; it takes hmmlearn's GMMHMM for any number of
+    Gaussians.
+    """
     from sequentia.models.hmm import GaussianMixtureHMM
 
-    options = {"n_iter": iterations, "tol": -np.inf, "init_params": "stmcw", "params": "stmcw", "implementation": "scaling"}
+    options = {
+        "n_iter": iterations,
+        "tol": -np.inf,
+        "init_params": "stmcw",
+        "params": "stmcw",
+        "implementation": "scaling",
+    }
     model = GaussianMixtureHMM(
-        n_states=states, n_components=gauss, covariance="diag", topology="linear", random_state=0, hmmlearn_kwargs=options
+        n_states=states,
+        n_components=gauss,
+        covariance="diag",
+        topology="linear",
+        random_state=0,
+        hmmlearn_kwargs=options,
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -165,7 +193,11 @@ def with_parameters(parameters):
     else:
         model = GMMHMM(states, gauss, covariance_type="diag", init_params="", implementation="scaling")
         model.n_features = parameters.means.shape[-1]
-        model.means_, model.covars_, model.weights_ = parameters.means, parameters.variances, parameters.weights
+        model.means_, model.covars_, model.weights_ = (
+            parameters.means,
+            parameters.variances,
+            parameters.weights,
+        )
     model.startprob_, model.transmat_ = parameters.start, parameters.trans
     return model
 
@@ -176,7 +208,9 @@ def scores(models, arrays):
 
 
 def sklearn_step(start, frames, covariance):
-    """One EM iteration of scikit-learn's GaussianMixture from given parameters: a function that gives new ones."""
+    """One EM iteration of scikit-learn's GaussianMixture from given parameters: a function that gives new
+    ones.
+    """
     from sklearn.mixture import GaussianMixture
 
     weights, means, spread = start
@@ -185,7 +219,9 @@ def sklearn_step(start, frames, covariance):
     def step():
         model.weights_, model.means_, model.covariances_ = weights, means, spread
         model.precisions_cholesky_ = (
-            1 / np.sqrt(spread) if covariance == "diag" else np.linalg.inv(np.linalg.cholesky(spread)).swapaxes(-1, -2)
+            1 / np.sqrt(spread)
+            if covariance == "diag"
+            else np.linalg.inv(np.linalg.cholesky(spread)).swapaxes(-1, -2)
         )
         _, log_resp = model._e_step(frames)
         model._m_step(frames, log_resp)
@@ -220,7 +256,8 @@ def kaldi_step(start, frames):
 
 
 def pocketsphinx_words(wavs, words):
-    """Recognise 8 kHz recordings with the pocketsphinx wheel, its own US English model and a grammar of single words.
+    """Recognise 8 kHz recordings with the pocketsphinx wheel, its own US English model and a grammar of
+    single words.
 
     Parameters
     ----------

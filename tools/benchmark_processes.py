@@ -1,4 +1,6 @@
-"""Whole processes, held to one core: asrkit's commands against SphinxTrain, pocketsphinx_batch and the pocketsphinx wheel."""
+"""Whole processes, held to one core: asrkit's commands against SphinxTrain, pocketsphinx_batch and the
+pocketsphinx wheel.
+"""
 
 import functools
 
@@ -21,10 +23,14 @@ def sphinx_folder(corpus):
     folder = corpus.work / "sphinx"
     if not (folder / "train.sh").exists():
         decoded = corpus.decoded
-        sphinx.prepare(folder, corpus.words, {
-            "train": (data.read_table(corpus.train / "wav.scp"), data.read_table(corpus.train / "text")),
-            "decoded": (data.read_table(decoded / "wav.scp"), data.read_table(decoded / "text")),
-        })
+        sphinx.prepare(
+            folder,
+            corpus.words,
+            {
+                "train": (data.read_table(corpus.train / "wav.scp"), data.read_table(corpus.train / "text")),
+                "decoded": (data.read_table(decoded / "wav.scp"), data.read_table(decoded / "text")),
+            },
+        )
         sphinx.write_training(folder, GAUSS, PASSES)
         (folder / "decoded.sh").write_text(sphinx.features_script("decoded"))
     return folder, None
@@ -38,18 +44,31 @@ def train(corpus, options):
         from_wav = source == "from wav"
         if from_wav and not corpus.recorded:
             continue
-        rows += compete(f"train-chmm-9x2, processes on one core, {source}", [
-            Contestant(
-                "asrkit compute-mfcc and train" if from_wav else "asrkit train", lambda f=from_wav: asrkit_training(corpus, f),
-                lambda _: f"{PASSES} iterations at each size, {decoded_errors(corpus, asrkit_hypotheses(corpus))}",
-            ),
-            Contestant(
-                "sphinx_fe and SphinxTrain" if from_wav else "SphinxTrain",
-                lambda f=from_wav: measure(sphinx.train_commands(f), folder / "train.log", folder=folder, one_core=True),
-                lambda _: f"{PASSES} passes at each size, {decoded_errors(corpus, sphinx_hypotheses(folder))}",
-                2.0 if from_wav else None, missing=gone,
-            ),
-        ], options.repeats, options.full)
+        rows += compete(
+            f"train-chmm-9x2, processes on one core, {source}",
+            [
+                Contestant(
+                    "asrkit compute-mfcc and train" if from_wav else "asrkit train",
+                    lambda f=from_wav: asrkit_training(corpus, f),
+                    lambda _: (
+                        f"{PASSES} iterations at each size, {decoded_errors(corpus, asrkit_hypotheses(corpus))}"
+                    ),
+                ),
+                Contestant(
+                    "sphinx_fe and SphinxTrain" if from_wav else "SphinxTrain",
+                    lambda f=from_wav: measure(
+                        sphinx.train_commands(f), folder / "train.log", folder=folder, one_core=True
+                    ),
+                    lambda _: (
+                        f"{PASSES} passes at each size, {decoded_errors(corpus, sphinx_hypotheses(folder))}"
+                    ),
+                    2.0 if from_wav else None,
+                    missing=gone,
+                ),
+            ],
+            options.repeats,
+            options.full,
+        )
     return rows
 
 
@@ -59,9 +78,15 @@ def asrkit_training(corpus, from_wav):
     if from_wav:
         folder = data.without_features(corpus.train, corpus.work / "train_from_wav")
         commands.append(compute_mfcc(folder))
-    commands.append(asrkit.command(
-        "train", folder, corpus.work / "chmm", *asrkit.family_options("chmm", STATES, GAUSS, PASSES), *corpus.feature_options,
-    ))
+    commands.append(
+        asrkit.command(
+            "train",
+            folder,
+            corpus.work / "chmm",
+            *asrkit.family_options("chmm", STATES, GAUSS, PASSES),
+            *corpus.feature_options,
+        )
+    )
     return process(corpus, commands)
 
 
@@ -84,7 +109,10 @@ def asrkit_decoding(corpus, from_wav):
     if from_wav:
         folder = data.without_features(corpus.decoded, corpus.work / "decoded_from_wav")
         commands.append(compute_mfcc(folder))
-    return process(corpus, [*commands, asrkit.command("decode", corpus.work / "chmm", folder, corpus.work / "hypotheses")])
+    return process(
+        corpus,
+        [*commands, asrkit.command("decode", corpus.work / "chmm", folder, corpus.work / "hypotheses")],
+    )
 
 
 def asrkit_hypotheses(corpus):
@@ -134,17 +162,30 @@ def decode(corpus, options):
     for from_wav, source, target in ((False, "from features", 2.0), (True, "from wav", 1.0)):
         if from_wav and not corpus.recorded:
             continue
-        contestants = [Contestant(
-            "asrkit compute-mfcc and decode" if from_wav else "asrkit decode", lambda f=from_wav: asrkit_decoding(corpus, f),
-            lambda usage: decoded_quality(corpus, data.read_table(corpus.work / "hypotheses" / "hyp"), usage),
-        )]
+        contestants = [
+            Contestant(
+                "asrkit compute-mfcc and decode" if from_wav else "asrkit decode",
+                lambda f=from_wav: asrkit_decoding(corpus, f),
+                lambda usage: decoded_quality(
+                    corpus, data.read_table(corpus.work / "hypotheses" / "hyp"), usage
+                ),
+            )
+        ]
         for width, least in {sphinx.BEAMS[-1]: None, beam.get(from_wav, sphinx.BEAMS[0]): target}.items():
-            contestants.append(Contestant(
-                f"pocketsphinx_batch, beams {width}", lambda f=from_wav, b=width: sphinx_decoding(folder, f, b),
-                lambda usage, f=from_wav, b=width: decoded_quality(corpus, sphinx_hypotheses(folder, f, b), usage),
-                least, missing=gone,
-            ))
-        rows += compete(f"decode-9x2, processes on one core, {source}", contestants, options.repeats, options.full)
+            contestants.append(
+                Contestant(
+                    f"pocketsphinx_batch, beams {width}",
+                    lambda f=from_wav, b=width: sphinx_decoding(folder, f, b),
+                    lambda usage, f=from_wav, b=width: decoded_quality(
+                        corpus, sphinx_hypotheses(folder, f, b), usage
+                    ),
+                    least,
+                    missing=gone,
+                )
+            )
+        rows += compete(
+            f"decode-9x2, processes on one core, {source}", contestants, options.repeats, options.full
+        )
     return rows
 
 
@@ -152,7 +193,9 @@ def narrowest_beam(corpus, folder, from_wav):
     """The quickest of the beams with which pocketsphinx_batch makes no more errors than with the widest."""
     text = data.read_table(corpus.decoded / "text")
     least = data.errors(text, sphinx_hypotheses(folder, from_wav, sphinx.BEAMS[-1]))
-    return next(beam for beam in sphinx.BEAMS if data.errors(text, sphinx_hypotheses(folder, from_wav, beam)) <= least)
+    return next(
+        beam for beam in sphinx.BEAMS if data.errors(text, sphinx_hypotheses(folder, from_wav, beam)) <= least
+    )
 
 
 def decode_english(corpus, options):
@@ -175,10 +218,18 @@ def decode_english(corpus, options):
 
     def ours():
         data.without_features(folder, corpus.work / "few_from_wav")
-        return process(corpus, [
-            compute_mfcc(corpus.work / "few_from_wav"),
-            asrkit.command("decode", corpus.work / "chmm", corpus.work / "few_from_wav", corpus.work / "few_hypotheses"),
-        ])
+        return process(
+            corpus,
+            [
+                compute_mfcc(corpus.work / "few_from_wav"),
+                asrkit.command(
+                    "decode",
+                    corpus.work / "chmm",
+                    corpus.work / "few_from_wav",
+                    corpus.work / "few_hypotheses",
+                ),
+            ],
+        )
 
     def theirs():
         return peers.pocketsphinx_words({utt: wavs[utt] for utt in few}, corpus.words)
@@ -189,7 +240,12 @@ def decode_english(corpus, options):
     def wrong(hypotheses):
         return f"{data.errors(reference, hypotheses)} of {len(few)} test words wrong"
 
-    return compete(f"decode, from wav, {len(few)} words", [
-        Contestant("asrkit compute-mfcc and decode, process", ours, found),
-        Contestant(f"{name}, in process", theirs, wrong),
-    ], options.repeats, options.full)
+    return compete(
+        f"decode, from wav, {len(few)} words",
+        [
+            Contestant("asrkit compute-mfcc and decode, process", ours, found),
+            Contestant(f"{name}, in process", theirs, wrong),
+        ],
+        options.repeats,
+        options.full,
+    )

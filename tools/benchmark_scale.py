@@ -1,13 +1,14 @@
-"""How asrkit's cost grows: long streams of frames, the first use after installing, and frames, words, states, Gaussians."""
+"""How asrkit's cost grows: long streams of frames, the first use after installing, and frames, words, states,
+Gaussians.
+"""
 
 import shutil
 import statistics
 import time
 
-import numpy as np
-
 import benchmark_asrkit as asrkit
 import benchmark_data as data
+import numpy as np
 from benchmark_timing import Contestant, Row, compete, figure, measure, say, yes_no
 
 STREAM_WORKS = ("gmm", "chmm", "decode")
@@ -18,28 +19,51 @@ TIMES = (1, 2, 4, 8)
 
 
 def stream(corpus, options):
-    """Training and decoding of archives of a million frames and more: time a frame, memory of the process tree."""
+    """Training and decoding of archives of a million frames and more: time a frame, memory of the process
+    tree.
+    """
     rows, start_s, first = {work: [] for work in STREAM_WORKS}, {}, {}
-    for count in (0, *options.stream_frames):  # hardly any frames: what starting takes, which is no cost of a frame
+    # hardly any frames: what starting takes, which is no cost of a frame
+    for count in (0, *options.stream_frames):
         folder = corpus.work / f"stream{count:.0f}"
         mean = (data.FRAMES[0] + data.FRAMES[1] - 1) / 2
-        frames = data.write_words(folder / "train", STREAM_WORDS, max(2, round(count / STREAM_WORDS / mean)), 1, "train")
+        frames = data.write_words(
+            folder / "train", STREAM_WORDS, max(2, round(count / STREAM_WORDS / mean)), 1, "train"
+        )
         try:
             for work, usage in stream_usages(corpus, folder):
                 if not count:
                     start_s[work] = usage.seconds
                     continue
                 micro = max(usage.seconds - start_s[work], 1e-3) / frames * 1e6
-                rows[work].append(stream_row(work, usage, frames, micro, micro / first.setdefault(work, micro)))
+                rows[work].append(
+                    stream_row(work, usage, frames, micro, micro / first.setdefault(work, micro))
+                )
         finally:
             shutil.rmtree(folder)
     return [row for work in rows for row in rows[work]]
 
 
 def stream_usages(corpus, folder):
-    """Yield each of the works and its usage on the archives in `folder`; few iterations, enough for the cost of each."""
+    """Yield each of the works and its usage on the archives in `folder`; few iterations, enough for the cost
+    of each.
+    """
     given = ["--delta-order", 0, "--cmvn", "none", "--nj", 1]
-    gmm = ["--family", "gmm", "--num-gauss", 8, "--num-starts", 1, "--kmeans-iters", 3, "--max-iters", 3, "--tol", 0, "--warps="]
+    gmm = [
+        "--family",
+        "gmm",
+        "--num-gauss",
+        8,
+        "--num-starts",
+        1,
+        "--kmeans-iters",
+        3,
+        "--max-iters",
+        3,
+        "--tol",
+        0,
+        "--warps=",
+    ]
     chmm = asrkit.family_options("chmm", 8, 2, 2)
     commands = {
         "gmm": ["train", folder / "train", folder / "gmm", *gmm, *given],
@@ -49,13 +73,18 @@ def stream_usages(corpus, folder):
     for work in STREAM_WORKS:
         say(f"stream: {work} of {folder.name}")
         command = asrkit.command(*commands[work])
-        yield work, measure([command], corpus.work / "stream.log", environment=asrkit.environment(), memory=True)
+        yield (
+            work,
+            measure([command], corpus.work / "stream.log", environment=asrkit.environment(), memory=True),
+        )
 
 
 def stream_row(work, usage, frames, micro, times):
     """The peak of memory and the microseconds a frame without the start, `times` those of the first length."""
     return Row(
-        f"stream, {work}", f"asrkit, {frames:,} frames", [usage.seconds],
+        f"stream, {work}",
+        f"asrkit, {frames:,} frames",
+        [usage.seconds],
         quality=f"{micro:.2f} µs a frame without the start, {times:.2f} times the first's; peak {usage.peak_mb:.0f} MB",
         target=f"< {STREAM_MB} MB: {yes_no(usage.peak_mb < STREAM_MB)}; ≤ {STREAM_GROWTH}: {yes_no(times <= STREAM_GROWTH)}",
     )
@@ -67,8 +96,17 @@ def first_use(corpus, options):
     caches = corpus.work / "caches"
     places = {name: caches / name for name in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "MPLCONFIGDIR")}
     train = asrkit.command(
-        "train", folder, corpus.work / "first", "--family", "chmm", "--config", asrkit.CONF / "chmm.conf",
-        "--delta-order", 0, "--cmvn", "none",
+        "train",
+        folder,
+        corpus.work / "first",
+        "--family",
+        "chmm",
+        "--config",
+        asrkit.CONF / "chmm.conf",
+        "--delta-order",
+        0,
+        "--cmvn",
+        "none",
     )
 
     def timed(command, empty):
@@ -79,11 +117,19 @@ def first_use(corpus, options):
 
         return call
 
-    rows = compete(f"first-use: asrkit train, chmm.conf, {title}", [
-        Contestant("asrkit, again", timed(train, False), warm_up=True),
-        Contestant("asrkit, with empty caches", timed(train, True)),
-    ], options.repeats)
-    rows += compete("first-use: asrkit --help", [Contestant("asrkit", timed(asrkit.command("--help"), False))], options.repeats)
+    rows = compete(
+        f"first-use: asrkit train, chmm.conf, {title}",
+        [
+            Contestant("asrkit, again", timed(train, False), warm_up=True),
+            Contestant("asrkit, with empty caches", timed(train, True)),
+        ],
+        options.repeats,
+    )
+    rows += compete(
+        "first-use: asrkit --help",
+        [Contestant("asrkit", timed(asrkit.command("--help"), False))],
+        options.repeats,
+    )
     for row, most in zip(rows, (SECOND_S, FIRST_S), strict=False):
         if row.seconds:
             row.target = f"≤ {most} s: {yes_no(statistics.median(row.seconds) <= most)}"
@@ -91,7 +137,9 @@ def first_use(corpus, options):
 
 
 def growth(corpus, options):
-    """Seconds of three iterations of training and of decoding 16,000 frames, with one quantity grown at a time."""
+    """Seconds of three iterations of training and of decoding 16,000 frames, with one quantity grown at a
+    time.
+    """
     measured = {}
     for name, base in BASE.items():
         for times in TIMES:
@@ -108,7 +156,12 @@ def growth(corpus, options):
     return rows
 
 
-TITLES = {"frames": "frames a word", "words": "words", "states": "states a word", "gauss": "Gaussians a state"}
+TITLES = {
+    "frames": "frames a word",
+    "words": "words",
+    "states": "states a word",
+    "gauss": "Gaussians a state",
+}
 
 
 def step_power(measured, name, value, decoding):
@@ -116,14 +169,20 @@ def step_power(measured, name, value, decoding):
     base = BASE[name]
     if value == base:
         return "–"
-    ratio = statistics.median(measured[name, value][decoding]) / statistics.median(measured[name, base][decoding])
+    ratio = statistics.median(measured[name, value][decoding]) / statistics.median(
+        measured[name, base][decoding]
+    )
     return f"{figure(ratio)} times for {value / base:g} times as many (power {np.log(ratio) / np.log(value / base):.2f})"
 
 
 def growth_seconds(shape, repeats):
     """Seconds of training and of decoding, each a list; what is decoded grows with the frames alone."""
     by_word = generated_words(shape["words"], shape["frames"])
-    test = [feats for arrays in generated_words(BASE["words"], shape["frames"], seed=1).values() for feats in arrays]
+    test = [
+        feats
+        for arrays in generated_words(BASE["words"], shape["frames"], seed=1).values()
+        for feats in arrays
+    ]
     blocks = asrkit.blocks(by_word)
     seconds = [], []
     for turn in range(repeats + 1):
@@ -159,12 +218,18 @@ def plot(measured, path):
     figure_, axes = pyplot.subplots(2, 2, figsize=(9, 7), layout="constrained")
     for axis, name in zip(axes.flat, BASE, strict=True):
         values = [BASE[name] * times for times in TIMES]
-        for index, (label, color, marker) in enumerate((("training", "#0b5394", "o"), ("decoding", "#b45f06", "s"))):
+        for index, (label, color, marker) in enumerate(
+            (("training", "#0b5394", "o"), ("decoding", "#b45f06", "s"))
+        ):
             runs = [measured[name, value][index] for value in values]
             middle = np.array([statistics.median(run) for run in runs])
             spread = [middle - [min(run) for run in runs], [max(run) for run in runs] - middle]
-            axis.errorbar(values, middle, yerr=np.abs(spread), color=color, marker=marker, capsize=3, label=label)
-            axis.plot(values, middle[0] * np.array(TIMES), color=color, linestyle="--", linewidth=0.8, alpha=0.6)
+            axis.errorbar(
+                values, middle, yerr=np.abs(spread), color=color, marker=marker, capsize=3, label=label
+            )
+            axis.plot(
+                values, middle[0] * np.array(TIMES), color=color, linestyle="--", linewidth=0.8, alpha=0.6
+            )
         axis.plot([], [], color="grey", linestyle="--", linewidth=0.8, label="in proportion")
         axis.set_xscale("log", base=2)
         axis.set_yscale("log")

@@ -1,10 +1,11 @@
 """SphinxTrain and pocketsphinx_batch as a fair peer: whole-word models of recordings at 8 kHz.
 
-Each word is its own chain of three phones of three states (ONE = W000_1 W000_2 W000_3), nine states a word, no skips. From a
-flat start the Gaussians grow 1, 2, 4, ...; each size has the same number of Baum-Welch passes, with the beams and the batch
-normalisation of SphinxTrain's own scripts. Decoding takes a JSGF grammar of single words without silence, all Gaussians (-topn),
-and no penalties. Timing each utterance (bw -timing) and the search for silences and noise, on by default, are off: they would
-cost the peer most of its time, or its accuracy.
+Each word is its own chain of three phones of three states (ONE = W000_1 W000_2 W000_3), nine states a word,
+no skips. From a flat start the Gaussians grow 1, 2, 4, ...; each size has the same number of Baum-Welch
+passes, with the beams and the batch normalisation of SphinxTrain's own scripts. Decoding takes a JSGF grammar
+of single words without silence, all Gaussians (-topn), and no penalties. Timing each utterance (bw -timing)
+and the search for silences and noise, on by default, are off: they would cost the peer most of its time, or
+its accuracy.
 """
 
 import os
@@ -14,8 +15,15 @@ from pathlib import Path
 PLACES = ("/usr/lib/sphinxtrain", "/usr/libexec/sphinxtrain", "/usr/local/libexec/sphinxtrain")
 PHONES, STATES = 3, 3  # phones a word, states a phone
 FRONT_END = {
-    "samprate": 8000, "nfft": 256, "nfilt": 31, "lowerf": 200, "upperf": 3500, "transform": "dct", "lifter": 22,
-    "remove_noise": "no", "remove_silence": "no",
+    "samprate": 8000,
+    "nfft": 256,
+    "nfilt": 31,
+    "lowerf": 200,
+    "upperf": 3500,
+    "transform": "dct",
+    "lifter": 22,
+    "remove_noise": "no",
+    "remove_silence": "no",
 }
 FEATURE = {"feat": "1s_c_d_dd", "ceplen": 13, "cmn": "batch", "agc": "none", "varnorm": "no"}
 BEAMS = ("1e-30", "1e-48", "1e-80", "1e-120", "1e-200", "1e-300")  # the last is as good as none
@@ -27,7 +35,11 @@ def missing():
     lost = [name for name in ("sphinx_fe", "pocketsphinx_batch") if not shutil.which(name)]
     if binaries() is None:
         lost.append("sphinxtrain's bw")
-    return f"not installed: {', '.join(lost)} (apt install sphinxtrain pocketsphinx sphinxbase-utils)" if lost else None
+    return (
+        f"not installed: {', '.join(lost)} (apt install sphinxtrain pocketsphinx sphinxbase-utils)"
+        if lost
+        else None
+    )
 
 
 def binaries():
@@ -57,10 +69,18 @@ def prepare(folder, words, parts):
                 link.symlink_to(Path(wav[utt]).resolve())
         (folder / f"{name}.ctl").write_text("".join(f"{utt}\n" for utt in text))
         (folder / f"{name}.lsn").write_text("".join(f"{word} ({utt})\n" for utt, word in text.items()))
-    chains = {word: [f"W{index:03d}_{phone}" for phone in range(1, PHONES + 1)] for index, word in enumerate(words)}
-    phones = sorted(["SIL", *(phone for chain in chains.values() for phone in chain)])  # SIL must be there, nobody says it
-    rows = [" ".join("0.5" if to in (state, state + 1) else "0.0" for to in range(STATES + 1)) for state in range(STATES)]
-    options = [words_of({name: value}) for name, value in {**FRONT_END, **FEATURE}.items() if name != "ceplen"]
+    chains = {
+        word: [f"W{index:03d}_{phone}" for phone in range(1, PHONES + 1)] for index, word in enumerate(words)
+    }
+    # SIL must be there, nobody says it
+    phones = sorted(["SIL", *(phone for chain in chains.values() for phone in chain)])
+    rows = [
+        " ".join("0.5" if to in (state, state + 1) else "0.0" for to in range(STATES + 1))
+        for state in range(STATES)
+    ]
+    options = [
+        words_of({name: value}) for name, value in {**FRONT_END, **FEATURE}.items() if name != "ceplen"
+    ]
     files = {
         "phones": [f"{phone} - - -" for phone in phones],
         "dict": [f"{word} {' '.join(chain)}" for word, chain in chains.items()],
@@ -86,12 +106,16 @@ def write_training(folder, gauss, passes):
     data = "-ctlfn train.ctl -part 1 -npart 1 -cepdir mfc -cepext mfc -accumdir sums"
     states = len((folder / "copy").read_text().splitlines())
     lines = [
-        "set -e", "mkdir -p sums", "cp filler model/noisedict",
+        "set -e",
+        "mkdir -p sums",
+        "cp filler model/noisedict",
         f"{at}/mk_mdef_gen -phnlstfn phones -ocimdef model/mdef -n_state_pm {STATES}",
         f"{at}/mk_flat -moddeffn model/mdef -topo topology -mixwfn model/mixture_weights -tmatfn model/transition_matrices "
         "-nstream 1 -ndensity 1",
-        f"{at}/init_gau {data} {feature}", f"{at}/norm -accumdir sums -meanfn globalmean",
-        f"{at}/init_gau -meanfn globalmean {data} {feature}", f"{at}/norm -accumdir sums -varfn globalvar",
+        f"{at}/init_gau {data} {feature}",
+        f"{at}/norm -accumdir sums -meanfn globalmean",
+        f"{at}/init_gau -meanfn globalmean {data} {feature}",
+        f"{at}/norm -accumdir sums -varfn globalvar",
         f"{at}/cp_parm -cpopsfn copy -igaufn globalmean -ncbout {states} -ogaufn model/means",
         f"{at}/cp_parm -cpopsfn copy -igaufn globalvar -ncbout {states} -ogaufn model/variances",
     ]
@@ -108,7 +132,9 @@ def write_training(folder, gauss, passes):
             break
         more = min(size, gauss - size)
         files = {"mixture_weights": "mixw", "means": "mean", "variances": "var"}
-        moved = " ".join(f"-in{kind}fn model/{name} -out{kind}fn grown.{name}" for name, kind in files.items())
+        moved = " ".join(
+            f"-in{kind}fn model/{name} -out{kind}fn grown.{name}" for name, kind in files.items()
+        )
         lines.append(f"{at}/inc_comp -ninc {more} -dcountfn model/mixture_weights {moved}")
         lines += [f"mv grown.{name} model/{name}" for name in files]
         size += more
@@ -125,12 +151,26 @@ def decode_command(part, gauss, beam, from_wav):
     if from_wav:
         source = {"cepdir": "wav", "cepext": ".wav", "adcin": "yes", "adchdr": HEADER}
     options = {
-        "hmm": "model", "dict": "dict", "jsgf": "words.gram", "fsgusefiller": "no", "fsgusealtpron": "no", "bestpath": "no",
-        "ctl": f"{part}.ctl", "hyp": f"{part}.hyp", "logfn": f"{part}.log", "topn": gauss, "lw": 1, "wip": 1, "pip": 1,
-        **{name: beam for name in ("beam", "pbeam", "wbeam", "lpbeam", "lponlybeam")},
+        "hmm": "model",
+        "dict": "dict",
+        "jsgf": "words.gram",
+        "fsgusefiller": "no",
+        "fsgusealtpron": "no",
+        "bestpath": "no",
+        "ctl": f"{part}.ctl",
+        "hyp": f"{part}.hyp",
+        "logfn": f"{part}.log",
+        "topn": gauss,
+        "lw": 1,
+        "wip": 1,
+        "pip": 1,
+        **dict.fromkeys(("beam", "pbeam", "wbeam", "lpbeam", "lponlybeam"), beam),
         **source,
     }
-    return ["pocketsphinx_batch", *(str(word) for name, value in options.items() for word in (f"-{name}", value))]
+    return [
+        "pocketsphinx_batch",
+        *(str(word) for name, value in options.items() for word in (f"-{name}", value)),
+    ]
 
 
 def hypotheses(folder, part):

@@ -1,13 +1,14 @@
-"""Training, decoding and EM in process against hmmlearn, scikit-learn, kaldi-hmm-gmm, sequentia and the floor."""
+"""Training, decoding and EM in process against hmmlearn, scikit-learn, kaldi-hmm-gmm, sequentia and the
+floor.
+"""
 
 from dataclasses import replace
-
-import numpy as np
 
 import benchmark_asrkit as asrkit
 import benchmark_data as data
 import benchmark_peers as peers
 import benchmark_processes as processes
+import numpy as np
 from benchmark_bare import WordParameters, decoding_floor, em_floor, log_density, log_sum, per_frame
 from benchmark_timing import Contestant, compete
 
@@ -18,10 +19,15 @@ FLOOR = 1 / 3  # asrkit may take three times the bare arithmetic
 
 def train_chmm_two(corpus, options):
     """Eight states of two diagonal Gaussians."""
-    rows = compete("train-chmm-8x2", [
-        *asrkit_trainings(corpus, "chmm", corpus.by_word, num_states=STATES, num_gauss=2),
-        *gmm_hmm(corpus, options),
-    ], options.repeats, options.full)
+    rows = compete(
+        "train-chmm-8x2",
+        [
+            *asrkit_trainings(corpus, "chmm", corpus.by_word, num_states=STATES, num_gauss=2),
+            *gmm_hmm(corpus, options),
+        ],
+        options.repeats,
+        options.full,
+    )
     return rows + processes.train(corpus, options)
 
 
@@ -36,11 +42,18 @@ def train_chmm_one(corpus, options):
     def quality(models):
         return peer_quality(corpus, corpus.by_word, models, standard)
 
-    return compete("train-chmm-8x1", [
-        *asrkit_trainings(corpus, "chmm", corpus.by_word, num_states=STATES, num_gauss=1),
-        Contestant("hmmlearn GaussianHMM (scaling)", train, quality, 3.0, missing=peers.missing("hmmlearn")),
-        sequentia(corpus, options),
-    ], options.repeats, options.full)
+    return compete(
+        "train-chmm-8x1",
+        [
+            *asrkit_trainings(corpus, "chmm", corpus.by_word, num_states=STATES, num_gauss=1),
+            Contestant(
+                "hmmlearn GaussianHMM (scaling)", train, quality, 3.0, missing=peers.missing("hmmlearn")
+            ),
+            sequentia(corpus, options),
+        ],
+        options.repeats,
+        options.full,
+    )
 
 
 def train_dhmm(corpus, options):
@@ -48,7 +61,10 @@ def train_dhmm(corpus, options):
     by_word, test = codes(corpus)
 
     def train():
-        return {word: peers.categorical_hmm(arrays, STATES, SYMBOLS, ITERATIONS) for word, arrays in by_word.items()}
+        return {
+            word: peers.categorical_hmm(arrays, STATES, SYMBOLS, ITERATIONS)
+            for word, arrays in by_word.items()
+        }
 
     def quality(models):
         score = per_frame({word: peers.word_parameters(model) for word, model in models.items()}, by_word)
@@ -56,14 +72,23 @@ def train_dhmm(corpus, options):
         wrong = count_errors(test, list(models), lambda x: peers.scores(floored, [a[:, None] for a in x]))
         return f"{score:.3f} a frame, {wrong}"
 
-    return compete("train-dhmm", [
-        *asrkit_trainings(corpus, "dhmm", by_word, test, num_states=STATES, num_symbols=SYMBOLS),
-        Contestant("hmmlearn CategoricalHMM (scaling)", train, quality, 3.0, missing=peers.missing("hmmlearn")),
-    ], options.repeats, options.full)
+    return compete(
+        "train-dhmm",
+        [
+            *asrkit_trainings(corpus, "dhmm", by_word, test, num_states=STATES, num_symbols=SYMBOLS),
+            Contestant(
+                "hmmlearn CategoricalHMM (scaling)", train, quality, 3.0, missing=peers.missing("hmmlearn")
+            ),
+        ],
+        options.repeats,
+        options.full,
+    )
 
 
 def asrkit_trainings(corpus, family, by_word, test=None, **settings):
-    """asrkit's methods, its default first; half the iterations at each number of Gaussians where there are two."""
+    """asrkit's methods, its default first; half the iterations at each number of Gaussians where there are
+    two.
+    """
     blocks = asrkit.blocks(by_word)
     iterations = ITERATIONS if settings.get("num_gauss", 1) == 1 else ITERATIONS // 2
 
@@ -95,24 +120,42 @@ def count_errors(utterances, words, score):
 
 
 def peer_quality(corpus, by_word, models, standard):
-    """The same of hmmlearn's models of `by_word`; where that is a part of the training, no errors, but asrkit on that part."""
-    score = per_frame({word: peers.word_parameters(m, standard.mean, standard.scale) for word, m in models.items()}, by_word)
+    """The same of hmmlearn's models of `by_word`; where that is a part of the training, no errors, but asrkit
+    on that part.
+    """
+    score = per_frame(
+        {word: peers.word_parameters(m, standard.mean, standard.scale) for word, m in models.items()}, by_word
+    )
     if by_word is corpus.by_word:
-        wrong = count_errors(corpus.test_utterances, list(models), lambda x: peers.scores(models, [standard(a) for a in x]))
+        wrong = count_errors(
+            corpus.test_utterances, list(models), lambda x: peers.scores(models, [standard(a) for a in x])
+        )
         return f"{score:.3f} a frame, {wrong}"
-    gauss = next(iter(models.values())).means_.shape[1] if hasattr(next(iter(models.values())), "weights_") else 1
-    ours, _ = asrkit.train("chmm", asrkit.blocks(by_word), "baum-welch", ITERATIONS // gauss, num_states=STATES, num_gauss=gauss)
-    return f"{score:.3f} a frame (asrkit, baum-welch, on this part: {per_frame(parameters(ours), by_word):.3f})"
+    gauss = (
+        next(iter(models.values())).means_.shape[1] if hasattr(next(iter(models.values())), "weights_") else 1
+    )
+    ours, _ = asrkit.train(
+        "chmm", asrkit.blocks(by_word), "baum-welch", ITERATIONS // gauss, num_states=STATES, num_gauss=gauss
+    )
+    return (
+        f"{score:.3f} a frame (asrkit, baum-welch, on this part: {per_frame(parameters(ours), by_word):.3f})"
+    )
 
 
 def part_for_slow(corpus, full):
-    """All words, or some utterances of one; by what the seconds are to be multiplied, and a note that says so."""
+    """All words, or some utterances of one; by what the seconds are to be multiplied, and a note that says
+    so.
+    """
     if full or len(corpus.frames) <= SUBSET_FRAMES:
         return corpus.by_word, 1.0, ""
     word, arrays = next(iter(corpus.by_word.items()))
     last = int(np.searchsorted(np.cumsum([len(array) for array in arrays]), SUBSET_FRAMES)) + 1
     scale = len(corpus.frames) / sum(map(len, arrays[:last]))
-    return {word: arrays[:last]}, scale, f", {len(arrays[:last])} utterances of '{word}', seconds times {scale:.3g}"
+    return (
+        {word: arrays[:last]},
+        scale,
+        f", {len(arrays[:last])} utterances of '{word}', seconds times {scale:.3g}",
+    )
 
 
 def gmm_hmm(corpus, options):
@@ -134,7 +177,9 @@ def gmm_hmm(corpus, options):
 
 
 def sequentia(corpus, options):
-    """sequentia's model, which is hmmlearn's GMMHMM for any number of Gaussians; one BLAS thread, its better way."""
+    """sequentia's model, which is hmmlearn's GMMHMM for any number of Gaussians; one BLAS thread, its better
+    way.
+    """
     name, gone = "sequentia GaussianMixtureHMM, its own start", peers.missing("sequentia")
     if gone:
         return Contestant(name, missing=gone)
@@ -146,15 +191,23 @@ def sequentia(corpus, options):
     def train():
         return {word: peers.sequentia_hmm(arrays, STATES, 1, ITERATIONS) for word, arrays in part.items()}
 
-    return Contestant(name + note, train, lambda models: peer_quality(corpus, by_word, models, standard), None, scale)
+    return Contestant(
+        name + note, train, lambda models: peer_quality(corpus, by_word, models, standard), None, scale
+    )
 
 
 def both_ways(contestant, note=""):
-    """With the library's own number of BLAS threads, and with one, which is quicker on small products or a busy machine."""
+    """With the library's own number of BLAS threads, and with one, which is quicker on small products or a
+    busy machine.
+    """
     if contestant.missing is not None:
         return [contestant]
     own = replace(contestant, system=f"{contestant.system}, its own threads{note}")
-    one = replace(contestant, system=f"{contestant.system}, one BLAS thread{note}", call=asrkit.one_thread(contestant.call))
+    one = replace(
+        contestant,
+        system=f"{contestant.system}, one BLAS thread{note}",
+        call=asrkit.one_thread(contestant.call),
+    )
     return [own, one]
 
 
@@ -164,7 +217,18 @@ def codes(corpus):
 
     exp, log = corpus.work / "codebook", corpus.work / "codebook.log"
     if not (exp / "codebook.npz").exists():
-        data.run(asrkit.command("train-codebook", corpus.train, exp, "--codebook-size", SYMBOLS, "--warps=", *corpus.feature_options), log)
+        data.run(
+            asrkit.command(
+                "train-codebook",
+                corpus.train,
+                exp,
+                "--codebook-size",
+                SYMBOLS,
+                "--warps=",
+                *corpus.feature_options,
+            ),
+            log,
+        )
     utterances = {}
     for part, folder in (("train", corpus.train), ("test", corpus.test)):
         out = corpus.work / f"codes_{part}"
@@ -183,13 +247,17 @@ def decode(corpus, options):
     utterances = asrkit.read_utterances(corpus.decoded, corpus.delta_order)
     rows = []
     for gauss in (1, 2):
-        models, _ = asrkit.train("chmm", asrkit.blocks(corpus.by_word), "viterbi", 3, num_states=STATES, num_gauss=gauss)
+        models, _ = asrkit.train(
+            "chmm", asrkit.blocks(corpus.by_word), "viterbi", 3, num_states=STATES, num_gauss=gauss
+        )
         rows += decode_in_process(utterances, models, gauss, options)
     return rows + processes.decode(corpus, options) + processes.decode_english(corpus, options)
 
 
 def decode_in_process(utterances, models, gauss, options):
-    """Every utterance under every word; hmmlearn has the same parameters, so its errors differ by the exit and the sum alone."""
+    """Every utterance under every word; hmmlearn has the same parameters, so its errors differ by the exit
+    and the sum alone.
+    """
     arrays, words = [feats for _, _, feats in utterances], list(models)
     frames, num_gauss = np.concatenate(arrays), sum(model.num_gauss for model in models.values())
     score = asrkit.scorer("chmm", models)
@@ -203,14 +271,23 @@ def decode_in_process(utterances, models, gauss, options):
     ]
     for dtype, target in ((np.float64, FLOOR), (np.float32, None)):
         floor = asrkit.one_thread(decoding_floor(frames, num_gauss, dtype))
-        contestants.append(Contestant(f"floor, {dtype.__name__}: a product, exponentials", floor, target=target, warm_up=True))
-    task = f"decode-{STATES}x{gauss}, in process: {len(arrays)} words, {len(frames)} frames, {len(words)} models"
+        contestants.append(
+            Contestant(
+                f"floor, {dtype.__name__}: a product, exponentials", floor, target=target, warm_up=True
+            )
+        )
+    task = (
+        f"decode-{STATES}x{gauss}, in process: {len(arrays)} words, {len(frames)} frames, {len(words)} models"
+    )
     return compete(task, contestants, options.repeats, options.full)
 
 
 def decode_peer(utterances, models, gauss, quality):
     """hmmlearn's score(), utterance by utterance, word by word; of GMMHMM a part."""
-    name, gone = f"hmmlearn {'GaussianHMM' if gauss == 1 else 'GMMHMM'}, the same parameters", peers.missing("hmmlearn")
+    name, gone = (
+        f"hmmlearn {'GaussianHMM' if gauss == 1 else 'GMMHMM'}, the same parameters",
+        peers.missing("hmmlearn"),
+    )
     if gone:
         return Contestant(name, missing=gone)
     part = utterances if gauss == 1 else utterances[:: max(1, len(utterances) // 100)]
@@ -218,7 +295,9 @@ def decode_peer(utterances, models, gauss, quality):
     note = "" if len(part) == len(utterances) else f", {len(part)} words, seconds times {scale:.3g}"
     theirs = {word: peers.with_parameters(p) for word, p in parameters(models).items()}
     wide = [feats.astype(np.float64) for _, _, feats in part]
-    return Contestant(name + note, lambda: peers.scores(theirs, wide), quality(part), 10.0 if gauss == 1 else None, scale)
+    return Contestant(
+        name + note, lambda: peers.scores(theirs, wide), quality(part), 10.0 if gauss == 1 else None, scale
+    )
 
 
 # --- one EM iteration ---
@@ -242,10 +321,14 @@ def gmm_em(corpus, options):
         if covariance == "diag":
             gone = peers.missing("kaldi-hmm-gmm")
             step = None if gone else peers.kaldi_step(start, frames)
-            contestants.append(Contestant("kaldi-hmm-gmm AccumDiagGmm, a call a frame", step, quality, missing=gone))
+            contestants.append(
+                Contestant("kaldi-hmm-gmm AccumDiagGmm, a call a frame", step, quality, missing=gone)
+            )
         for dtype in (np.float64, np.float32):
             floor = asrkit.one_thread(em_floor(frames, gauss, covariance, dtype))
-            contestants.append(Contestant(f"floor, {dtype.__name__}: two products, exponentials", floor, warm_up=True))
+            contestants.append(
+                Contestant(f"floor, {dtype.__name__}: two products, exponentials", floor, warm_up=True)
+            )
         task = f"gmm-em, {len(frames)} x {frames.shape[1]}, {gauss} Gaussians, {covariance}"
         rows += compete(task, contestants, options.repeats, options.full)
     return rows
@@ -254,5 +337,7 @@ def gmm_em(corpus, options):
 def em_start(frames, gauss, covariance):
     """Frames drawn by chance as means, the data's own spread, equal weights."""
     chosen = np.random.default_rng(0).choice(len(frames), gauss, replace=len(frames) < gauss)
-    spread = frames.var(axis=0, dtype=np.float64) if covariance == "diag" else np.cov(frames.T.astype(np.float64))
+    spread = (
+        frames.var(axis=0, dtype=np.float64) if covariance == "diag" else np.cov(frames.T.astype(np.float64))
+    )
     return np.full(gauss, 1 / gauss), frames[chosen].astype(np.float64), np.stack([spread] * gauss)

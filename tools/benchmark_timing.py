@@ -75,7 +75,14 @@ class Row:
         low, high = min(self.seconds), max(self.seconds)
         runs = f"[{figure(low)}–{figure(high)}]" if len(self.seconds) > 1 else "[1 run]"
         ratio = "–" if self.ratio is None else figure(self.ratio)
-        return [self.task, self.system, f"{figure(statistics.median(self.seconds))} {runs}", ratio, self.quality, self.target]
+        return [
+            self.task,
+            self.system,
+            f"{figure(statistics.median(self.seconds))} {runs}",
+            ratio,
+            self.quality,
+            self.target,
+        ]
 
 
 HEADINGS = ["task", "system", "seconds, median [min–max]", "ratio to asrkit", "quality", "target met"]
@@ -89,7 +96,9 @@ def figure(value):
 def table(rows, headings=None):
     """A GitHub-markdown table of the rows' cells."""
     lines = [headings or HEADINGS, ["---"] * len(headings or HEADINGS), *rows]
-    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return "\n".join(
+        "| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines
+    )
 
 
 def say(text):
@@ -97,7 +106,8 @@ def say(text):
 
 
 def compete(task, contestants, repeats, full=False):
-    """Run the contestants in turn, A B A B, and give a row for each; the first one is asrkit, which the ratios are to.
+    """Run the contestants in turn, A B A B, and give a row for each; the first one is asrkit, which the
+    ratios are to.
 
     A contestant that fails gives a row with the reason: a peer's trouble must not cost the other numbers.
     """
@@ -107,7 +117,9 @@ def compete(task, contestants, repeats, full=False):
     for turn in range(repeats + 1):
         for contestant in list(running.values()):
             row = rows[contestant.system]
-            if (turn == 0 and not contestant.warm_up) or (not full and sum(row.seconds) / contestant.scale > SLOW_S):
+            if (turn == 0 and not contestant.warm_up) or (
+                not full and sum(row.seconds) / contestant.scale > SLOW_S
+            ):
                 continue
             try:
                 started = time.perf_counter()
@@ -156,21 +168,28 @@ def measure(commands, log, *, environment=None, folder=None, one_core=False, mem
     one_core : bool
         Hold them, and all that they start, to one core.
     memory : bool
-        Look at the whole process tree a few times a second; without it the peak is that of the largest process.
+        Look at the whole process tree a few times a second; without it the peak is that of the largest
+        process.
 
     Returns
     -------
     Usage
     """
     job = {
-        "commands": commands, "log": str(log), "environment": environment or dict(os.environ),
-        "folder": str(folder or Path.cwd()), "one_core": one_core, "memory": memory,
+        "commands": commands,
+        "log": str(log),
+        "environment": environment or dict(os.environ),
+        "folder": str(folder or Path.cwd()),
+        "one_core": one_core,
+        "memory": memory,
     }
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     starter = [sys.executable, "-I", "-S", __file__]
     done = subprocess.run(starter, input=json.dumps(job), capture_output=True, text=True, check=False)
     if done.returncode:
-        raise Failed(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"status {done.returncode}")
+        raise Failed(
+            done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"status {done.returncode}"
+        )
     return Usage(**json.loads(done.stdout))
 
 
@@ -183,7 +202,12 @@ def run_job(job):
         for command in job["commands"]:
             started = time.perf_counter()
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=job["environment"], cwd=job["folder"],
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=job["environment"],
+                cwd=job["folder"],
                 start_new_session=True,
             )
             watch = TreeWatch(process.pid)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Stop where a recipe's errors are more than the README promises, or its pronunciation scores agree less with listeners.
+"""Stop where a recipe's errors are more than the README promises, or its pronunciation scores agree less with
+listeners.
 
 example: tools/check_errors.py fsdd egs/digits/exp
 example: tools/check_errors.py speechocean762 egs/speechocean762/exp
@@ -28,11 +29,16 @@ def main(corpus, exp):
 def check_taus(exp):
     bad = 0
     report = json.loads((Path(exp) / "evaluation" / "evaluation.json").read_text(encoding="utf-8"))
-    found = {(row["system"], row["kind"]): (row["phone_tau"]["value"], row["utt_tau"]["value"]) for row in report["rows"]}
+    found = {
+        (row["system"], row["kind"]): (row["phone_tau"]["value"], row["utt_tau"]["value"])
+        for row in report["rows"]
+    }
     for (system, kind), least in LEAST.items():
         taus = found[system, kind]
         if taus[0] < least[0] or taus[1] < least[1]:
-            print(f"{system} {kind}: tau of phones {taus[0]:.3f}, of utterances {taus[1]:.3f}, less than {least[0]} and {least[1]}")
+            print(
+                f"{system} {kind}: tau of phones {taus[0]:.3f}, of utterances {taus[1]:.3f}, less than {least[0]} and {least[1]}"
+            )
             bad = 1
     return bad
 

@@ -10,66 +10,41 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[1]
 
-# A room and the rooms below it that it may use. "models" stands for all of asrkit/models, and so on.
-MAY_IMPORT = {
-    "errors": set(),
-    "kernels": set(),
-    "runtime": set(),
-    "config": {"errors"},
-    "endpoint": {"config"},
-    "codebook": {"config"},
-    "mfcc": set(),
-    "warp": {"config", "mfcc"},
-    "frontend": {"config", "endpoint", "mfcc"},
-    "ssl_features": set(),
-    "sphinx": set(),
-    "duplicates": set(),
-    "folds": set(),
-    "perturb": {"errors", "config"},
-    "scoring": {"errors"},
-    "fusion": set(),
-    "race": {"scoring"},
-    "plots_style": set(),
-    "plots": {"scoring", "plots_style"},
-    "rating": set(),
-    "allophones": set(),
-    "plots_pronunciation": {"plots_style"},
-    "plots_phones": {"plots_style"},
-    "phone_plane": set(),
-    "models": {"kernels", "config"},
-    "families": {"models", "codebook", "config"},
-    "tokens": set(),
-    "lda": {"models"},
-    "mixgop": {"models", "codebook", "tokens", "config"},
-    "gop": {"models"},
-    "training": {"families", "config"},
-    "grid": {"errors", "config", "families", "training", "codebook", "frontend", "warp"},
-    "decoding": {"models"},
-    "adaptation": {"training", "codebook", "config"},
-    "io": {
-        "errors", "config", "models", "families", "training", "codebook", "endpoint", "frontend", "warp", "mixgop", "gop",
-        "lda", "tokens", "ssl_features",
-    },
-    "bin": {
-        "errors", "config", "io", "runtime", "plots", "families", "models", "training", "adaptation", "decoding", "frontend", "endpoint",
-        "codebook", "duplicates", "folds", "fusion", "scoring", "perturb", "warp", "grid", "race", "rating", "allophones", "plots_pronunciation",
-        "plots_phones", "phone_plane", "mixgop", "gop", "tokens", "lda", "ssl_features", "sphinx",
-    },
-    "cli": {"errors", "config", "runtime", "bin"},
-    "__main__": {"cli"},
-}
+# From the ground up; a room may import those of the floors below its own.
+FLOORS = (
+    ("errors",),
+    ("config", "runtime"),
+    ("audio", "models"),
+    ("features", "families"),
+    ("words", "phones"),
+    ("io", "evaluation"),
+    ("plots",),
+    ("workflows",),
+    ("cli", "sklearn", "__init__"),
+    ("__main__",),
+)
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+# The commands see workflows and settings; what a workflow is given and gives comes from lower rooms.
+NOT_IN_COMMANDS = {"io", "plots", "evaluation", "words", "phones", "models", "audio"}
 # Imported where used, late: each costs a second or more, and `asrkit --help` must answer at once.
 LATE = {"librosa", "matplotlib", "sklearn", "torch", "transformers", "pocketsphinx"}
 # Where a thing may be touched at all.
 ONLY_IN = {
-    "argparse": {"cli", "bin", "config"}, "pathlib": {"bin", "io", "config"}, "pickle": set(),
-    "matplotlib": {"plots", "plots_style", "plots_pronunciation", "plots_phones"},
+    "argparse": {"cli"},
+    "tqdm": {"cli"},
+    "pathlib": {"cli", "workflows", "io", "config"},
+    "pickle": set(),
+    "matplotlib": {"plots"},
+    "joblib": {"runtime"},
+    "print": {"cli"},
+    "os.environ": {"runtime"},
+    "logging.getLogger()": {"cli"},
 }
 
 
 def room_of(module):
     parts = module.split(".")
-    return parts[1] if len(parts) > 1 else ""
+    return parts[1] if len(parts) > 1 else "__init__"
 
 
 def imports(tree):
@@ -78,11 +53,23 @@ def imports(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            names = [node.module] if node.module != "asrkit" else [f"asrkit.{alias.name}" for alias in node.names]
+            inside = [f"{node.module}.{alias.name}" for alias in node.names]
+            names = inside if node.module.split(".")[0] == "asrkit" else [node.module]
         else:
             continue
         for name in names:
             yield name, node.lineno, node in tree.body
+
+
+def touched(tree):
+    """(what of ONLY_IN that is no import, line)."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
+            yield "print", node.lineno
+        if isinstance(node, ast.Attribute) and ast.unparse(node) == "os.environ":
+            yield "os.environ", node.lineno
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "logging.getLogger" and not node.args:
+            yield "logging.getLogger()", node.lineno
 
 
 def faults():
@@ -90,20 +77,23 @@ def faults():
         name = path.relative_to(TOP)
         tree = ast.parse(path.read_text(encoding="utf-8"))
         room = room_of(".".join(name.with_suffix("").parts))
+        command = name.parts[1:3] == ("cli", "commands") and name.stem != "__init__"
         for module, line, at_top in imports(tree):
-            root = module.split(".")[0]
-            if root == "asrkit":
-                used = room_of(module)
-                if used not in ("", "__version__", room) and used not in MAY_IMPORT.get(room, set()):
+            root, used = module.split(".")[0], room_of(module)
+            if root == "asrkit" and used in FLOOR:
+                if used != room and FLOOR[used] >= FLOOR[room]:
                     yield f"{name}:{line}: {room} may not import {used}"
+                if command and module.startswith("asrkit.cli.commands."):
+                    yield f"{name}:{line}: a command may not import another"
+                if command and used in NOT_IN_COMMANDS:
+                    yield f"{name}:{line}: a command may not import {used}: its work belongs in workflows"
             if root in LATE and at_top and room not in ONLY_IN.get(root, set()):
                 yield f"{name}:{line}: {root} must be imported where it is used"
             if root in ONLY_IN and room not in ONLY_IN[root]:
                 yield f"{name}:{line}: {root} belongs in {', '.join(sorted(ONLY_IN[root])) or 'no room'}"
-        if room != "bin" and room != "cli":
-            for node in ast.walk(tree):
-                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
-                    yield f"{name}:{node.lineno}: print belongs in bin"
+        for thing, line in touched(tree):
+            if room not in ONLY_IN[thing]:
+                yield f"{name}:{line}: {thing} belongs in {', '.join(sorted(ONLY_IN[thing]))}"
 
 
 if __name__ == "__main__":

@@ -14,17 +14,30 @@ OBSERVATIONS = "features"
 class Config(HmmConfig):
     num_gauss: int = option(8, "Gaussians a state, on average where --power is not 0", minimum=1)
     growth: float = option(2.0, "their number grows by this factor at a time, by splitting", minimum=1.01)
-    power: float = option(0.0, "states share the Gaussians by their frames to this power; 0: all get equally many", minimum=0, maximum=1)
+    power: float = option(
+        0.0,
+        "states share the Gaussians by their frames to this power; 0: all get equally many",
+        minimum=0,
+        maximum=1,
+    )
     covariance: str = option("diag", "covariance form", choices=("diag", "full"))
     min_count: float = option(10.0, "frames below which no Gaussian is split off", minimum=1)
     min_occ: float = option(3.0, "frames below which a Gaussian is removed", minimum=0)
-    variance_floor: float = option(0.1, "least variance, as a fraction of the word's variance in each dimension", minimum=0, maximum=1)
+    variance_floor: float = option(
+        0.1, "least variance, as a fraction of the word's variance in each dimension", minimum=0, maximum=1
+    )
     weight_floor: float = option(1e-5, "least mixture weight", minimum=0, maximum=1)
 
 
 def init(config, block, rng, start=0):
     """Uniform segmentation (a random one for later starts), one Gaussian a state."""
-    return init_hmm(lambda n: MIXTURES[config.covariance].from_data(block.obs, n, config.variance_floor), block, config, rng, start)
+    return init_hmm(
+        lambda n: MIXTURES[config.covariance].from_data(block.obs, n, config.variance_floor),
+        block,
+        config,
+        rng,
+        start,
+    )
 
 
 def from_arrays(arrays):

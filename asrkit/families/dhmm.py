@@ -19,8 +19,16 @@ class Config(HmmConfig):
 
 
 def init(config, block, rng, start=0):
-    """Uniform segmentation (a random one for later starts); symbol probabilities are the parts' relative frequencies."""
-    return init_hmm(lambda n: Categorical(np.full((n, config.num_symbols), -np.log(config.num_symbols))), block, config, rng, start)
+    """Uniform segmentation (a random one for later starts); symbol probabilities are the parts' relative
+    frequencies.
+    """
+    return init_hmm(
+        lambda n: Categorical(np.full((n, config.num_symbols), -np.log(config.num_symbols))),
+        block,
+        config,
+        rng,
+        start,
+    )
 
 
 def from_arrays(arrays):

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from asrkit.codebook import kmeans
 from asrkit.config import check_fields, option
 from asrkit.models.base import Stats, WordStats
+from asrkit.models.codebook import kmeans
 from asrkit.models.mixture import MIXTURES
 from asrkit.models.mixture_base import Mixture
 
@@ -17,9 +17,13 @@ OBSERVATIONS = "features"
 class Config:
     num_gauss: int = option(64, "Gaussians of each word's mixture", minimum=1)
     covariance: str = option("diag", "covariance form", choices=("diag", "full"))
-    min_count: float = option(20.0, "frames each Gaussian must have on average; fewer Gaussians where a word has less", minimum=1)
+    min_count: float = option(
+        20.0, "frames each Gaussian must have on average; fewer Gaussians where a word has less", minimum=1
+    )
     num_starts: int = option(2, "k-means starts; of the trained models the likeliest is kept", minimum=1)
-    variance_floor: float = option(0.01, "least variance, as a fraction of the word's variance in each dimension", minimum=0, maximum=1)
+    variance_floor: float = option(
+        0.01, "least variance, as a fraction of the word's variance in each dimension", minimum=0, maximum=1
+    )
     min_occ: float = option(3.0, "frames below which a Gaussian is removed", minimum=0)
     weight_floor: float = option(1e-5, "least mixture weight", minimum=0, maximum=1)
     kmeans_iters: int = option(20, "Lloyd iterations of the k-means start", minimum=1)
@@ -71,7 +75,9 @@ class WordMixture:
         """Both methods are the same here: gamma is 1."""
         gamma = np.ones((len(block.obs), 1))
         used = block.lengths > 0
-        emission, log_like = self.emission.accumulate_scored(block.obs, gamma, prepared=block.prepared(self.emission))
+        emission, log_like = self.emission.accumulate_scored(
+            block.obs, gamma, prepared=block.prepared(self.emission)
+        )
         return MixtureWordStats(log_like, len(block.obs), int(used.sum()), int((~used).sum()), emission)
 
     @staticmethod
@@ -126,12 +132,16 @@ def init(config, block, rng, start=0):
     clusters, share = cluster_gaussians(config, block.obs, rng)
     share = np.maximum(share, config.weight_floor)
     arrays = clusters.to_arrays()
-    beside = {name: arrays[name].swapaxes(0, 1) for name in arrays if name not in ("variance_floor", "center")}
+    beside = {
+        name: arrays[name].swapaxes(0, 1) for name in arrays if name not in ("variance_floor", "center")
+    }
     return from_arrays({**arrays, **beside, "log_weights": np.log(share / share.sum())[None]})
 
 
 def cluster_gaussians(config, obs, rng):
-    """One Gaussian for each k-means cluster, as M states of one component each, and their shares of the frames (M,)."""
+    """One Gaussian for each k-means cluster, as M states of one component each, and their shares of the
+    frames (M,).
+    """
     obs = obs.astype(np.float64)
     num_gauss = max(1, min(config.num_gauss, int(len(obs) / config.min_count)))
     scale = np.maximum(obs.std(axis=0), 1e-5)

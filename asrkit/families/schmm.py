@@ -6,7 +6,15 @@ import numpy as np
 
 from asrkit.config import option
 from asrkit.families.gmm import cluster_gaussians
-from asrkit.models.base import Stats, check_array, check_distribution, floored_distribution, rows_log_prior, safe_log, smoothed_rows
+from asrkit.models.base import (
+    Stats,
+    check_array,
+    check_distribution,
+    floored_distribution,
+    rows_log_prior,
+    safe_log,
+    smoothed_rows,
+)
 from asrkit.models.hmm import Hmm
 from asrkit.models.mixture import MIXTURES
 from asrkit.models.mixture_base import Mixture
@@ -21,8 +29,12 @@ LOST = 1e-200  # sums below this may have lost what they are made of
 class Config(HmmConfig):
     num_gauss: int = option(64, "Gaussians of each word's pool", minimum=1)
     covariance: str = option("diag", "covariance form", choices=("diag", "full"))
-    min_count: float = option(20.0, "frames each Gaussian must have on average; fewer Gaussians where a word has less", minimum=1)
-    variance_floor: float = option(0.01, "least variance, as a fraction of the word's variance in each dimension", minimum=0, maximum=1)
+    min_count: float = option(
+        20.0, "frames each Gaussian must have on average; fewer Gaussians where a word has less", minimum=1
+    )
+    variance_floor: float = option(
+        0.01, "least variance, as a fraction of the word's variance in each dimension", minimum=0, maximum=1
+    )
     weight_floor: float = option(1e-5, "least weight of a Gaussian in a state", minimum=0, maximum=1)
     kmeans_iters: int = option(20, "Lloyd iterations of the k-means start", minimum=1)
     min_occ = 0.0  # no setting: a Gaussian without frames keeps its place in the pool
@@ -45,7 +57,8 @@ class TiedMixture:
     log_weights : (S, M)
         log P(Gaussian m | state s).
     pool : Mixture
-        M "states" of one Gaussian each, so that its likelihoods are theirs and its occupancies their posteriors.
+        M "states" of one Gaussian each, so that its likelihoods are theirs and its occupancies their
+        posteriors.
     """
 
     log_weights: np.ndarray
@@ -70,7 +83,9 @@ class TiedMixture:
         return self.pool.center
 
     def check(self, num_states, width):
-        """Raise ValueError unless this is a pool over `width` dimensions with weights for `num_states` states."""
+        """Raise ValueError unless this is a pool over `width` dimensions with weights for `num_states`
+        states.
+        """
         check_array("log_weights", self.log_weights, (num_states, len(self.pool.means)), log=True)
         check_distribution("log_weights", self.log_weights)
         self.pool.check(len(self.pool.means), width)
@@ -87,7 +102,9 @@ class TiedMixture:
         return out.T
 
     def _mixed(self, log_densities):
-        """Log-likelihoods (n, S), the peak of each frame's densities (n, 1), and the rows that sums of exponentials lose."""
+        """Log-likelihoods (n, S), the peak of each frame's densities (n, 1), and the rows that sums of
+        exponentials lose.
+        """
         peak = log_densities.max(axis=1, keepdims=True)
         total = np.exp(log_densities - peak) @ np.exp(self.log_weights).T
         lost = np.flatnonzero((total < LOST).any(axis=1))
@@ -104,21 +121,27 @@ class TiedMixture:
         for start in range(0, len(obs), ROWS):
             rows = slice(start, start + ROWS)
             log_likes, peak, lost = self._mixed(log_densities[rows])
-            # P(m | x, s) = weights[s, m] density[m] / likelihood[s]: two products, one over frames, one over states.
+            # P(m | x, s) = weights[s, m] density[m] / likelihood[s]: two products, one over frames, one over
+            # states.
             densities = np.exp(log_densities[rows] - peak)
             occupied = gamma[rows] * np.exp(np.minimum(peak - log_likes, 500.0))
             occupied[lost] = 0.0
             counts += (occupied.T @ densities) * weights
             part = (occupied @ weights) * densities
             if len(lost):
-                post = np.exp(log_densities[rows][lost, None] + self.log_weights - log_likes[lost, :, None]) * gamma[rows][lost, :, None]
+                post = (
+                    np.exp(log_densities[rows][lost, None] + self.log_weights - log_likes[lost, :, None])
+                    * gamma[rows][lost, :, None]
+                )
                 counts += post.sum(axis=0)
                 part[lost] = post.sum(axis=1)
             drawn[rows] = part
         return TiedStats(counts, self.pool.accumulate(obs, drawn, prepared=prepared))
 
     def estimate(self, stats, config):
-        """Relative frequencies for the weights, the pool by its own rule; a state never visited keeps its weights."""
+        """Relative frequencies for the weights, the pool by its own rule; a state never visited keeps its
+        weights.
+        """
         log_weights = self.log_weights.copy()
         for s in np.flatnonzero(stats.counts.sum(axis=1) > 0):
             log_weights[s] = safe_log(floored_distribution(stats.counts[s], config.weight_floor)[0])
@@ -133,11 +156,15 @@ class TiedMixture:
 
     def log_prior(self, adapted, prior):
         """Log density of `adapted` under the prior that this mixture is, relative to the mixture itself."""
-        return self.pool.log_prior(adapted.pool, prior) + rows_log_prior(self.log_weights, adapted.log_weights, prior.prior_count)
+        return self.pool.log_prior(adapted.pool, prior) + rows_log_prior(
+            self.log_weights, adapted.log_weights, prior.prior_count
+        )
 
     def sample(self, states, rng):
         """Draw one frame for each entry of the state sequence `states`: (N, D)."""
-        return self.pool.sample(np.array([rng.choice(len(self.pool.means), p=np.exp(self.log_weights[s])) for s in states]), rng)
+        return self.pool.sample(
+            np.array([rng.choice(len(self.pool.means), p=np.exp(self.log_weights[s])) for s in states]), rng
+        )
 
     def to_arrays(self):
         arrays = self.pool.to_arrays()
@@ -154,6 +181,10 @@ def init(config, block, rng, start=0):
 
 def from_arrays(arrays):
     arrays = dict(arrays)
-    log_start, log_trans, log_exit, log_weights = (arrays.pop(name) for name in ("log_start", "log_trans", "log_exit", "log_weights"))
-    pool = MIXTURES["full" if "covariances" in arrays else "diag"](np.zeros(arrays["means"].shape[:2]), **arrays)
+    log_start, log_trans, log_exit, log_weights = (
+        arrays.pop(name) for name in ("log_start", "log_trans", "log_exit", "log_weights")
+    )
+    pool = MIXTURES["full" if "covariances" in arrays else "diag"](
+        np.zeros(arrays["means"].shape[:2]), **arrays
+    )
     return Hmm(log_start, log_trans, log_exit, TiedMixture(log_weights, pool))

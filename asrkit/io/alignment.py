@@ -1,7 +1,8 @@
-"""Which phone is spoken when: alignments as CTM files and in Kaldi's archives, cleaned and held against a data directory.
+"""Which phone is spoken when: alignments as CTM files and in Kaldi's archives, cleaned and held against a
+data directory.
 
-asrkit keeps an alignment as OUT/phones.ctm, Kaldi's lines `utterance channel start duration label`, in seconds from
-the start of the utterance; OUT/words.ctm beside it says which words the phones belong to.
+asrkit keeps an alignment as OUT/phones.ctm, Kaldi's lines `utterance channel start duration label`, in
+seconds from the start of the utterance; OUT/words.ctm beside it says which words the phones belong to.
 """
 
 import bisect
@@ -20,7 +21,8 @@ from asrkit.io.archive import SPEC, refuse_pipe, resolve
 from asrkit.io.files import atomic_write, c_sorted, read_bytes, read_table
 
 PHONES, WORDS = "phones.ctm", "words.ctm"
-SILENCES = frozenset(("", "sil", "sp", "spn", "nsn", "pau", "#", "<eps>", "<sil>"))  # in any case; and all in parentheses
+# in any case; and all in parentheses
+SILENCES = frozenset(("", "sil", "sp", "spn", "nsn", "pau", "#", "<eps>", "<sil>"))
 POSITION = re.compile(r"(?<=.)_[BIES]$")  # Kaldi's: begin, inside and end of a word, a word by itself
 # ARPAbet's vowels, in capitals, and nothing else: the digits of `a1` or `ao2` in other alphabets are tones.
 STRESS = re.compile(r"(?<=^AA|^AE|^AH|^AO|^AW|^AX|^AY|^EH|^ER|^EY|^IH|^IY|^OW|^OY|^UH|^UW)[0-2]$")
@@ -48,17 +50,20 @@ def read_alignment(path):
     Parameters
     ----------
     path : path
-        The folder that `asrkit mixgop import-alignment` wrote, or a CTM file of any name; either file may be gzipped.
+        The folder that `asrkit mixgop import-alignment` wrote, or a CTM file of any name; either file may be
+        gzipped.
 
     Returns
     -------
     dict of str to tuple of Phone
-        Utterances in C-locale order, phones in the order of their starts. A phone's word is the one that its centre lies in.
+        Utterances in C-locale order, phones in the order of their starts. A phone's word is the one that its
+        centre lies in.
 
     Raises
     ------
     DataError
-        The file is missing or empty, or a line is no CTM line, or phones overlap by more than times of two decimals explain.
+        The file is missing or empty, or a line is no CTM line, or phones overlap by more than times of two
+        decimals explain.
     """
     phones, words = find_ctm(path), find_ctm(path, WORDS)
     if phones is None:
@@ -68,7 +73,8 @@ def read_alignment(path):
 
 
 def find_ctm(path, name=PHONES):
-    """The CTM file of phones or words, gzipped or not, that belongs to a folder or to a file; None where there is none.
+    """The CTM file of phones or words, gzipped or not, that belongs to a folder or to a file; None where
+    there is none.
 
     A file is itself that of its phones; words belong to it where it is called phones.ctm.
     """
@@ -108,7 +114,9 @@ def read_ctm(path):
         where = f"{path}:{number}"
         utt, phone = _phone(fields, where)
         if channels.setdefault(utt, fields[1]) != fields[1]:
-            raise DataError(f"{where}: utterance '{utt}' on channels {channels[utt]} and {fields[1]} (give each its own utterance)")
+            raise DataError(
+                f"{where}: utterance '{utt}' on channels {channels[utt]} and {fields[1]} (give each its own utterance)"
+            )
         utts.setdefault(utt, []).append((phone, number))
     if not utts:
         raise DataError(f"{path}: holds no phones (lines `utterance channel start duration label`)")
@@ -136,19 +144,27 @@ def _phone(fields, where):
     """(utterance, Phone) of the fields of one CTM line."""
     wanted = "`utterance channel start duration label`"
     if len(fields) < 5:
-        raise DataError(f"{where}: {len(fields)} fields instead of the 5 of {wanted} (write the line anew or remove it)")
+        raise DataError(
+            f"{where}: {len(fields)} fields instead of the 5 of {wanted} (write the line anew or remove it)"
+        )
     utt, _, start, duration, label = fields[:5]
     try:
         start_s, duration_s = float(start), float(duration)
     except ValueError:
         start_s = duration_s = math.nan
     if not (math.isfinite(start_s) and math.isfinite(duration_s)):
-        raise DataError(f"{where}: utterance '{utt}': '{start} {duration}' are not a start and a duration in seconds (lines are {wanted})")
+        raise DataError(
+            f"{where}: utterance '{utt}': '{start} {duration}' are not a start and a duration in seconds (lines are {wanted})"
+        )
     if start_s < 0 or duration_s < 0:
         name, value = ("start", start_s) if start_s < 0 else ("duration", duration_s)
-        raise DataError(f"{where}: utterance '{utt}': {name} {value:g} s is negative (times count from the start of the utterance)")
+        raise DataError(
+            f"{where}: utterance '{utt}': {name} {value:g} s is negative (times count from the start of the utterance)"
+        )
     if len(fields) > 5 and not _is_confidence(fields[5]):
-        raise DataError(f"{where}: utterance '{utt}': '{fields[5]}' is no confidence; a label is one word (lines are {wanted} [confidence])")
+        raise DataError(
+            f"{where}: utterance '{utt}': '{fields[5]}' is no confidence; a label is one word (lines are {wanted} [confidence])"
+        )
     return utt, Phone(label, start_s, start_s + duration_s)
 
 
@@ -172,7 +188,9 @@ def _in_order(path, utt, numbered):
 
 
 def write_ctm(path, alignment):
-    """Write Kaldi's CTM, times to the tenth of a millisecond: start and end are rounded, so that what touches still touches."""
+    """Write Kaldi's CTM, times to the tenth of a millisecond: start and end are rounded, so that what touches
+    still touches.
+    """
     with atomic_write(path) as stream:
         for utt in c_sorted(alignment):
             for phone in alignment[utt]:
@@ -186,17 +204,21 @@ def read_phone_table(path):
     for number, line in enumerate(_text(path).splitlines(), 1):
         fields = line.split()
         if len(fields) != 2 or not fields[1].isdecimal():
-            raise DataError(f"{path}:{number}: '{line}' is not of the form `label number` (Kaldi's phones.txt is wanted)")
+            raise DataError(
+                f"{path}:{number}: '{line}' is not of the form `label number` (Kaldi's phones.txt is wanted)"
+            )
         if labels.setdefault(int(fields[1]), fields[0]) != fields[0]:
-            raise DataError(f"{path}:{number}: number {fields[1]} is both '{labels[int(fields[1])]}' and '{fields[0]}' (keep one of the lines)")
+            raise DataError(
+                f"{path}:{number}: number {fields[1]} is both '{labels[int(fields[1])]}' and '{fields[0]}' (keep one of the lines)"
+            )
     return labels
 
 
 def read_ali(path, labels, frame_shift_s):
     """Read phones that Kaldi's ali-to-phones wrote, with `--per-frame` or with `--write-lengths`.
 
-    One phone a frame: equal neighbours are one phone, so that two of the same in a row are only told apart by their positions
-    in the word; `--write-lengths` keeps them apart.
+    One phone a frame: equal neighbours are one phone, so that two of the same in a row are only told apart by
+    their positions in the word; `--write-lengths` keeps them apart.
 
     Parameters
     ----------
@@ -222,7 +244,9 @@ def read_ali(path, labels, frame_shift_s):
                 raise DataError(f"{where} appears twice (keep one of the two)")
             unknown = next((int(number) for number in numbers if int(number) not in labels), None)
             if unknown is not None:
-                raise DataError(f"{where}: no phone has the number {unknown} (of transition ids ali-to-phones --per-frame makes phones)")
+                raise DataError(
+                    f"{where}: no phone has the number {unknown} (of transition ids ali-to-phones --per-frame makes phones)"
+                )
             ends = np.concatenate([[0], np.cumsum(lengths)])
             alignment[utt] = tuple(
                 Phone(labels[int(number)], float(ends[i] * frame_shift_s), float(ends[i + 1] * frame_shift_s))
@@ -237,7 +261,9 @@ def find_alis(folder):
 
 
 def _scp_runs(path):
-    """Yield (utterance, phone numbers, frames of each); the same entries as in an archive, each where the scp file says."""
+    """Yield (utterance, phone numbers, frames of each); the same entries as in an archive, each where the scp
+    file says.
+    """
     content, held = b"", None
     for utt, spec in read_table(path, check_sorted=False).items():
         refuse_pipe(spec, False)
@@ -265,9 +291,9 @@ def _ark_runs(path):
 def _entry(content, place, semicolons, path):
     """Phone numbers and frames of each from the entry at `place`, and where it ends.
 
-    Binary pairs say how many pairs they are, and look as half as many single numbers would, but for what follows: no key
-    starts with the byte 4 that goes before each number. Pairs in text have a semicolon between them, so that a single pair
-    is one only where `semicolons` stand elsewhere in the file.
+    Binary pairs say how many pairs they are, and look as half as many single numbers would, but for what
+    follows: no key starts with the byte 4 that goes before each number. Pairs in text have a semicolon
+    between them, so that a single pair is one only where `semicolons` stand elsewhere in the file.
     """
     start = place
     try:
@@ -283,12 +309,16 @@ def _entry(content, place, semicolons, path):
         else:
             place = content.index(b"\n", place)  # the last number of a line without end may lack digits
             pairs = semicolons
-            numbers = np.array([int(word) for word in content[start:place].replace(b";", b" ").split()], dtype=np.int64)
+            numbers = np.array(
+                [int(word) for word in content[start:place].replace(b";", b" ").split()], dtype=np.int64
+            )
         numbers, lengths = (numbers[0::2], numbers[1::2]) if pairs else _runs(numbers)
         if len(numbers) != len(lengths) or (lengths < 0).any():
             raise ValueError
     except (ValueError, OverflowError):
-        raise DataError(f"{path}: cut off or no archive of whole numbers, at byte {start} (write it anew)") from None
+        raise DataError(
+            f"{path}: cut off or no archive of whole numbers, at byte {start} (write it anew)"
+        ) from None
     return numbers, lengths, place
 
 
@@ -331,7 +361,8 @@ def misfits(alignment, data):
     skipped : dict of str to str
         Utterance -> why it can't be used.
     unknown : int
-        How many were not held against a length, because neither utt2dur, segments nor utt2num_frames knows one.
+        How many were not held against a length, because neither utt2dur, segments nor utt2num_frames knows
+        one.
     """
     lengths = utterance_lengths(data)
     utts = set(data.utts)
@@ -348,13 +379,21 @@ def misfits(alignment, data):
 
 
 def utterance_lengths(data):
-    """Seconds of each utterance as far as the directory knows them: utt2dur, segments, utt2num_frames (and a window)."""
+    """Seconds of each utterance as far as the directory knows them: utt2dur, segments, utt2num_frames (and a
+    window).
+    """
     lengths = {}
     frames = _numbers(data.path / "utt2num_frames")
     if frames:
         shift_s = frame_shift_s(data)
         lengths.update({utt: count * shift_s + WINDOW_S for utt, count in frames.items()})
-    lengths.update({utt: segment.end_s - segment.start_s for utt, segment in data.segments.items() if segment.end_s != -1})
+    lengths.update(
+        {
+            utt: segment.end_s - segment.start_s
+            for utt, segment in data.segments.items()
+            if segment.end_s != -1
+        }
+    )
     return lengths | _numbers(data.path / "utt2dur")
 
 

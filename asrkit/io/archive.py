@@ -1,4 +1,5 @@
-"""Kaldi archives: matrices and vectors in ark/scp files, read and written through kaldiio. scp files may name `.npy` files, too.
+"""Kaldi archives: matrices and vectors in ark/scp files, read and written through kaldiio. scp files may name
+`.npy` files, too.
 
 Refused, because reading them would run something: pickled entries, and shell pipes unless asked for.
 """
@@ -19,8 +20,19 @@ from asrkit.io.files import atomic_write
 
 # path, optional byte offset, optional row (and column) range: feats.ark:15[0:10,0:12]
 SPEC = re.compile(r"(?P<path>.+?)(:(?P<offset>\d+))?(\[(?P<range>[\d:, ]*)\])?")
-BROKEN = (ValueError, AssertionError, struct.error, IndexError, EOFError, RuntimeError, TypeError, MemoryError, OverflowError)
-ROWS_BEYOND = 3  # Kaldi forgives row ranges that much past the end: two of the last window, one of rounded times
+BROKEN = (
+    ValueError,
+    AssertionError,
+    struct.error,
+    IndexError,
+    EOFError,
+    RuntimeError,
+    TypeError,
+    MemoryError,
+    OverflowError,
+)
+# Kaldi forgives row ranges that much past the end: two of the last window, one of rounded times
+ROWS_BEYOND = 3
 
 
 def is_pipe(spec):
@@ -30,7 +42,9 @@ def is_pipe(spec):
 
 def refuse_pipe(spec, allow_pipes):
     if is_pipe(spec) and not allow_pipes:
-        raise DataError(f"'{spec}' is a shell pipe and would run a command (--allow-pipes true if you trust it)")
+        raise DataError(
+            f"'{spec}' is a shell pipe and would run a command (--allow-pipes true if you trust it)"
+        )
 
 
 def resolve(path, base=None):
@@ -56,7 +70,8 @@ def read_matrix(spec, *, base=None, allow_pipes=False):
     Parameters
     ----------
     spec : str
-        `path`, `path:offset`, either with a row range `[first:last]`, last included, as in Kaldi; or `path.npy`, one matrix.
+        `path`, `path:offset`, either with a row range `[first:last]`, last included, as in Kaldi; or
+        `path.npy`, one matrix.
     base : path, optional
         Data directory, tried for relative paths that do not exist from the current folder.
 
@@ -68,7 +83,8 @@ def read_matrix(spec, *, base=None, allow_pipes=False):
     Raises
     ------
     DataError
-        The entry is a pipe or pickled, its file is missing, or it is cut off or no archive, or its .npy file holds no matrix.
+        The entry is a pipe or pickled, its file is missing, or it is cut off or no archive, or its .npy file
+        holds no matrix.
     """
     with Archives(base, allow_pipes) as archives:
         return archives.read(spec)
@@ -121,13 +137,17 @@ def _read(stream, spec):
     start = stream.read(5)
     stream.seek(place)
     if start[:3] in (b"PKL", b"NPY") or start == b"AUDIO":
-        raise DataError(f"'{spec}': the entry is pickled or holds no matrix, and is refused (write it anew as a Kaldi matrix)")
+        raise DataError(
+            f"'{spec}': the entry is pickled or holds no matrix, and is refused (write it anew as a Kaldi matrix)"
+        )
     if not start:
         raise DataError(f"'{spec}': nothing at that place, the archive is cut off (write it anew)")
     try:
         return _read_binary(stream) if start[:2] == b"\0B" else _read_text(stream)
     except BROKEN:
-        raise DataError(f"'{spec}': cut off in the middle, or no Kaldi archive at that place (write it anew)") from None
+        raise DataError(
+            f"'{spec}': cut off in the middle, or no Kaldi archive at that place (write it anew)"
+        ) from None
 
 
 def _read_npy(stream, spec):
@@ -136,17 +156,24 @@ def _read_npy(stream, spec):
         array = np.lib.format.read_array(stream, allow_pickle=False)  # np.load would open a zip, too
     except BROKEN as error:
         why = next(iter(str(error).splitlines()), type(error).__name__)
-        raise DataError(f"'{spec}': no .npy file, cut off or pickled, and is refused: {why} (numpy.save of a float matrix writes one)") from None
+        raise DataError(
+            f"'{spec}': no .npy file, cut off or pickled, and is refused: {why} (numpy.save of a float matrix writes one)"
+        ) from None
     if array.ndim != 2 or array.dtype.kind != "f":
-        raise DataError(f"'{spec}': an array of {array.dtype}, shape {array.shape}, where a float matrix, frames by dimensions, is needed")
+        raise DataError(
+            f"'{spec}': an array of {array.dtype}, shape {array.shape}, where a float matrix, frames by dimensions, is needed"
+        )
     return np.ascontiguousarray(array, dtype=np.float64 if array.itemsize > 4 else np.float32)
 
 
 def _read_binary(stream):
-    """A binary matrix or vector; kaldiio takes a float vector that is cut off between two numbers for a shorter one."""
+    """A binary matrix or vector; kaldiio takes a float vector that is cut off between two numbers for a
+    shorter one.
+    """
     place = stream.tell()
     head = stream.read(15)
-    if head[:6] == b"\0BFM \4" and len(head) == 15:  # what nearly all entries are, and kaldiio takes five times as long
+    # what nearly all entries are, and kaldiio takes five times as long
+    if head[:6] == b"\0BFM \4" and len(head) == 15:
         rows, columns = struct.unpack("<ixi", head[6:])
         if rows > 0 and columns > 0:
             return np.frombuffer(stream.read(4 * rows * columns), "<f4").reshape(rows, columns)
@@ -181,7 +208,9 @@ def _read_text(stream):
 
 
 def _cut(array, text, spec):
-    """Apply Kaldi's row (and column) range, both ends included; the row range may end a little beyond the matrix."""
+    """Apply Kaldi's row (and column) range, both ends included; the row range may end a little beyond the
+    matrix.
+    """
     slices = []
     for axis, part in enumerate(text.split(",")):
         ends = part.strip().split(":")

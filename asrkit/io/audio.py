@@ -21,7 +21,9 @@ def audio_info(rxfilename, *, base=None, allow_pipes=False):
     return rate, len(samples), samples.shape[1]
 
 
-def read_audio(rxfilename, *, rate=None, base=None, channel=0, strict=False, allow_pipes=False, on_channels=None):
+def read_audio(
+    rxfilename, *, rate=None, base=None, channel=0, strict=False, allow_pipes=False, on_channels=None
+):
     """Read one channel of a recording, resampled to `rate`.
 
     Parameters
@@ -50,7 +52,9 @@ def read_audio(rxfilename, *, rate=None, base=None, channel=0, strict=False, all
         raise DataError(f"{rxfilename}: the recording is empty, 0 samples (record it again, or leave it out)")
     channels = data.shape[1]
     if not 0 <= channel < channels:
-        raise DataError(f"{rxfilename}: channel {channel} asked for, but it has {channels} (count starts at 0)")
+        raise DataError(
+            f"{rxfilename}: channel {channel} asked for, but it has {channels} (count starts at 0)"
+        )
     if channels > 1:
         message = f"{rxfilename}: {channels} channels, channel {channel} is used"
         if strict:
@@ -85,7 +89,8 @@ def _read(rxfilename, base, allow_pipes):
         with open(path, "rb", buffering=0) as stream:
             data = stream.read()
             stream.seek(0)
-            return _decode(stream.fileno(), data, rxfilename)  # of BytesIO, libsndfile must call Python for every few bytes
+            # of BytesIO, libsndfile must call Python for every few bytes
+            return _decode(stream.fileno(), data, rxfilename)
     except OSError as error:  # without strerror where soundfile finds no libsndfile
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
 
@@ -99,19 +104,26 @@ def _decode(source, data, rxfilename):
     try:
         with soundfile.SoundFile(source, closefd=False) as sound:
             announced = sound.frames
-            samples = sound.read(announced, dtype="float32", always_2d=True)  # GSM cannot seek to find its end
+            # GSM cannot seek to find its end
+            samples = sound.read(announced, dtype="float32", always_2d=True)
             rate = sound.samplerate
     except soundfile.LibsndfileError as error:
-        raise DataError(f"{rxfilename}: not a recording that libsndfile reads: {error.error_string}") from None
+        raise DataError(
+            f"{rxfilename}: not a recording that libsndfile reads: {error.error_string}"
+        ) from None
     missing = _missing_bytes(data)
     if missing or len(samples) < announced:
         gap = f"{missing} bytes" if missing else f"{announced - len(samples)} samples"
         raise DataError(f"{rxfilename}: cut off, {gap} of the announced sound are missing (copy it again)")
     if rate < MIN_RATE_HZ:
-        raise DataError(f"{rxfilename}: its header says {rate} Hz, no rate for speech (at least {MIN_RATE_HZ}; write it anew)")
+        raise DataError(
+            f"{rxfilename}: its header says {rate} Hz, no rate for speech (at least {MIN_RATE_HZ}; write it anew)"
+        )
     peak = np.abs(samples).max(initial=0)  # NaN if any sample is
     if not np.isfinite(peak):
-        raise DataError(f"{rxfilename}: {np.sum(~np.isfinite(samples))} samples are NaN or infinite (record or convert it again)")
+        raise DataError(
+            f"{rxfilename}: {np.sum(~np.isfinite(samples))} samples are NaN or infinite (record or convert it again)"
+        )
     if peak > 1e4:  # full scale is 1; a float file may hold anything
         raise DataError(f"{rxfilename}: samples up to {peak:g} times full scale (write it anew)")
     return samples, rate

@@ -93,7 +93,9 @@ def read_data_dir(path, require=()):
             raise DataError(missing_file(path, name))
     tables = {name: read_table(path / name) for name in TABLES if (path / name).exists()}
     if not tables:
-        raise DataError(f"{path}: no data directory, none of {', '.join(TABLES)} (asrkit prepare-wavs makes one)")
+        raise DataError(
+            f"{path}: no data directory, none of {', '.join(TABLES)} (asrkit prepare-wavs makes one)"
+        )
     # read_table refuses empty and repeated lines, so the place in the table is the line number.
     for number, (utt, value) in enumerate(tables.get("segments", {}).items(), 1):
         try:
@@ -182,7 +184,9 @@ def _remove(path):
 
 
 def follow(scp, base, always=False):
-    """`scp` with the paths that lead somewhere only from the folder `base` or its parent made absolute; `always`, all of them."""
+    """`scp` with the paths that lead somewhere only from the folder `base` or its parent made absolute;
+    `always`, all of them.
+    """
     known = {}
     followed = {}
     for key, spec in scp.items():

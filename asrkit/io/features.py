@@ -8,14 +8,14 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from asrkit.audio.endpoint import EndpointConfig
 from asrkit.config import flag_name, from_conf, option, read_conf
-from asrkit.endpoint import EndpointConfig
 from asrkit.errors import DataError, UsageError
-from asrkit.frontend import FrontEnd, MfccConfig, SslConfig, cmvn_stats, transform_many
+from asrkit.features.frontend import FrontEnd, MfccConfig, SslConfig, cmvn_stats, transform_many
+from asrkit.features.warp import warp_feats, warp_matrix
 from asrkit.io.archive import read_matrix, read_scp
 from asrkit.io.data_dir import read_data_dir
 from asrkit.models.base import chunks
-from asrkit.warp import warp_feats, warp_matrix
 
 MFCC_RECORD = "frontend.conf"  # beside feats.scp: the settings that made the features
 ENDPOINT_RECORD = "endpoint.conf"  # beside segments: the settings that found them
@@ -24,7 +24,8 @@ log = logging.getLogger("asrkit")
 
 
 class FeatureSet:
-    """Model features of a data directory, read anew each time they are gone through, a few utterances at a time.
+    """Model features of a data directory, read anew each time they are gone through, a few utterances at a
+    time.
 
     Attributes
     ----------
@@ -35,7 +36,8 @@ class FeatureSet:
     lengths : dict of str to int
         Frames of each utterance that has; likewise.
     warps : dict of str to (C, C)
-        Matrices by which copies are made of every utterance, `utt 0.92` beside `utt`; no name of Kaldi's holds a space.
+        Matrices by which copies are made of every utterance, `utt 0.92` beside `utt`; no name of Kaldi's
+        holds a space.
     """
 
     def __init__(self, data, frontend, stats, allow_pipes, warps=None):
@@ -47,10 +49,14 @@ class FeatureSet:
         """Yield (utt, model features), in the order of feats.scp, each followed by its copies."""
         self.skipped.clear()
         self.lengths.clear()
-        for some in chunks(usable_matrices(self.data, self.data.feats, self.skipped, self._allow_pipes, self.frontend.dim)):
+        for some in chunks(
+            usable_matrices(self.data, self.data.feats, self.skipped, self._allow_pipes, self.frontend.dim)
+        ):
             copies = [self._transformed(some)]
             for name, matrix in self.warps.items():
-                copies.append(self._transformed([(utt, warp_feats(feats, matrix)) for utt, feats in some], name))
+                copies.append(
+                    self._transformed([(utt, warp_feats(feats, matrix)) for utt, feats in some], name)
+                )
             for together in zip(*copies, strict=True):
                 yield from together
 
@@ -60,7 +66,9 @@ class FeatureSet:
 
     def _transformed(self, some, warp=None):
         stats = [self._stats.get((self.data.speaker(utt), warp)) for utt, _ in some]
-        for (utt, _), feats in zip(some, transform_many([feats for _, feats in some], self.frontend.transform, stats), strict=True):
+        for (utt, _), feats in zip(
+            some, transform_many([feats for _, feats in some], self.frontend.transform, stats), strict=True
+        ):
             name = f"{utt} {warp}" if warp else utt
             self.lengths[name] = len(feats)
             yield name, feats
@@ -68,7 +76,11 @@ class FeatureSet:
     def read(self, utt):
         """Model features of one utterance, or a DataError."""
         skipped = {}
-        some = list(usable_matrices(self.data, {utt: self.data.feats[utt]}, skipped, self._allow_pipes, self.frontend.dim))
+        some = list(
+            usable_matrices(
+                self.data, {utt: self.data.feats[utt]}, skipped, self._allow_pipes, self.frontend.dim
+            )
+        )
         if skipped:
             raise DataError(f"{self.data.path / 'feats.scp'}: utterance '{utt}': {skipped[utt]}")
         return next(self._transformed(some))[1]
@@ -95,7 +107,9 @@ def read_record(config_class, path):
 
 
 def read_kind(path):
-    """What frontend.conf says of how features were made: MfccConfig, SslConfig, or None where there is no such file."""
+    """What frontend.conf says of how features were made: MfccConfig, SslConfig, or None where there is no
+    such file.
+    """
     try:
         flags = {flag for _, flag, _ in read_conf(path)} if path.exists() else set()
     except UsageError:
@@ -104,7 +118,9 @@ def read_kind(path):
     return read_record(SslConfig if flags & own else MfccConfig, path)
 
 
-def read_features(directory, *, need_text=False, transform_config=None, frontend=None, allow_pipes=False, warps=(1.0,)):
+def read_features(
+    directory, *, need_text=False, transform_config=None, frontend=None, allow_pipes=False, warps=(1.0,)
+):
     """Open the features of a data directory and check what can be checked without reading them all.
 
     Parameters
@@ -134,7 +150,9 @@ def read_features(directory, *, need_text=False, transform_config=None, frontend
     skipped = {}
     first = next(usable_matrices(data, data.feats, skipped, allow_pipes), None)
     if first is None:
-        raise DataError(f"{data.path / 'feats.scp'}: no utterance has features that can be used{first_reasons(skipped)}")
+        raise DataError(
+            f"{data.path / 'feats.scp'}: no utterance has features that can be used{first_reasons(skipped)}"
+        )
     dim = first[1].shape[1]
     if frontend is None:
         endpoint = read_record(EndpointConfig, data.path / ENDPOINT_RECORD)
@@ -152,17 +170,24 @@ def read_features(directory, *, need_text=False, transform_config=None, frontend
 
 
 def warp_matrices(factors, frontend):
-    """Dict of the factor, as text, to its matrix; empty, with a warning, where nobody knows how the features were made."""
+    """Dict of the factor, as text, to its matrix; empty, with a warning, where nobody knows how the features
+    were made.
+    """
     if len(factors) == 1:
         return {}
     if frontend.mfcc is None or frontend.dim % frontend.mfcc.num_ceps:
-        log.warning("no warped copies to train on: how the features were made is not known (%s beside feats.scp says it)", MFCC_RECORD)
+        log.warning(
+            "no warped copies to train on: how the features were made is not known (%s beside feats.scp says it)",
+            MFCC_RECORD,
+        )
         return {}
     return {f"{factor:g}": warp_matrix(factor, frontend.mfcc) for factor in factors[1:]}
 
 
 def usable_matrices(data, scp, skipped, allow_pipes, dim=None):
-    """Yield (utt, stored features float32 (T, D)) for what can be used of `scp`; the reasons for the others go to `skipped`."""
+    """Yield (utt, stored features float32 (T, D)) for what can be used of `scp`; the reasons for the others
+    go to `skipped`.
+    """
     try:
         for utt, feats in read_scp(scp, base=data.path, allow_pipes=allow_pipes):
             reason = unusable(feats)
@@ -185,15 +210,23 @@ def check_words(data):
     text, feats = data.path / "text", data.path / "feats.scp"
     for number, (utt, word) in enumerate(data.text.items(), 1):
         if utt not in data.feats:
-            raise DataError(f"{text}:{number}: utterance '{utt}' is not in feats.scp (asrkit fix-data {data.path} removes it)")
+            raise DataError(
+                f"{text}:{number}: utterance '{utt}' is not in feats.scp (asrkit fix-data {data.path} removes it)"
+            )
         if len(word.encode()) > 1000:
-            raise DataError(f"{text}:{number}: utterance '{utt}' says a word of {len(word.encode())} bytes, 1000 are allowed")
+            raise DataError(
+                f"{text}:{number}: utterance '{utt}' says a word of {len(word.encode())} bytes, 1000 are allowed"
+            )
         if len(word.split()) != 1:
             said = f"'{word}'" if word else "nothing"
-            raise DataError(f"{text}:{number}: utterance '{utt}' says {said}, one word is needed (cut it, or leave it out)")
+            raise DataError(
+                f"{text}:{number}: utterance '{utt}' says {said}, one word is needed (cut it, or leave it out)"
+            )
     for number, utt in enumerate(data.feats, 1):
         if utt not in data.text:
-            raise DataError(f"{feats}:{number}: utterance '{utt}' is not in text (asrkit fix-data {data.path} removes it)")
+            raise DataError(
+                f"{feats}:{number}: utterance '{utt}' is not in text (asrkit fix-data {data.path} removes it)"
+            )
 
 
 def unusable(feats):
@@ -213,18 +246,26 @@ def refuse_other_kind(frontend, dim, made, where):
     difference = frontend.difference(dim, made)
     if difference:
         command = "compute-ssl" if frontend.ssl else "compute-mfcc"
-        raise DataError(f"{where}: features of another kind than the model's: {difference} (asrkit {command} with the model's settings)")
+        raise DataError(
+            f"{where}: features of another kind than the model's: {difference} (asrkit {command} with the model's settings)"
+        )
 
 
 def speaker_stats(data, dim, allow_pipes, warp=None):
-    """CMVN statistics by speaker: from cmvn.scp where it is there and nothing is warped, else summed over the directory's utterances."""
+    """CMVN statistics by speaker: from cmvn.scp where it is there and nothing is warped, else summed over the
+    directory's utterances.
+    """
     if not data.cmvn or warp is not None:
         items = usable_matrices(data, data.feats, {}, allow_pipes, dim)
-        return sum_by_speaker(data, items if warp is None else ((utt, warp_feats(feats, warp)) for utt, feats in items))
+        return sum_by_speaker(
+            data, items if warp is None else ((utt, warp_feats(feats, warp)) for utt, feats in items)
+        )
     stats = {}
     for speaker in {data.speaker(utt): None for utt in data.feats}:
         if speaker not in data.cmvn:
-            raise DataError(f"{data.path / 'cmvn.scp'}: speaker '{speaker}' is missing (asrkit compute-cmvn {data.path})")
+            raise DataError(
+                f"{data.path / 'cmvn.scp'}: speaker '{speaker}' is missing (asrkit compute-cmvn {data.path})"
+            )
         stats[speaker] = read_matrix(data.cmvn[speaker], base=data.path).astype(np.float64)
         if stats[speaker].shape != (2, dim + 1):
             raise DataError(
@@ -260,7 +301,9 @@ def summary(verb, done, skipped):
 def check_skipped(skipped, most, verb, done):
     """Raise where more utterances had to be skipped than the user allows."""
     if len(skipped) > most:
-        raise DataError(f"{summary(verb, done, skipped)}: more than --max-skipped {most} (mend or remove them, or raise it)")
+        raise DataError(
+            f"{summary(verb, done, skipped)}: more than --max-skipped {most} (mend or remove them, or raise it)"
+        )
 
 
 @dataclass(frozen=True)

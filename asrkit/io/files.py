@@ -21,7 +21,9 @@ def atomic_write(path, mode="w"):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error.strerror} (choose another output folder)") from None
+        raise DataError(
+            f"{path}: cannot be written: {error.strerror} (choose another output folder)"
+        ) from None
     try:
         with os.fdopen(handle, mode, encoding=encoding, newline=newline) as stream:
             yield stream
@@ -43,7 +45,9 @@ def remove(path):
     try:
         Path(path).unlink(missing_ok=True)
     except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error.strerror} (choose another output folder)") from None
+        raise DataError(
+            f"{path}: cannot be written: {error.strerror} (choose another output folder)"
+        ) from None
 
 
 def read_table(path, *, check_sorted=True):
@@ -73,7 +77,9 @@ def read_table(path, *, check_sorted=True):
             raise DataError(f"{path}:{number}: empty line (asrkit fix-data {path.parent} removes it)")
         key, value = parts[0], parts[1].rstrip() if len(parts) > 1 else ""
         if key in table:
-            raise DataError(f"{path}:{number}: key '{key}' appears twice (asrkit fix-data {path.parent} keeps the first)")
+            raise DataError(
+                f"{path}:{number}: key '{key}' appears twice (asrkit fix-data {path.parent} keeps the first)"
+            )
         # Byte order of UTF-8, as LC_ALL=C sort gives.
         if check_sorted and previous is not None and key.encode() < previous.encode():
             raise DataError(

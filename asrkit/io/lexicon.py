@@ -1,4 +1,6 @@
-"""How words are said: dictionaries in Kaldi's and CMU's form, and the pronunciations of each utterance's words."""
+"""How words are said: dictionaries in Kaldi's and CMU's form, and the pronunciations of each utterance's
+words.
+"""
 
 import re
 
@@ -16,7 +18,8 @@ def plain(phone):
 
 
 def read_lexicon(path, words=None):
-    """Read lines `WORD P1 P2 …`; a word may have several, also as `WORD(2)`. Lines that start with ;;; are comments.
+    """Read lines `WORD P1 P2 …`; a word may have several, also as `WORD(2)`. Lines that start with ;;; are
+    comments.
 
     Parameters
     ----------
@@ -38,7 +41,8 @@ def read_lexicon(path, words=None):
             raise DataError(f"{path}:{number}: '{fields[0]}' without phones (lines `WORD P1 P2 …`)")
         word = VARIANT.sub("", fields[0]) if fields[0][-1] == ")" else fields[0]
         if wanted is None or word.lower() in wanted:
-            lexicon.setdefault(word, {})[tuple(fields[1].split())] = None  # a dict keeps the order of the file
+            # a dict keeps the order of the file
+            lexicon.setdefault(word, {})[tuple(fields[1].split())] = None
     if not number:
         raise DataError(f"{path}: empty (lines `WORD P1 P2 …`)")
     return {word: tuple(ways) for word, ways in lexicon.items()}
@@ -62,7 +66,9 @@ def read_pronunciations(path):
         utt, tab, words = line.partition("\t")
         said = tuple(tuple(word.split()) for word in words.split(BETWEEN))
         if not (utt.strip() and tab and all(said)):
-            raise DataError(f"{path}:{number}: '{line}' is not of the form `utt P1 P2 | P3 …`, with a tab after utt and phones in every word")
+            raise DataError(
+                f"{path}:{number}: '{line}' is not of the form `utt P1 P2 | P3 …`, with a tab after utt and phones in every word"
+            )
         if utt in found:
             raise DataError(f"{path}:{number}: utterance '{utt}' appears twice (keep one of the lines)")
         found[utt] = said

@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 
 from asrkit.errors import DataError
-from asrkit.frontend import FrontEnd
-from asrkit.gop import MODELS
+from asrkit.features.frontend import FrontEnd
 from asrkit.io.model_file import below, feature_dim, fitting, read_npz, write_npz
-from asrkit.lda import Lda
-from asrkit.mixgop import MixgopConfig, PhoneModel
 from asrkit.models.base import check_array
 from asrkit.models.low_rank import LowRankMixture
 from asrkit.models.mixture import DiagMixture, FullMixture
-from asrkit.tokens import cut_tokens
+from asrkit.phones.baselines import MODELS
+from asrkit.phones.lda import Lda
+from asrkit.phones.mixgop import MixgopConfig, PhoneModel
+from asrkit.phones.tokens import cut_tokens
 
 KIND = "MixGoP model"
 # Where arrays that are no phone's stand among the phones'; no phone holds white space.
@@ -55,7 +55,9 @@ class PhoneSet:
     lda: Lda | None = None
 
     def cut(self, feats, labels, start_s, end_s):
-        """The tokens of one utterance as these models want them: `tokens.cut_tokens` with their settings, then the LDA."""
+        """The tokens of one utterance as these models want them: `tokens.cut_tokens` with their settings,
+        then the LDA.
+        """
         tokens = cut_tokens(feats, labels, start_s, end_s, self.frame_shift_s, self.config.pooling)
         return self.lda.of(tokens) if self.lda else tokens
 
@@ -70,9 +72,15 @@ def write_mixgop(path, phone_set):
     for name, model in phone_set.baselines.items():
         arrays.update({f"{BASELINE.format(name)}/{part}": array for part, array in vars(model).items()})
     meta = {
-        "phones": list(phone_set.models), "counts": phone_set.counts, "config": vars(phone_set.config), "min_rating": phone_set.min_rating,
-        "frontend": phone_set.frontend.to_dict(), "frame_shift_s": phone_set.frame_shift_s, "data_hash": phone_set.data_hash,
-        "baselines": list(phone_set.baselines), "lda": phone_set.lda is not None,
+        "phones": list(phone_set.models),
+        "counts": phone_set.counts,
+        "config": vars(phone_set.config),
+        "min_rating": phone_set.min_rating,
+        "frontend": phone_set.frontend.to_dict(),
+        "frame_shift_s": phone_set.frame_shift_s,
+        "data_hash": phone_set.data_hash,
+        "baselines": list(phone_set.baselines),
+        "lda": phone_set.lda is not None,
     }
     write_npz(path, KIND, meta, arrays)
 
@@ -108,7 +116,17 @@ def read_mixgop(path):
                 baselines[name].check(len(models), width)
             except ValueError as error:
                 raise ValueError(f"baseline '{name}': {error}") from None
-        return PhoneSet(models, counts, config, meta["min_rating"], frontend, shift_s, str(meta["data_hash"]), baselines, lda)
+        return PhoneSet(
+            models,
+            counts,
+            config,
+            meta["min_rating"],
+            frontend,
+            shift_s,
+            str(meta["data_hash"]),
+            baselines,
+            lda,
+        )
 
 
 def _phone_model(arrays, count, width):

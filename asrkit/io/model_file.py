@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from asrkit import families
-from asrkit.codebook import Codebook
 from asrkit.errors import DataError
-from asrkit.frontend import FrontEnd
+from asrkit.features.frontend import FrontEnd
 from asrkit.io.files import atomic_write, read_bytes
 from asrkit.models.base import check_array
-from asrkit.training import TrainConfig
+from asrkit.models.codebook import Codebook
+from asrkit.words.training import TrainConfig
 
 VERSION = 2
 CODEBOOK = "the codebook"  # where its arrays stand among the words'; no word holds white space
@@ -95,17 +95,26 @@ def read_npz(path, kind):
     if found != kind:
         raise DataError(f"{path}: holds a {found}, not a {kind}")
     if version != VERSION:
-        raise DataError(f"{path}: format version {version}, this asrkit reads version {VERSION} (train again)")
+        raise DataError(
+            f"{path}: format version {version}, this asrkit reads version {VERSION} (train again)"
+        )
     return meta, arrays
 
 
 def write_model(path, model_set):
-    arrays = {f"{word}/{name}": a for word in model_set.words for name, a in model_set.models[word].to_arrays().items()}
+    arrays = {
+        f"{word}/{name}": a
+        for word in model_set.words
+        for name, a in model_set.models[word].to_arrays().items()
+    }
     if model_set.codebook is not None:
         arrays.update({f"{CODEBOOK}/{name}": a for name, a in vars(model_set.codebook).items()})
     meta = {
-        "family": model_set.family, "words": list(model_set.words), "config": model_set.config,
-        "frontend": model_set.frontend.to_dict(), "data_hash": model_set.data_hash,
+        "family": model_set.family,
+        "words": list(model_set.words),
+        "config": model_set.config,
+        "frontend": model_set.frontend.to_dict(),
+        "data_hash": model_set.data_hash,
     }
     write_npz(path, "model", meta, arrays)
 
@@ -140,7 +149,9 @@ def read_model(path):
                 model.check(width)
             except ValueError as error:
                 raise ValueError(f"word '{word}': {error}") from None
-        return ModelSet(meta["family"], words, models, meta["config"], codebook, frontend, str(meta["data_hash"]))
+        return ModelSet(
+            meta["family"], words, models, meta["config"], codebook, frontend, str(meta["data_hash"])
+        )
 
 
 @contextlib.contextmanager
@@ -174,7 +185,9 @@ def below(arrays, prefix):
 
 
 def write_codebook(path, codebook, frontend, data_hash):
-    write_npz(path, "codebook", {"frontend": frontend.to_dict(), "data_hash": data_hash}, dict(vars(codebook)))
+    write_npz(
+        path, "codebook", {"frontend": frontend.to_dict(), "data_hash": data_hash}, dict(vars(codebook))
+    )
 
 
 def read_codebook(path):

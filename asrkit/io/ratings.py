@@ -1,4 +1,6 @@
-"""Pronunciation scores and human ratings of phones: the tables of `asrkit mixgop score`, and three forms of ratings."""
+"""Pronunciation scores and human ratings of phones: the tables of `asrkit mixgop score`, and three forms of
+ratings.
+"""
 
 import math
 from dataclasses import dataclass
@@ -13,12 +15,18 @@ from asrkit.io.files import read_lines
 TABLE = "phones.tsv"
 TEXTS = ("utt", "word", "phone", "rival", "comp")  # columns of phones.tsv that are no numbers of their own
 NUMBERS = ("idx", "start", "end", "n_frames")  # and those that are, but no scores
-FORMS = {("utt", "phones", "scores"): "wide", ("utt", "idx", "rating"): "long", ("utt", "rating"): "utterances"}
+FORMS = {
+    ("utt", "phones", "scores"): "wide",
+    ("utt", "idx", "rating"): "long",
+    ("utt", "rating"): "utterances",
+}
 
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """A phones.tsv: `rows[utt]` are the lines of an utterance, `columns[name]` a value a line (numbers but for TEXTS)."""
+    """A phones.tsv: `rows[utt]` are the lines of an utterance, `columns[name]` a value a line (numbers but
+    for TEXTS).
+    """
 
     path: Path
     rows: dict
@@ -30,7 +38,9 @@ class Scores:
 
 @dataclass(frozen=True, eq=False)
 class Ratings:
-    """`by_utt[utt]` is {idx: rating}, or one rating in the form "utterances"; `phones[utt]` in the form "wide"."""
+    """`by_utt[utt]` is {idx: rating}, or one rating in the form "utterances"; `phones[utt]` in the form
+    "wide".
+    """
 
     path: Path
     form: str
@@ -39,7 +49,9 @@ class Ratings:
 
 
 def read_scores(folder, kinds=()):
-    """The phones.tsv of a folder; `kinds` are the columns that are read beside those that say which phone it is."""
+    """The phones.tsv of a folder; `kinds` are the columns that are read beside those that say which phone it
+    is.
+    """
     path = folder / TABLE
     if not path.exists():
         raise DataError(f"{path}: no such file (asrkit mixgop score makes it; give its folder)")
@@ -49,13 +61,19 @@ def read_scores(folder, kinds=()):
         if name in names and (name in ("utt", "idx", "phone") or name not in TEXTS + NUMBERS):
             continue
         known = [one for one in names if one not in TEXTS + NUMBERS]
-        remedy = f"{nearest(name, known)}; it has {', '.join(known)}" if name in kinds else " (asrkit mixgop score writes it anew)"
+        remedy = (
+            f"{nearest(name, known)}; it has {', '.join(known)}"
+            if name in kinds
+            else " (asrkit mixgop score writes it anew)"
+        )
         raise DataError(f"{path}:1: no {'score' if name in kinds else 'column'} '{name}'{remedy}")
     cells = [line.split("\t") for _, line in lines]
     for (number, _), row in zip(lines, cells):
         if len(row) != len(names):
-            raise DataError(f"{path}:{number}: {len(row)} fields, the first line names {len(names)} (asrkit mixgop score writes it anew)")
-    texts = dict(zip(names, zip(*cells))) if cells else {name: () for name in names}
+            raise DataError(
+                f"{path}:{number}: {len(row)} fields, the first line names {len(names)} (asrkit mixgop score writes it anew)"
+            )
+    texts = dict(zip(names, zip(*cells))) if cells else dict.fromkeys(names, ())
     columns = {name: np.array(values, dtype=object) for name, values in texts.items() if name in TEXTS}
     for name in {"idx", "start", "end", *kinds} & texts.keys():
         columns[name] = numbers(texts[name], path, name)
@@ -63,7 +81,9 @@ def read_scores(folder, kinds=()):
     for line, utt in enumerate(texts["utt"]):
         own = rows.setdefault(utt, [])
         if columns["idx"][line] != len(own):
-            raise DataError(f"{path}:{line + 2}: idx {texts['idx'][line]} of {utt}, {len(own)} was to come (asrkit mixgop score writes it anew)")
+            raise DataError(
+                f"{path}:{line + 2}: idx {texts['idx'][line]} of {utt}, {len(own)} was to come (asrkit mixgop score writes it anew)"
+            )
         own.append(line)
     return Scores(path, rows, columns)
 
@@ -88,7 +108,11 @@ def number_or_none(text, where):
 
 def read_ratings(path):
     """Ratings in one of the three forms: that of the first line's names, or what all lines look like."""
-    lines = [(number, line.split("\t") if "\t" in line else line.split()) for number, line in read_lines(path) if line.strip()]
+    lines = [
+        (number, line.split("\t") if "\t" in line else line.split())
+        for number, line in read_lines(path)
+        if line.strip()
+    ]
     form = FORMS.get(tuple(lines[0][1])) if lines else None
     if form:
         lines = lines[1:]
@@ -112,12 +136,16 @@ def read_ratings(path):
         else:
             new, key = by_utt, utt
         if key in new:
-            raise DataError(f"{where}: {utt}{f', phone {key},' if form == 'long' else ''} is rated twice (keep one line)")
+            raise DataError(
+                f"{where}: {utt}{f', phone {key},' if form == 'long' else ''} is rated twice (keep one line)"
+            )
         if form == "wide":
             phones[utt] = tuple(row[1].split())
             values = [rating(text, where) for text in row[2].split()]
             if len(values) != len(phones[utt]):
-                raise DataError(f"{where}: {utt} has {len(phones[utt])} phones and {len(values)} ratings (one for each; nan for none)")
+                raise DataError(
+                    f"{where}: {utt} has {len(phones[utt])} phones and {len(values)} ratings (one for each; nan for none)"
+                )
             new[key] = dict(enumerate(values))
         else:
             new[key] = rating(row[-1].strip(), where)

@@ -1,4 +1,6 @@
-"""Work that is done once: its folder remembers of which settings and data it was made, and keeps what it said."""
+"""Work that is done once: its folder remembers of which settings and data it was made, and keeps what it
+said.
+"""
 
 import contextlib
 import hashlib
@@ -38,7 +40,9 @@ def once(work, folder, settings, directories, results):
     DataError
         The work did; with the end of its log.
     """
-    return each_once(lambda missing: work(), {folder: (settings, results)}, directories, folder / "log")[folder]
+    return each_once(lambda missing: work(), {folder: (settings, results)}, directories, folder / "log")[
+        folder
+    ]
 
 
 def each_once(work, runs, directories, log_path):
@@ -47,15 +51,16 @@ def each_once(work, runs, directories, log_path):
     Parameters
     ----------
     work : callable or None
-        Called with the list of the folders that were not done before. It may return dict of folder to a dict of facts, which
-        are kept. None: leave them undone.
+        Called with the list of the folders that were not done before. It may return dict of folder to a dict
+        of facts, which are kept. None: leave them undone.
     runs : dict of Path to (settings, results)
         By folder.
 
     Returns
     -------
     dict of Path to dict
-        The facts, "seconds" (of all that were done together) and whether it was "kept", for each folder that is done.
+        The facts, "seconds" (of all that were done together) and whether it was "kept", for each folder that
+        is done.
     """
     signatures = {folder: sign(settings, directories) for folder, (settings, _) in runs.items()}
     done, missing = {}, []
@@ -89,14 +94,18 @@ def each_once(work, runs, directories, log_path):
 
 
 def sign(settings, directories):
-    """A hash of settings, of what the directories' tables hold, and of size and date of the archives they name."""
+    """A hash of settings, of what the directories' tables hold, and of size and date of the archives they
+    name.
+    """
     digest = hashlib.sha256(json.dumps([__version__, settings], sort_keys=True).encode())
     archives = {}
     for directory in directories:
         for name in (*TABLES, *SIDE_VERBATIM):
             path = directory / name
             digest.update(f"\n{name}\n".encode() + (path.read_bytes() if path.exists() else b""))
-        for table in (read_table(directory / name) for name in ("feats.scp", "cmvn.scp") if (directory / name).exists()):
+        for table in (
+            read_table(directory / name) for name in ("feats.scp", "cmvn.scp") if (directory / name).exists()
+        ):
             for match in map(SPEC.fullmatch, table.values()):
                 if match and match["path"] not in archives:
                     archives[match["path"]] = None
@@ -113,7 +122,11 @@ def output_to(path):
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", encoding="utf-8") as stream, contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
+    with (
+        open(path, "w", encoding="utf-8") as stream,
+        contextlib.redirect_stdout(stream),
+        contextlib.redirect_stderr(stream),
+    ):
         root.handlers = [logging.StreamHandler(stream)]
         root.setLevel(logging.INFO)
         try:

@@ -1,10 +1,10 @@
 """Scores of pronunciation as TextGrid files, to be looked at in Praat beside the recording.
 
-A file has the tiers `words` (where the alignment has words), `phones`, and one for each kind of score. All files of one scoring
-have the same tiers, so that a script may count on their numbers: a kind that has no value at all has no tier. The intervals of
-a kind are those of the phones, their text the score with about four digits, never as 1e-05. A phone without a score has an
-empty text, as a pause has: Praat leaves empty intervals out of its counts and tables, and the text `nan` it would take for a
-label.
+A file has the tiers `words` (where the alignment has words), `phones`, and one for each kind of score. All
+files of one scoring have the same tiers, so that a script may count on their numbers: a kind that has no
+value at all has no tier. The intervals of a kind are those of the phones, their text the score with about
+four digits, never as 1e-05. A phone without a score has an empty text, as a pause has: Praat leaves empty
+intervals out of its counts and tables, and the text `nan` it would take for a label.
 """
 
 import logging
@@ -26,7 +26,9 @@ log = logging.getLogger("asrkit")
 
 
 def file_name(utt):
-    """A name of an utterance, or of a phone, as that of a file: one that holds a slash must not lead out of the folder."""
+    """A name of an utterance, or of a phone, as that of a file: one that holds a slash must not lead out of
+    the folder.
+    """
     return "".join(ESCAPED.get(letter, letter) for letter in utt)
 
 
@@ -37,10 +39,12 @@ def remove_score_textgrids(out):
 
 
 def write_score_textgrids(out, kinds, ends):
-    """Write OUT/textgrid/<utt>.TextGrid for every utterance of OUT/phones.tsv, its words those of OUT/words.tsv.
+    """Write OUT/textgrid/<utt>.TextGrid for every utterance of OUT/phones.tsv, its words those of
+    OUT/words.tsv.
 
-    Phones that overlap by the rounding of their times (`read_alignment` refuses more) touch in the file: the later one starts
-    where the earlier ends. One that has no length, or lies within the one before it, has no interval, and a warning names its utterance.
+    Phones that overlap by the rounding of their times (`read_alignment` refuses more) touch in the file: the
+    later one starts where the earlier ends. One that has no length, or lies within the one before it, has no
+    interval, and a warning names its utterance.
 
     Parameters
     ----------
@@ -66,7 +70,11 @@ def write_score_textgrids(out, kinds, ends):
             lost.append(utt)
     if lost:
         some = ", ".join(lost[:SHOWN]) + (", …" if len(lost) > SHOWN else "")
-        log.warning("%d utterances: phones without length, or within the one before, are not in the TextGrids: %s", len(lost), some)
+        log.warning(
+            "%d utterances: phones without length, or within the one before, are not in the TextGrids: %s",
+            len(lost),
+            some,
+        )
 
 
 def intervals(texts, spans):

@@ -1,4 +1,6 @@
-"""Self-supervised speech models in a local folder, as transformers' save_pretrained writes it. Nothing is ever downloaded."""
+"""Self-supervised speech models in a local folder, as transformers' save_pretrained writes it. Nothing is
+ever downloaded.
+"""
 
 import functools
 import hashlib
@@ -8,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asrkit.errors import DataError, UsageError
-from asrkit.frontend import SslConfig
-from asrkit.ssl_features import cut_above
+from asrkit.features.frontend import SslConfig
+from asrkit.features.ssl import cut_above
 
-UNUSED = {"masked_spec_embed"}  # stands for masked frames, of which only training has any: a checkpoint may lack it
+# stands for masked frames, of which only training has any: a checkpoint may lack it
+UNUSED = {"masked_spec_embed"}
 BLOCK = 1 << 20  # bytes
 
 
@@ -37,7 +40,9 @@ def libraries():
         import torch
         import transformers
     except ImportError as error:
-        raise DataError(f"features of self-supervised models need torch and transformers ({error}): pip install 'asrkit[ssl]'") from None
+        raise DataError(
+            f"features of self-supervised models need torch and transformers ({error}): pip install 'asrkit[ssl]'"
+        ) from None
     torch.set_num_threads(1)
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
@@ -66,9 +71,13 @@ def describe_ssl(folder, layer):
     _, transformers = libraries()
     folder = Path(folder)
     if not (folder / "config.json").is_file():
-        raise DataError(f"{folder}: no folder with a model (config.json is missing; a model is read from a local folder and never downloaded)")
+        raise DataError(
+            f"{folder}: no folder with a model (config.json is missing; a model is read from a local folder and never downloaded)"
+        )
     try:
-        config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        config = transformers.AutoConfig.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
     except Exception as error:  # transformers names no end of exceptions
         raise DataError(f"{folder / 'config.json'}: {first_line(error)}") from None
     kernels, strides = getattr(config, "conv_kernel", None), getattr(config, "conv_stride", None)
@@ -78,7 +87,9 @@ def describe_ssl(folder, layer):
         )
     last = config.num_hidden_layers
     if not -last - 1 <= layer <= last:
-        raise UsageError(f"--layer={layer}: {folder} has {last} transformer layers: 0 to {last}, or -1 (the last) to {-last - 1} from the end")
+        raise UsageError(
+            f"--layer={layer}: {folder} has {last} transformer layers: 0 to {last}, or -1 (the last) to {-last - 1} from the end"
+        )
     rate_hz, normalize = hearing(folder)
     name, weights = folder.resolve().name, digest(weight_files(folder))
     try:
@@ -92,7 +103,9 @@ def describe_ssl(folder, layer):
 
 
 def hearing(folder):
-    """(rate in Hz, whether utterances are normalised) as the feature extractor's file says, else its defaults."""
+    """(rate in Hz, whether utterances are normalised) as the feature extractor's file says, else its
+    defaults.
+    """
     for name in ("preprocessor_config.json", "processor_config.json"):
         path = folder / name
         if not path.exists():
@@ -140,14 +153,21 @@ def load_ssl(folder, layer, device):
     safe = weight_files(Path(folder))[0].suffix == ".safetensors"
     try:
         model, info = transformers.AutoModel.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False, use_safetensors=safe, weights_only=True, dtype=torch.float32,
+            folder,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=safe,
+            weights_only=True,
+            dtype=torch.float32,
             output_loading_info=True,
         )
     except Exception as error:  # transformers, safetensors and torch have one each for every kind of damage
         raise DataError(f"{folder}: the weights cannot be read: {first_line(error)}") from None
     missing = sorted(set(info["missing_keys"]) - UNUSED)
     if missing:
-        raise DataError(f"{folder}: the weights lack {len(missing)} of the model's arrays, the first {missing[0]} (fetch them anew)")
+        raise DataError(
+            f"{folder}: the weights lack {len(missing)} of the model's arrays, the first {missing[0]} (fetch them anew)"
+        )
     cut_above(model, layer)
     return model.float().eval().to(device)
 

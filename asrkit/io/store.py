@@ -1,7 +1,8 @@
-"""A corpus on its way through training: gone through once, then kept by utterance, in memory or in a temporary file.
+"""A corpus on its way through training: gone through once, then kept by utterance, in memory or in a
+temporary file.
 
-What lies in memory is bounded whatever the size of the corpus: beyond `MEMORY` the features are in a file and come
-back in blocks of about `BLOCK` frames, cut by the data alone.
+What lies in memory is bounded whatever the size of the corpus: beyond `MEMORY` the features are in a file and
+come back in blocks of about `BLOCK` frames, cut by the data alone.
 """
 
 import hashlib
@@ -72,7 +73,9 @@ class Store:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._file = tempfile.NamedTemporaryFile(dir=self._folder, prefix=".features.")
         except OSError as error:
-            raise DataError(f"{self._folder}: cannot be written: {error.strerror} (choose another output folder)") from None
+            raise DataError(
+                f"{self._folder}: cannot be written: {error.strerror} (choose another output folder)"
+            ) from None
         for utt, array in self._arrays.items():
             self._write(utt, array)
         self._arrays = {}
@@ -82,7 +85,9 @@ class Store:
         try:
             self._file.write(np.ascontiguousarray(array).data)
         except OSError as error:
-            raise DataError(f"{self._folder}: the features need a temporary file there: {error.strerror}") from None
+            raise DataError(
+                f"{self._folder}: the features need a temporary file there: {error.strerror}"
+            ) from None
 
     def read(self, utts, keep=False):
         """The Block of some utterances."""
@@ -112,7 +117,9 @@ class Source:
         self._blocks, self._lengths = blocks, lengths
 
     def sample(self, num_frames):
-        """A Block of about that many frames: whole utterances, the shortest and others spread evenly over all."""
+        """A Block of about that many frames: whole utterances, the shortest and others spread evenly over
+        all.
+        """
         lengths = np.concatenate(self._lengths)
         share = min(1.0, num_frames / max(lengths.sum(), 1))
         if share == 1.0 and len(self._blocks) == 1:
@@ -147,7 +154,9 @@ class MemorySource(Source):
 
 class FileSource(Source):
     def __init__(self, path, blocks):
-        super().__init__(blocks, [np.array([shape[0] for _, shape, _ in places.values()]) for places in blocks])
+        super().__init__(
+            blocks, [np.array([shape[0] for _, shape, _ in places.values()]) for places in blocks]
+        )
         self._path = path
 
     def __iter__(self):

@@ -1,7 +1,8 @@
 """Praat's TextGrid files, read in the long and the short form and written in the long one.
 
-Praat's own rule makes the two forms one: what counts is the texts in quotes, the numbers and the flags that stand free,
-and all other words (`xmin =`, `intervals [2]:`) are for the human reader. So a file is a row of such tokens, in one order.
+Praat's own rule makes the two forms one: what counts is the texts in quotes, the numbers and the flags that
+stand free, and all other words (`xmin =`, `intervals [2]:`) are for the human reader. So a file is a row of
+such tokens, in one order.
 """
 
 import codecs
@@ -28,7 +29,9 @@ UNMARKED = ((b"F\0", "utf-16-le"), (b"\0F", "utf-16-be"))  # of "File type"
 
 @dataclass(frozen=True)
 class Tier:
-    """A named row of intervals, those without a label included; of points where `points`, which have no length."""
+    """A named row of intervals, those without a label included; of points where `points`, which have no
+    length.
+    """
 
     name: str
     intervals: tuple[Phone, ...]
@@ -36,7 +39,9 @@ class Tier:
 
 
 class Tokens:
-    """The tokens of a TextGrid file one after the other; an unexpected one is a DataError that names its line."""
+    """The tokens of a TextGrid file one after the other; an unexpected one is a DataError that names its
+    line.
+    """
 
     def __init__(self, text, path):
         self._text, self._path, self._place = text, path, 0
@@ -89,17 +94,24 @@ def read_textgrid(path):
     Raises
     ------
     DataError
-        The file is no TextGrid in text form, is cut off, is neither UTF-8 nor UTF-16, or its intervals overlap.
+        The file is no TextGrid in text form, is cut off, is neither UTF-8 nor UTF-16, or its intervals
+        overlap.
     """
     tokens = Tokens(_decoded(path), path)
     kind, holds = tokens.text('"ooTextFile"'), None
     if kind in ("ooTextFile", "ooTextFile short"):
         holds = tokens.text('"TextGrid"')
     if holds != "TextGrid":
-        tokens.fail(f"holds a '{holds or kind}', not a TextGrid in text form", "in Praat: Save as text file, for each TextGrid")
+        tokens.fail(
+            f"holds a '{holds or kind}', not a TextGrid in text form",
+            "in Praat: Save as text file, for each TextGrid",
+        )
     start_s = tokens.number("the start")
     if abs(start_s) > TINY_S:
-        tokens.fail(f"starts at {start_s:g} s; times count from the start of the recording", "in Praat: Modify times, Shift to zero")
+        tokens.fail(
+            f"starts at {start_s:g} s; times count from the start of the recording",
+            "in Praat: Modify times, Shift to zero",
+        )
     tokens.number("the end")
     if tokens.flag("<exists>") != "<exists>":
         return ()
@@ -116,10 +128,12 @@ def _decoded(path):
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise DataError(f"{path}:{line}: neither UTF-8 nor UTF-16 text (convert it, for example with iconv)") from None
+        raise DataError(
+            f"{path}:{line}: neither UTF-8 nor UTF-16 text (convert it, for example with iconv)"
+        ) from None
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     if '"' not in text[:200]:
-        raise DataError(f"{path}: no TextGrid file, which starts with File type = \"ooTextFile\"")
+        raise DataError(f'{path}: no TextGrid file, which starts with File type = "ooTextFile"')
     return text
 
 
@@ -137,7 +151,10 @@ def _tier(tokens):
         if start_s < -TINY_S or end_s < start_s - TINY_S:
             tokens.fail(f"an interval from {start_s:g} to {end_s:g} s in tier '{name}'", "mend it in Praat")
         if start_s < last_s - OVERLAP_S - TINY_S:
-            tokens.fail(f"an interval of tier '{name}' starts at {start_s:g} s, before the one above it ends at {last_s:g} s", "mend it in Praat")
+            tokens.fail(
+                f"an interval of tier '{name}' starts at {start_s:g} s, before the one above it ends at {last_s:g} s",
+                "mend it in Praat",
+            )
         start_s = max(start_s, 0.0)
         end_s = max(start_s, end_s)
         last_s = max(last_s, end_s)
@@ -146,10 +163,11 @@ def _tier(tokens):
 
 
 def pick_tier(tiers, wanted="", among=(), required=True):
-    """The interval tier called `wanted`, else by one of the names `among`; a ValueError says why there is none.
+    """The interval tier called `wanted`, else by one of the names `among`; a ValueError says why there is
+    none.
 
-    Case does not matter. Where a file has several speakers, MFA calls a tier `speaker - phones`: that counts where there is one.
-    A tier that is not required and not there is None.
+    Case does not matter. Where a file has several speakers, MFA calls a tier `speaker - phones`: that counts
+    where there is one. A tier that is not required and not there is None.
     """
     names = [wanted.strip().lower()] if wanted else among
     found = [tier for tier in tiers if tier.name.strip().lower() in names]
@@ -159,7 +177,9 @@ def pick_tier(tiers, wanted="", among=(), required=True):
         return None
     if len(found) != 1:
         told = ", ".join(f"'{tier.name}'" for tier in tiers) or "none"
-        raise ValueError(f"{len(found) or 'no'} tiers called {' or '.join(names)}, one is needed (tiers: {told}; --tier, --word-tier choose)")
+        raise ValueError(
+            f"{len(found) or 'no'} tiers called {' or '.join(names)}, one is needed (tiers: {told}; --tier, --word-tier choose)"
+        )
     if found[0].points:
         raise ValueError(f"tier '{found[0].name}' holds points, not intervals")
     return found[0]
@@ -168,7 +188,11 @@ def pick_tier(tiers, wanted="", among=(), required=True):
 def find_textgrids(path):
     """All TextGrid files of a folder and the folders in it, or the one file that `path` is, sorted."""
     path = Path(path)
-    return [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.suffix.lower() == SUFFIX)
+    return (
+        [path]
+        if path.is_file()
+        else sorted(file for file in path.rglob("*") if file.suffix.lower() == SUFFIX)
+    )
 
 
 def write_textgrid(path, tiers, end_s):
@@ -202,9 +226,13 @@ def write_textgrid(path, tiers, end_s):
         stream.write(f"tiers? <exists>\nsize = {len(filled)}\nitem []:\n")
         for t, (name, intervals) in enumerate(filled.items(), 1):
             stream.write(f'    item [{t}]:\n        class = "IntervalTier"\n        name = {_quoted(name)}\n')
-            stream.write(f"        xmin = 0\n        xmax = {end_s!r}\n        intervals: size = {len(intervals)}\n")
+            stream.write(
+                f"        xmin = 0\n        xmax = {end_s!r}\n        intervals: size = {len(intervals)}\n"
+            )
             for i, (label, from_s, to_s) in enumerate(intervals, 1):
-                stream.write(f"        intervals [{i}]:\n            xmin = {from_s!r}\n            xmax = {to_s!r}\n")
+                stream.write(
+                    f"        intervals [{i}]:\n            xmin = {from_s!r}\n            xmax = {to_s!r}\n"
+                )
                 stream.write(f"            text = {_quoted(label)}\n")
     return lost
 
@@ -215,7 +243,9 @@ def _without_gaps(path, name, phones, end_s):
     for phone in sorted(phones, key=lambda phone: (phone.start_s, phone.end_s)):
         start_s, stop_s = float(phone.start_s), float(phone.end_s)
         if start_s < last_s - OVERLAP_S - TINY_S:
-            raise DataError(f"{path}: tier '{name}': '{phone.label}' starts at {start_s:g} s, before the one before it ends at {last_s:g} s")
+            raise DataError(
+                f"{path}: tier '{name}': '{phone.label}' starts at {start_s:g} s, before the one before it ends at {last_s:g} s"
+            )
         start_s = last_s if abs(start_s - last_s) < TINY_S else max(start_s, last_s)
         if stop_s - start_s < TINY_S:
             lost += 1

@@ -103,11 +103,15 @@ def _absent(path, checks):
     if "text" not in present and not checks.no_text:
         faults.append(f"{missing_file(path, 'text')[:-1]}; --no-text if by design)")
     if not present & {"wav.scp", "feats.scp"} and not (checks.no_wav and checks.no_feats):
-        faults.append(f"{path}: neither wav.scp nor feats.scp (asrkit prepare-wavs and asrkit compute-mfcc make them)")
+        faults.append(
+            f"{path}: neither wav.scp nor feats.scp (asrkit prepare-wavs and asrkit compute-mfcc make them)"
+        )
     elif "wav.scp" not in present and not checks.no_wav:
         log.warning("%s: no wav.scp, only features (--no-wav if by design)", path)
     elif "feats.scp" not in present and not checks.no_feats:
-        log.warning("%s: no feats.scp yet (asrkit compute-mfcc %s makes it; --no-feats if by design)", path, path)
+        log.warning(
+            "%s: no feats.scp yet (asrkit compute-mfcc %s makes it; --no-feats if by design)", path, path
+        )
     if "segments" in present and "wav.scp" not in present:
         faults.append(f"{path}/segments: there is no wav.scp with its recordings ({path}/wav.scp)")
     return faults
@@ -127,7 +131,9 @@ def _scan(path):
         faults.append(f"{path}:1: begins with a byte order mark ({fix} removes it)")
         data = data[3:]
     if b"\r\n" in data:
-        log.warning("%s: lines end as on Windows; asrkit reads them, Kaldi does not (%s rewrites them)", path, fix)
+        log.warning(
+            "%s: lines end as on Windows; asrkit reads them, Kaldi does not (%s rewrites them)", path, fix
+        )
     previous = None
     for number, line in enumerate(data.removesuffix(b"\n").split(b"\n"), 1):
         here = f"{path}:{number}"
@@ -168,7 +174,9 @@ def _compare_utts(path, tables):
             remedy = f"asrkit fix-data {path} removes it"
             if set(lacking) <= set(SIDE_BY_UTT):
                 remedy = f"asrkit compute-mfcc {path} writes it anew"
-            faults.append(f"{path}/{having[0]}: utterance '{utt}'{also} is not in {', '.join(lacking)} ({remedy})")
+            faults.append(
+                f"{path}/{having[0]}: utterance '{utt}'{also} is not in {', '.join(lacking)} ({remedy})"
+            )
     return faults
 
 
@@ -194,10 +202,14 @@ def _compare_speakers(path, tables):
     for name in [name for name in ("cmvn.scp", *SIDE_BY_SPEAKER) if name in tables]:
         remedy = f"asrkit compute-cmvn {path} writes it anew" if name == "cmvn.scp" else f"add it to {name}"
         for speaker in c_sorted(first_line.keys() - tables[name].keys()):
-            faults.append(f"{path}/utt2spk:{first_line[speaker]}: speaker '{speaker}' is not in {name} ({remedy})")
+            faults.append(
+                f"{path}/utt2spk:{first_line[speaker]}: speaker '{speaker}' is not in {name} ({remedy})"
+            )
         for speaker in c_sorted(tables[name].keys() - first_line.keys()):
             here = f"{path}/{name}:{tables[name][speaker].line}"
-            faults.append(f"{here}: speaker '{speaker}' is not in utt2spk (asrkit fix-data {path} removes it)")
+            faults.append(
+                f"{here}: speaker '{speaker}' is not in utt2spk (asrkit fix-data {path} removes it)"
+            )
     if "spk2utt" in tables:
         faults += _compare_spk2utt(path, utt2spk, lines, tables["spk2utt"])
     return faults
@@ -250,7 +262,9 @@ def _check_wavs(path, wav, checks):
             continue
         try:
             if checks.read_wavs:
-                rate, num_samples, channels = audio_info(entry.value, base=path, allow_pipes=checks.allow_pipes)
+                rate, num_samples, channels = audio_info(
+                    entry.value, base=path, allow_pipes=checks.allow_pipes
+                )
                 if num_samples == 0:
                     raise DataError(f"{entry.value}: 0 samples (record it again, or leave it out)")
                 durations_s[key] = num_samples / rate
@@ -262,10 +276,14 @@ def _check_wavs(path, wav, checks):
         except DataError as error:
             faults.append(f"{path}/wav.scp:{entry.line}: recording '{key}': {error}")
     if len(rates) > 1:
-        each = ", ".join(f"{len(keys)} at {rate} Hz (first '{keys[0]}')" for rate, keys in sorted(rates.items()))
+        each = ", ".join(
+            f"{len(keys)} at {rate} Hz (first '{keys[0]}')" for rate, keys in sorted(rates.items())
+        )
         log.warning("%s/wav.scp: different sample rates in one directory: %s", path, each)
     if stereo:
-        log.warning("%s/wav.scp: %d recordings have several channels (first '%s')", path, len(stereo), stereo[0])
+        log.warning(
+            "%s/wav.scp: %d recordings have several channels (first '%s')", path, len(stereo), stereo[0]
+        )
     return durations_s, faults
 
 
@@ -310,7 +328,9 @@ def _check_feats(path, tables, checks):
     for utt, (frames, dim) in shapes.items():
         if dim != usual_dim[0][0]:
             here = f"{path}/feats.scp:{feats[utt].line}: utterance '{utt}'"
-            faults.append(f"{here}: dimension {dim}, but {usual_dim[0][1]} others have {usual_dim[0][0]} ({anew})")
+            faults.append(
+                f"{here}: dimension {dim}, but {usual_dim[0][1]} others have {usual_dim[0][0]} ({anew})"
+            )
         if utt in num_frames and num_frames[utt].value != str(frames):
             faults.append(
                 f"{path}/utt2num_frames:{num_frames[utt].line}: utterance '{utt}': {num_frames[utt].value} frames, "

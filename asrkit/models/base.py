@@ -1,4 +1,6 @@
-"""What every model shares: the block of utterances, sums that add up, and floors that keep the likelihood rising."""
+"""What every model shares: the block of utterances, sums that add up, and floors that keep the likelihood
+rising.
+"""
 
 import dataclasses
 from dataclasses import dataclass
@@ -20,7 +22,8 @@ class Block:
     offsets : numpy.ndarray
         int64 (U + 1,); utterance u is the rows offsets[u] to offsets[u + 1] - 1.
     keep : bool
-        Keep what an emission prepares of the frames: for a block that stays in memory and is gone through often.
+        Keep what an emission prepares of the frames: for a block that stays in memory and is gone through
+        often.
     """
 
     utts: tuple
@@ -34,7 +37,12 @@ class Block:
         items = list(items)
         lengths = [len(array) for _, array in items]
         obs = np.concatenate([array for _, array in items]) if items else np.zeros((0, 0), dtype=np.float32)
-        return cls(tuple(utt for utt, _ in items), obs, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), keep)
+        return cls(
+            tuple(utt for utt, _ in items),
+            obs,
+            np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+            keep,
+        )
 
     @property
     def lengths(self):
@@ -60,7 +68,9 @@ class Block:
 
     def select(self, indices):
         """The block of the utterances at `indices`."""
-        return Block.from_items((self.utts[u], self.obs[self.offsets[u] : self.offsets[u + 1]]) for u in indices)
+        return Block.from_items(
+            (self.utts[u], self.obs[self.offsets[u] : self.offsets[u + 1]]) for u in indices
+        )
 
     def items(self):
         """Yield (utt, array)."""
@@ -69,7 +79,9 @@ class Block:
 
 
 def chunks(items, frames=8192):
-    """Cut (utt, array) pairs into lists of about `frames` frames, as they come; by the data alone, so that nothing depends on the jobs."""
+    """Cut (utt, array) pairs into lists of about `frames` frames, as they come; by the data alone, so that
+    nothing depends on the jobs.
+    """
     some, count = [], 0
     for item in items:
         some.append(item)
@@ -93,7 +105,9 @@ class Emission(Protocol):
 
 
 class BlockSource(Protocol):
-    """A word's utterances, cut by the data into blocks that fit in memory; goes through them as often as asked."""
+    """A word's utterances, cut by the data into blocks that fit in memory; goes through them as often as
+    asked.
+    """
 
     def __iter__(self): ...  # Block
     def sample(self, num_frames): ...  # -> Block: about that many frames, spread over all utterances
@@ -109,7 +123,8 @@ class WordModel(Protocol):
     def log_likelihood(self, block): ...  # (U,)
     def align(self, block): ...  # (U,), int32 (N,)
     def accumulate(self, block, method): ...  # "viterbi" | "baum-welch" -> Stats
-    def accumulate_many(pairs, method): ...  # static: the same for (model, block) pairs at once -> list of Stats
+    # static: the same for (model, block) pairs at once -> list of Stats
+    def accumulate_many(pairs, method): ...
     def bank(models): ...  # static: -> Bank
     def estimate(self, stats, config): ...  # -> WordModel
     def adapt(self, stats, prior, config): ...  # -> WordModel: `estimate`, with itself as the prior
@@ -128,7 +143,9 @@ class Bank(Protocol):
 
 @dataclass(frozen=True)
 class Stats:
-    """Sums that support `+`, field by field; subclasses are frozen dataclasses of arrays, numbers and other Stats."""
+    """Sums that support `+`, field by field; subclasses are frozen dataclasses of arrays, numbers and other
+    Stats.
+    """
 
     def __add__(self, other):
         values = {}
@@ -235,10 +252,11 @@ def floored_distribution(counts, floor):
 
 
 def smoothed_rows(log_probs, counts, prior_count, floor):
-    """Each row's relative frequencies, as if `prior_count` things had been counted before that were just as the row says.
+    """Each row's relative frequencies, as if `prior_count` things had been counted before that were just as
+    the row says.
 
-    The maximum a posteriori under a Dirichlet prior (Gauvain and Lee, 1994). A row without new counts stays, and so
-    does what is forbidden (log 0).
+    The maximum a posteriori under a Dirichlet prior (Gauvain and Lee, 1994). A row without new counts stays,
+    and so does what is forbidden (log 0).
     """
     out = log_probs.copy()
     for row in np.flatnonzero(counts.sum(axis=1) > 0):
@@ -249,7 +267,9 @@ def smoothed_rows(log_probs, counts, prior_count, floor):
 
 
 def rows_log_prior(log_probs, others, prior_count):
-    """Log density of rows `others` under the prior of `smoothed_rows`, relative to that of `log_probs` themselves."""
+    """Log density of rows `others` under the prior of `smoothed_rows`, relative to that of `log_probs`
+    themselves.
+    """
     allowed = np.isfinite(log_probs) & (prior_count > 0)
     return prior_count * float((np.exp(log_probs[allowed]) * (others[allowed] - log_probs[allowed])).sum())
 

@@ -4,7 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from asrkit.models.base import Stats, check_array, check_distribution, floored_distribution, rows_log_prior, safe_log, smoothed_rows
+from asrkit.models.base import (
+    Stats,
+    check_array,
+    check_distribution,
+    floored_distribution,
+    rows_log_prior,
+    safe_log,
+    smoothed_rows,
+)
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,9 @@ class Categorical:
     def accumulate(self, obs, gamma, *, prepared=None):
         """Sum of occupancies by symbol; `gamma` is (N, S)."""
         num_symbols = self.log_probs.shape[1]
-        return CategoricalStats(np.stack([np.bincount(obs, weights=g, minlength=num_symbols) for g in gamma.T]))
+        return CategoricalStats(
+            np.stack([np.bincount(obs, weights=g, minlength=num_symbols) for g in gamma.T])
+        )
 
     def estimate(self, stats, config):
         """Relative frequencies, no symbol below `config.symbol_floor`; a state never visited keeps its own."""
@@ -57,10 +67,14 @@ class Categorical:
         return Categorical(log_probs)
 
     def adapt(self, stats, prior, config):
-        """Relative frequencies, as if each state had spoken `prior.prior_count` symbols before, just as this table says."""
+        """Relative frequencies, as if each state had spoken `prior.prior_count` symbols before, just as this
+        table says.
+        """
         if "means" not in prior.moves:
             return self
-        return Categorical(smoothed_rows(self.log_probs, stats.counts, prior.prior_count, config.symbol_floor))
+        return Categorical(
+            smoothed_rows(self.log_probs, stats.counts, prior.prior_count, config.symbol_floor)
+        )
 
     def log_prior(self, adapted, prior):
         """Log density of `adapted` under the prior that this table is, relative to the table itself."""
@@ -69,7 +83,9 @@ class Categorical:
     def sample(self, states, rng):
         """Draw one symbol for each entry of the state sequence `states`: int32 (N,)."""
         probs = np.exp(self.log_probs)
-        return np.array([rng.choice(probs.shape[1], p=probs[s] / probs[s].sum()) for s in states], dtype=np.int32)
+        return np.array(
+            [rng.choice(probs.shape[1], p=probs[s] / probs[s].sum()) for s in states], dtype=np.int32
+        )
 
     def to_arrays(self):
         return dict(vars(self))

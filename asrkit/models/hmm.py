@@ -4,9 +4,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from asrkit import kernels
+from asrkit.models import kernels
 from asrkit.models.base import (
-    Stats, WordStats, check_array, check_distribution, floored_distribution, rows_log_prior, safe_log, smoothed_rows,
+    Stats,
+    WordStats,
+    check_array,
+    check_distribution,
+    floored_distribution,
+    rows_log_prior,
+    safe_log,
+    smoothed_rows,
 )
 
 
@@ -91,7 +98,9 @@ class Hmm:
         check_array("log_trans", self.log_trans, (num_states, num_states), log=True)
         check_array("log_exit", self.log_exit, (num_states,), log=True)
         check_distribution("log_start", self.log_start)
-        check_distribution("log_trans with log_exit", np.concatenate([self.log_trans, self.log_exit[:, None]], axis=1))
+        check_distribution(
+            "log_trans with log_exit", np.concatenate([self.log_trans, self.log_exit[:, None]], axis=1)
+        )
         self.emission.check(num_states, width)
 
     def log_likelihood(self, block):
@@ -122,7 +131,10 @@ class Hmm:
         all_of = list(zip(pairs, prepared, utts, frames, strict=True))
         if method == "viterbi":
             scores, path = kernels.viterbi(log_obs, schedule, arcs)
-            return [model.accumulate_path(block, path[f], scores[u], prepared=p) for (model, block), p, u, f in all_of]
+            return [
+                model.accumulate_path(block, path[f], scores[u], prepared=p)
+                for (model, block), p, u, f in all_of
+            ]
         scores, gamma, xi = kernels.forward_backward(log_obs, schedule, arcs)
         gamma = gamma.take(schedule.columns, axis=1)
         stats = []
@@ -142,15 +154,24 @@ class Hmm:
         gamma[path[inside], np.flatnonzero(inside)] = 1.0
         inside[block.offsets[:-1][block.lengths > 0]] = False  # an utterance's first frame follows nothing
         then = np.flatnonzero(inside)
-        arcs = np.bincount(path[then - 1].astype(np.int64) * self.num_states + path[then], minlength=self.num_states**2)
-        return self._stats(block, scores, gamma.T, arcs.reshape(self.num_states, -1).astype(np.float64), prepared)
+        arcs = np.bincount(
+            path[then - 1].astype(np.int64) * self.num_states + path[then], minlength=self.num_states**2
+        )
+        return self._stats(
+            block, scores, gamma.T, arcs.reshape(self.num_states, -1).astype(np.float64), prepared
+        )
 
     def _stats(self, block, scores, gamma, trans, prepared):
         used = np.isfinite(scores)
         first, last = block.offsets[:-1][used], block.offsets[1:][used] - 1
         return HmmStats(
-            log_like=float(scores[used].sum()), frames=int(block.lengths[used].sum()), utts=int(used.sum()),
-            skipped=int((~used).sum()), start=gamma[first].sum(axis=0), trans=trans, leave=gamma[last].sum(axis=0),
+            log_like=float(scores[used].sum()),
+            frames=int(block.lengths[used].sum()),
+            utts=int(used.sum()),
+            skipped=int((~used).sum()),
+            start=gamma[first].sum(axis=0),
+            trans=trans,
+            leave=gamma[last].sum(axis=0),
             emission=self.emission.accumulate(block.obs, gamma, prepared=prepared),
         )
 
@@ -162,8 +183,15 @@ class Hmm:
     def estimate(self, stats, config):
         """Relative frequencies for start and transitions, the emission by its own rule; new out, old kept."""
         log_start = _reestimate(self.log_start, stats.start, config.transition_floor)
-        rows = np.stack([_reestimate(row, c, config.transition_floor) for row, c in zip(self._log_rows, stats.rows, strict=True)])
-        return Hmm(log_start, rows[:, :-1].copy(), rows[:, -1].copy(), self.emission.estimate(stats.emission, config))
+        rows = np.stack(
+            [
+                _reestimate(row, c, config.transition_floor)
+                for row, c in zip(self._log_rows, stats.rows, strict=True)
+            ]
+        )
+        return Hmm(
+            log_start, rows[:, :-1].copy(), rows[:, -1].copy(), self.emission.estimate(stats.emission, config)
+        )
 
     @property
     def _log_rows(self):
@@ -171,32 +199,48 @@ class Hmm:
         return np.concatenate([self.log_trans, self.log_exit[:, None]], axis=1)
 
     def adapt(self, stats, prior, config):
-        """The emission by its own rule; transitions as if each state had been left `prior.prior_count` times before."""
+        """The emission by its own rule; transitions as if each state had been left `prior.prior_count` times
+        before.
+        """
         emission = self.emission.adapt(stats.emission, prior, config)
         if "transitions" not in prior.moves:
             return replace(self, emission=emission)
         rows = smoothed_rows(self._log_rows, stats.rows, prior.prior_count, config.transition_floor)
-        log_start = smoothed_rows(self.log_start[None], stats.start[None], prior.prior_count, config.transition_floor)[0]
+        log_start = smoothed_rows(
+            self.log_start[None], stats.start[None], prior.prior_count, config.transition_floor
+        )[0]
         return Hmm(log_start, rows[:, :-1].copy(), rows[:, -1].copy(), emission)
 
     def log_prior(self, adapted, prior):
         """Log density of `adapted` under the prior that this model is, relative to the model itself."""
         pairs = (self.log_start, adapted.log_start), (self._log_rows, adapted._log_rows)
-        return self.emission.log_prior(adapted.emission, prior) + sum(rows_log_prior(*pair, prior.prior_count) for pair in pairs)
+        return self.emission.log_prior(adapted.emission, prior) + sum(
+            rows_log_prior(*pair, prior.prior_count) for pair in pairs
+        )
 
     def schedule(self, config):
-        """Numbers of Gaussians in all that training grows to in turn: each `config.growth` times the one before."""
-        sizes, most = [self.num_states], config.num_gauss * self.num_states if hasattr(self.emission, "split") else 0
+        """Numbers of Gaussians in all that training grows to in turn: each `config.growth` times the one
+        before.
+        """
+        sizes, most = (
+            [self.num_states],
+            config.num_gauss * self.num_states if hasattr(self.emission, "split") else 0,
+        )
         while sizes[-1] < most:
             sizes.append(min(most, int(np.ceil(sizes[-1] * config.growth))))
         return sizes[1:]
 
     def grow(self, stats, config, total=None):
-        """Split Gaussians until there are `total`, by default the schedule's next; None where no state can grow.
+        """Split Gaussians until there are `total`, by default the schedule's next; None where no state can
+        grow.
 
         The states share them in proportion to their frames to the power `config.power`.
         """
-        total = next((size for size in self.schedule(config) if size > self.num_gauss), 0) if total is None else total
+        total = (
+            next((size for size in self.schedule(config) if size > self.num_gauss), 0)
+            if total is None
+            else total
+        )
         if total <= self.num_gauss:
             return None
         occ = stats.emission.occ
@@ -216,7 +260,9 @@ class Hmm:
 
     def to_arrays(self):
         return {
-            "log_start": self.log_start, "log_trans": self.log_trans, "log_exit": self.log_exit,
+            "log_start": self.log_start,
+            "log_trans": self.log_trans,
+            "log_exit": self.log_exit,
             **self.emission.to_arrays(),
         }
 
@@ -233,7 +279,9 @@ class HmmBank:
         self._emissions = emissions
 
     def scores(self, block, method="viterbi"):
-        """log P(x, best path), or log P(x) with "forward": (U, W), -inf where a word has no path of that length."""
+        """log P(x, best path), or log P(x) with "forward": (U, W), -inf where a word has no path of that
+        length.
+        """
         schedule = kernels.Schedule(block.lengths)
         obs = block.obs[schedule.frames]
         if self._emission is not None:
@@ -274,7 +322,10 @@ def _together(pairs):
     """
     lengths = [block.lengths for _, block in pairs]
     schedule = kernels.Schedule(np.concatenate(lengths))
-    utts, frames = _slices([len(block.utts) for _, block in pairs]), _slices([len(block.obs) for _, block in pairs])
+    utts, frames = (
+        _slices([len(block.utts) for _, block in pairs]),
+        _slices([len(block.obs) for _, block in pairs]),
+    )
     owner = np.repeat(np.arange(len(pairs)), [len(some) for some in lengths])[schedule.order]
     arcs = _arcs([model for model, _ in pairs]).each(lambda array: array[:, owner])
     log_obs = np.full((len(arcs.log_start), frames[-1].stop), -np.inf)
@@ -300,10 +351,11 @@ def _reestimate(log_probs, counts, floor):
 
 
 def share_gaussians(frames, total, power, min_count, now=None):
-    """Gaussians for each state, `total` in all: those it has now, then one by one to where frames^power a Gaussian is most.
+    """Gaussians for each state, `total` in all: those it has now, then one by one to where frames^power a
+    Gaussian is most.
 
-    As Kaldi's `GetSplitTargets`. States stop where a Gaussian would have fewer than `min_count` frames; with power 0
-    all get equally many, and what the poor can't take is not given to the rich.
+    As Kaldi's `GetSplitTargets`. States stop where a Gaussian would have fewer than `min_count` frames; with
+    power 0 all get equally many, and what the poor can't take is not given to the rich.
 
     Returns
     -------
@@ -313,7 +365,9 @@ def share_gaussians(frames, total, power, min_count, now=None):
     targets = np.ones(len(frames), dtype=int) if now is None else now.copy()
     most = total if power > 0 else -(-total // len(frames))
     for _ in range(total - targets.sum()):
-        claim = np.where((frames >= (targets + 1) * min_count) & (targets < most), frames**power / targets, 0.0)
+        claim = np.where(
+            (frames >= (targets + 1) * min_count) & (targets < most), frames**power / targets, 0.0
+        )
         richest = claim.argmax()
         if claim[richest] <= 0:
             break

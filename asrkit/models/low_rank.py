@@ -1,8 +1,10 @@
-"""Gaussian mixtures whose full covariances come from fewer samples than dimensions: exact, at a fraction of the numbers.
+"""Gaussian mixtures whose full covariances come from fewer samples than dimensions: exact, at a fraction of
+the numbers.
 
-A covariance A'A + eps I, where A has a row for each sample, is never written out, but for its principal axes: with A'A = V'V,
-the r rows v of V at right angles, a deviation d from the mean has the squared distance (Woodbury)
-(|d|^2 - sum (v d)^2 / (|v|^2 + eps)) / eps, and the determinant's logarithm is (D - r) log eps + sum log (|v|^2 + eps).
+A covariance A'A + eps I, where A has a row for each sample, is never written out, but for its principal axes:
+with A'A = V'V, the r rows v of V at right angles, a deviation d from the mean has the squared distance
+(Woodbury) (|d|^2 - sum (v d)^2 / (|v|^2 + eps)) / eps, and the determinant's logarithm is (D - r) log eps +
+sum log (|v|^2 + eps).
 """
 
 from dataclasses import dataclass, field
@@ -17,7 +19,8 @@ ROWS = 1024  # frames worked on at a time
 
 @dataclass(frozen=True)
 class LowRankMixture:
-    """One mixture; its components' covariances are multiples of the identity but for the directions of some samples.
+    """One mixture; its components' covariances are multiples of the identity but for the directions of some
+    samples.
 
     Attributes
     ----------
@@ -45,7 +48,9 @@ class LowRankMixture:
         """Components with the covariances A'A + reg_covar I; `roots` yields each one's A, (n, D)."""
         axes = [_principal_axes(root) for root in roots]
         offsets = np.cumsum([0, *map(len, axes)]).astype(np.int64)
-        return cls(log_weights, means, np.concatenate(axes), offsets, np.array(float(reg_covar)), center=center)
+        return cls(
+            log_weights, means, np.concatenate(axes), offsets, np.array(float(reg_covar)), center=center
+        )
 
     @property
     def num_gauss(self):
@@ -61,7 +66,12 @@ class LowRankMixture:
         check_array("reg_covar", self.reg_covar, ())
         check_array("center", self.center, (width,))
         whole = self.offsets.dtype == np.int64 and self.offsets.shape == (num_gauss + 1,)
-        if not whole or self.offsets[0] != 0 or self.offsets[-1] != len(self.axes) or (np.diff(self.offsets) < 0).any():
+        if (
+            not whole
+            or self.offsets[0] != 0
+            or self.offsets[-1] != len(self.axes)
+            or (np.diff(self.offsets) < 0).any()
+        ):
             raise ValueError("offsets do not cut the axes into components")
         if not self.reg_covar > 0:
             raise ValueError("reg_covar is not positive")
@@ -85,7 +95,9 @@ class LowRankMixture:
             explained = product[:, : len(placed)]
             explained -= placed
             np.square(explained, out=explained)
-            distance = (x * x).sum(axis=1)[:, None] - 2 * product[:, len(placed) :] + (shift * shift).sum(axis=1)  # |d|^2, (n, M)
+            distance = (
+                (x * x).sum(axis=1)[:, None] - 2 * product[:, len(placed) :] + (shift * shift).sum(axis=1)
+            )  # |d|^2, (n, M)
             if len(some):
                 distance[:, some] -= np.add.reduceat(explained, self.offsets[some], axis=1)
             out[start : start + ROWS, 0] = constant - 0.5 / self.reg_covar * np.maximum(distance, 0)
@@ -100,9 +112,11 @@ class LowRankMixture:
 
 
 def _principal_axes(root):
-    """V (r, D), its rows at right angles, with V'V = A'A for A = `root` (n, D): by the eigenvectors of the smaller of AA' and A'A.
+    """V (r, D), its rows at right angles, with V'V = A'A for A = `root` (n, D): by the eigenvectors of the
+    smaller of AA' and A'A.
 
-    An eigenvalue that is nothing but rounding is taken for zero: the samples' mean has been subtracted, so one always is.
+    An eigenvalue that is nothing but rounding is taken for zero: the samples' mean has been subtracted, so
+    one always is.
     """
     num, dim = root.shape
     if not num:

@@ -35,7 +35,9 @@ class DiagMixture(Mixture):
         return 2 * self.means.shape[2] + 1
 
     def _expand(self, obs, center):
-        """[x^2, x, 1] (2D + 1, n) for x = obs - center: the log density is one product with it, and so are all sums."""
+        """[x^2, x, 1] (2D + 1, n) for x = obs - center: the log density is one product with it, and so are
+        all sums.
+        """
         dim = len(obs)
         out = np.empty((2 * dim + 1, obs.shape[1]))
         x = np.subtract(obs, center, out=out[dim:-1])
@@ -44,13 +46,19 @@ class DiagMixture(Mixture):
         return out
 
     def _projection(self, states=slice(None)):
-        """Expanded frames -> log of weight x density (M, S, n), components first so that sums run along memory."""
+        """Expanded frames -> log of weight x density (M, S, n), components first so that sums run along
+        memory.
+        """
         # log N = -1/2 (D log 2pi + sum log v + sum (x - m)^2 / v)
         means, variances = self.means[states] - self.center, self.variances[states]
         precision = 1.0 / variances
-        constant = means.shape[2] * LOG_2PI + np.log(variances).sum(axis=-1) + (means**2 * precision).sum(axis=-1)
+        constant = (
+            means.shape[2] * LOG_2PI + np.log(variances).sum(axis=-1) + (means**2 * precision).sum(axis=-1)
+        )
         constant = self.log_weights[states] - 0.5 * constant
-        weights = np.concatenate([-0.5 * precision, means * precision, np.maximum(constant, -1e300)[..., None]], axis=-1)
+        weights = np.concatenate(
+            [-0.5 * precision, means * precision, np.maximum(constant, -1e300)[..., None]], axis=-1
+        )
         weights = np.ascontiguousarray(weights.swapaxes(0, 1)).reshape(-1, weights.shape[2])
         shape = (means.shape[1], means.shape[0], -1)
         return lambda expanded: (weights @ expanded).reshape(shape)
@@ -78,7 +86,9 @@ class DiagMixture(Mixture):
     def _divergence(self, other):
         """Kullback-Leibler divergence of each of the other's Gaussians from its own (S, M)."""
         ratio = self.variances / other.variances
-        return 0.5 * (ratio - np.log(ratio) - 1 + (self.means - other.means) ** 2 / other.variances).sum(axis=-1)
+        return 0.5 * (ratio - np.log(ratio) - 1 + (self.means - other.means) ** 2 / other.variances).sum(
+            axis=-1
+        )
 
     def _rearranged(self, log_weights, means, states, parent):
         return replace(self, log_weights=log_weights, means=means, variances=self.variances[states, parent])
@@ -94,7 +104,13 @@ class DiagMixture(Mixture):
         """One Gaussian in each of `num_states` states, all alike."""
         tile = (num_states, 1, 1)
         variance = np.maximum(variance, variance_floor)
-        return cls(np.zeros((num_states, 1)), np.tile(mean, tile), variance_floor, np.tile(variance, tile), center=mean)
+        return cls(
+            np.zeros((num_states, 1)),
+            np.tile(mean, tile),
+            variance_floor,
+            np.tile(variance, tile),
+            center=mean,
+        )
 
 
 @dataclass(frozen=True)
@@ -154,7 +170,9 @@ class FullMixture(Mixture):
 
     def _add(self, sums, states, post, x):
         picked = sums[states]
-        for (m, s), root in zip(np.ndindex(post.shape[:2]), np.sqrt(post).reshape(-1, 1, post.shape[2]), strict=True):
+        for (m, s), root in zip(
+            np.ndindex(post.shape[:2]), np.sqrt(post).reshape(-1, 1, post.shape[2]), strict=True
+        ):
             scaled = x * root
             picked[s, m] += scaled @ scaled.T
 
@@ -163,7 +181,8 @@ class FullMixture(Mixture):
 
     def _with_spread(self, log_weights, means, offset, second, occ, seen):
         covariances = second / occ[..., None, None] - offset[..., :, None] * offset[..., None, :]
-        # Lift the principal axes, measured in units of the floor, to one: again the exact constrained maximum.
+        # Lift the principal axes, measured in units of the floor, to one: again the exact constrained
+        # maximum.
         scale = np.sqrt(self.variance_floor)
         unit = np.outer(scale, scale)
         values, vectors = np.linalg.eigh((covariances + covariances.swapaxes(-1, -2)) / (2 * unit))
@@ -177,12 +196,16 @@ class FullMixture(Mixture):
     def _divergence(self, other):
         """Kullback-Leibler divergence of each of the other's Gaussians from its own (S, M)."""
         shift = self.means - other.means
-        ratio = np.linalg.solve(other.covariances, self.covariances + shift[..., :, None] * shift[..., None, :])
+        ratio = np.linalg.solve(
+            other.covariances, self.covariances + shift[..., :, None] * shift[..., None, :]
+        )
         log_dets = np.linalg.slogdet(other.covariances)[1] - np.linalg.slogdet(self.covariances)[1]
         return 0.5 * (np.trace(ratio, axis1=-2, axis2=-1) - self.means.shape[-1] + log_dets)
 
     def _rearranged(self, log_weights, means, states, parent):
-        return replace(self, log_weights=log_weights, means=means, covariances=self.covariances[states, parent])
+        return replace(
+            self, log_weights=log_weights, means=means, covariances=self.covariances[states, parent]
+        )
 
     def sample(self, states, rng):
         """Draw one frame for each entry of the state sequence `states`: (N, D)."""
@@ -195,8 +218,11 @@ class FullMixture(Mixture):
     def single(cls, mean, variance, variance_floor, num_states):
         """One Gaussian in each of `num_states` states, all alike; `variance` is a vector."""
         return cls(
-            np.zeros((num_states, 1)), np.tile(mean, (num_states, 1, 1)), variance_floor,
-            np.tile(np.diag(np.maximum(variance, variance_floor)), (num_states, 1, 1, 1)), center=mean,
+            np.zeros((num_states, 1)),
+            np.tile(mean, (num_states, 1, 1)),
+            variance_floor,
+            np.tile(np.diag(np.maximum(variance, variance_floor)), (num_states, 1, 1, 1)),
+            center=mean,
         )
 
 

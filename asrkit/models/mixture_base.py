@@ -1,14 +1,22 @@
 """What Gaussian mixtures share whatever their covariances: sums, posteriors, weights, splitting.
 
-A mixture is an emission: it sees frames and occupancies. A state with fewer components than the others carries
-components of weight zero (log weight -inf), which are never visited.
+A mixture is an emission: it sees frames and occupancies. A state with fewer components than the others
+carries components of weight zero (log weight -inf), which are never visited.
 """
 
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from asrkit.models.base import Stats, check_array, check_distribution, floored_distribution, rows_log_prior, safe_log, smoothed_rows
+from asrkit.models.base import (
+    Stats,
+    check_array,
+    check_distribution,
+    floored_distribution,
+    rows_log_prior,
+    safe_log,
+    smoothed_rows,
+)
 
 CELLS = 1 << 17  # numbers worked on at a time, so that what is in between stays in the processor's cache
 UNSEEN = 1e-10  # frames; a component with fewer was not visited
@@ -61,7 +69,8 @@ class Mixture:
     def from_data(cls, obs, num_states, floor_fraction):
         """One Gaussian with the data's own mean and variance in every state: the place training starts from.
 
-        The variance floor is `floor_fraction` of the data's variance, and never zero for a constant dimension.
+        The variance floor is `floor_fraction` of the data's variance, and never zero for a constant
+        dimension.
         """
         mean, variance = obs.mean(axis=0, dtype=np.float64), obs.var(axis=0, dtype=np.float64)
         return cls.single(mean, variance, np.maximum(floor_fraction * variance, 1e-6), num_states)
@@ -86,7 +95,9 @@ class Mixture:
         self._check_spread()
 
     def prepare(self, obs):
-        """Frames as `log_likelihood` and `accumulate` work on them; they stay good while `center` is the same."""
+        """Frames as `log_likelihood` and `accumulate` work on them; they stay good while `center` is the
+        same.
+        """
         return self._expand(obs.T, self.center[:, None])
 
     def log_likelihood(self, obs, *, prepared=None):
@@ -122,7 +133,9 @@ class Mixture:
             for part in self._slices(len(gamma) if rows is None else len(rows), states):
                 some = part if rows is None else rows[part]
                 # To gather whole frames and expand them again is quicker than to gather what was expanded.
-                expanded = self.prepare(obs[some]) if prepared is None or rows is not None else prepared[:, some]
+                expanded = (
+                    self.prepare(obs[some]) if prepared is None or rows is not None else prepared[:, some]
+                )
                 occupied = gamma[some, states].T  # (S, n)
                 post = occupied[None]  # all of it is one component's
                 if scored:
@@ -141,8 +154,8 @@ class Mixture:
     def estimate(self, stats, config):
         """Maximum likelihood under the floors.
 
-        Components that no frame visited keep their old values; those with fewer than `config.min_occ` frames are
-        removed, unless they are the only one of their state.
+        Components that no frame visited keep their old values; those with fewer than `config.min_occ` frames
+        are removed, unless they are the only one of their state.
         """
         seen = stats.occ > UNSEEN
         occ = np.where(seen, stats.occ, 1.0)
@@ -162,8 +175,8 @@ class Mixture:
     def adapt(self, stats, prior, config):
         """Maximum a posteriori with this mixture as the prior (Gauvain and Lee, 1994).
 
-        As if `prior.tau` frames of each component, and for the weights `prior.prior_count` of each state, had been seen
-        before that were just as the mixture says. Nothing is removed; what no frame visited stays.
+        As if `prior.tau` frames of each component, and for the weights `prior.prior_count` of each state, had
+        been seen before that were just as the mixture says. Nothing is removed; what no frame visited stays.
         """
         log_weights = self.log_weights
         if "weights" in prior.moves:
@@ -184,7 +197,9 @@ class Mixture:
     def log_prior(self, adapted, prior):
         """Log density of `adapted` under the prior that this mixture is, relative to the mixture itself."""
         gaussians = self._divergence(adapted)[np.isfinite(self.log_weights)].sum()
-        return rows_log_prior(self.log_weights, adapted.log_weights, prior.prior_count) - prior.tau * float(gaussians)
+        return rows_log_prior(self.log_weights, adapted.log_weights, prior.prior_count) - prior.tau * float(
+            gaussians
+        )
 
     def split(self, occ, targets, min_count):
         """Grow state s to `targets[s]` components by splitting the one with the most frames, again and again.
@@ -204,8 +219,9 @@ class Mixture:
             None when no state could grow.
         """
         num_states, old, _ = self.means.shape
-        width = max(old, max(targets))
-        parent = np.tile(np.minimum(np.arange(width), old - 1), (num_states, 1))  # which component each comes from
+        width = max(old, *targets)
+        # which component each comes from
+        parent = np.tile(np.minimum(np.arange(width), old - 1), (num_states, 1))
         log_weights = np.full((num_states, width), -np.inf)
         log_weights[:, :old] = self.log_weights
         shift = np.zeros((num_states, width))
@@ -232,7 +248,8 @@ class Mixture:
 
     @classmethod
     def stack(cls, mixtures, num_states):
-        """Many words' mixtures as one: state s of word w becomes state s x W + w; missing states are impossible.
+        """Many words' mixtures as one: state s of word w becomes state s x W + w; missing states are
+        impossible.
 
         Returns
         -------
@@ -251,16 +268,28 @@ class Mixture:
             return out.reshape(-1, *out.shape[2:])
 
         one = mixtures[0]
-        spread = {name: laid(name, getattr(one, name)[0, 0]) for name in ("variances", "covariances") if hasattr(one, name)}
+        spread = {
+            name: laid(name, getattr(one, name)[0, 0])
+            for name in ("variances", "covariances")
+            if hasattr(one, name)
+        }
         center = np.mean([mixture.center for mixture in mixtures], axis=0)
-        return cls(laid("log_weights", -np.inf), laid("means", one.means[0, 0]), one.variance_floor, center=center, **spread)
+        return cls(
+            laid("log_weights", -np.inf),
+            laid("means", one.means[0, 0]),
+            one.variance_floor,
+            center=center,
+            **spread,
+        )
 
     def to_arrays(self):
         return dict(vars(self))
 
 
 def _visits(gamma, num_components):
-    """Which states to sum together, over which rows (None: all): along a path, where few states see each frame, each alone."""
+    """Which states to sum together, over which rows (None: all): along a path, where few states see each
+    frame, each alone.
+    """
     num_frames, num_states = gamma.shape
     if num_states == 1 or num_components == 1:
         return [(slice(None), None)]
@@ -271,7 +300,9 @@ def _visits(gamma, num_components):
 
 
 def _log_sum(log_joint):
-    """log sum exp over the components, (S, n); `log_joint` (M, S, n) becomes what to divide by the second result for posteriors."""
+    """log sum exp over the components, (S, n); `log_joint` (M, S, n) becomes what to divide by the second
+    result for posteriors.
+    """
     if len(log_joint) == 1:
         log_total = log_joint[0].copy()
         log_joint[:] = 1.0

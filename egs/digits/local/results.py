@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""Write RESULTS.md: every number in it comes from the commands that stand beside it, run here one after another.
+"""Write RESULTS.md: every number in it comes from the commands that stand beside it, run here one after
+another.
 
-The tables and their commands are in results_plan.py; settings were chosen on training speakers. What is complete is kept, so that
-the script, called again, goes on where it stopped; without --work's folder it begins anew. It takes under an hour on two cores.
+The tables and their commands are in results_plan.py; settings were chosen on training speakers. What is
+complete is kept, so that the script, called again, goes on where it stopped; without --work's folder it
+begins anew. It takes under an hour on two cores.
 
 example: local/results.py --fsdd ~/free-spoken-digit-dataset --course ~/ASR_Course
 """
@@ -22,30 +24,52 @@ import numpy as np
 from results_plan import SECTIONS
 
 from asrkit import __version__
+from asrkit.evaluation.scoring import bootstrap_wer, compute_errors, mcnemar_exact
 from asrkit.io.data_dir import read_data_dir
 from asrkit.io.files import atomic_write, read_table
-from asrkit.scoring import bootstrap_wer, compute_errors, mcnemar_exact
 
 HERE = Path(__file__).resolve().parents[1]  # egs/digits, where the commands run
 TAIL = 15  # lines of a failed command that are shown
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--fsdd", required=True, type=Path, help="the Free Spoken Digit Dataset's folder")
-    parser.add_argument("--course", required=True, type=Path, help="the ASR course's folder, TIDIGITS' words in it")
-    parser.add_argument("--work", type=Path, default=HERE / "exp" / "results", help="folder for data and models (default: exp/results)")
+    parser.add_argument(
+        "--course", required=True, type=Path, help="the ASR course's folder, TIDIGITS' words in it"
+    )
+    parser.add_argument(
+        "--work",
+        type=Path,
+        default=HERE / "exp" / "results",
+        help="folder for data and models (default: exp/results)",
+    )
     parser.add_argument("--out", type=Path, default=HERE / "RESULTS.md", help="(default: RESULTS.md)")
-    parser.add_argument("--only", default="", metavar="NAME,NAME", help=f"some tables: {', '.join(s.name for s in SECTIONS)}")
+    parser.add_argument(
+        "--only", default="", metavar="NAME,NAME", help=f"some tables: {', '.join(s.name for s in SECTIONS)}"
+    )
     args = parser.parse_args()
     wanted = args.only.split(",") if args.only else [section.name for section in SECTIONS]
     unknown = set(wanted) - {section.name for section in SECTIONS}
     if unknown:
-        parser.error(f"--only {sorted(unknown)[0]}: there are {', '.join(section.name for section in SECTIONS)}")
+        parser.error(
+            f"--only {sorted(unknown)[0]}: there are {', '.join(section.name for section in SECTIONS)}"
+        )
     sections = [section for section in SECTIONS if section.name in wanted]
     work = args.work.resolve()
-    places = {"fsdd": args.fsdd.resolve(), "course": args.course.resolve(), "data": work / "data", "exp": work / "exp"}
-    shell = Shell({name: str(path) for name, path in places.items()}, work / "done", sum(section.count for section in sections))
+    places = {
+        "fsdd": args.fsdd.resolve(),
+        "course": args.course.resolve(),
+        "data": work / "data",
+        "exp": work / "exp",
+    }
+    shell = Shell(
+        {name: str(path) for name, path in places.items()},
+        work / "done",
+        sum(section.count for section in sections),
+    )
     try:
         for section in sections:
             run_section(section, shell)
@@ -58,7 +82,9 @@ def main():
 
 
 class Shell:
-    """Runs commands of the plan, each set once: what it was, and the seconds it took, is kept in the folder `done`."""
+    """Runs commands of the plan, each set once: what it was, and the seconds it took, is kept in the folder
+    `done`.
+    """
 
     def __init__(self, places, done, count):
         self.places, self.done, self.count, self.number = places, done, count, 0
@@ -82,28 +108,48 @@ class Shell:
                 print(f"{tag}: kept", file=sys.stderr)
                 return
         started = time.perf_counter()
-        # One thread of linear algebra: two sets of commands run side by side, and results do not hang on the number of threads.
-        environment = {**os.environ, **self.places, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "LC_ALL": "C"}
+        # One thread of linear algebra: two sets of commands run side by side, and results do not hang on the
+        # number of threads.
+        environment = {
+            **os.environ,
+            **self.places,
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+            "LC_ALL": "C",
+        }
         environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
         words = ["bash", "-eo", "pipefail", "-c", commands]
-        done = subprocess.run(words, cwd=HERE, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        done = subprocess.run(
+            words, cwd=HERE, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
         if done.returncode:
             said = "\n".join(done.stdout.splitlines()[-TAIL:])
             raise subprocess.CalledProcessError(done.returncode, f"the commands of '{name}'", said)
         self.seconds[name] = time.perf_counter() - started
         with atomic_write(stamp) as stream:
-            json.dump({"commands": commands, "version": __version__, "seconds": round(self.seconds[name], 1)}, stream, indent=1)
+            json.dump(
+                {"commands": commands, "version": __version__, "seconds": round(self.seconds[name], 1)},
+                stream,
+                indent=1,
+            )
         print(f"{tag}: {self.seconds[name]:.0f} s", file=sys.stderr)
 
 
 def run_section(section, shell):
-    """Its preparation, then its rows two at a time, then the rows that are made of others, and what comes last."""
+    """Its preparation, then its rows two at a time, then the rows that are made of others, and what comes
+    last.
+    """
     if section.prepare:
         shell.run(f"{section.name}: prepare", section.prepare)
     for late in (False, True):
         rows = [row for row in section.rows if row.commands and row.late == late]
         with ThreadPoolExecutor(2) as pool:
-            list(pool.map(lambda row: shell.run(f"{section.name}: {row.name}", section.functions + row.commands), rows))
+            list(
+                pool.map(
+                    lambda row: shell.run(f"{section.name}: {row.name}", section.functions + row.commands),
+                    rows,
+                )
+            )
     if section.finish:
         shell.run(f"{section.name}: finish", section.finish)
 
@@ -126,16 +172,27 @@ def read_row(row, shell):
 def publish(out, sections, results, shell):
     """Write the page, and the pictures beside it."""
     lines = [
-        "# Results", "",
+        "# Results",
+        "",
         "Written by `local/results.py`, never by hand: the commands of each table stand below it, and are what was run, in `egs/digits`, with",
-        "`$fsdd` and `$course` for the two corpora, `$data` and `$exp` for new folders. Seeds are fixed: nothing else is left to chance.", "",
+        "`$fsdd` and `$course` for the two corpora, `$data` and `$exp` for new folders. Seeds are fixed: nothing else is left to chance.",
+        "",
         "Beside each error rate stand its 95 % Wilson interval, which takes the utterances for independent, and that of a bootstrap over the",
         "speakers, which says how it might be with others. p is McNemar's exact test against the row in bold, on the same utterances; where rows",
-        "are many, some will look different by chance.", "",
-        f"asrkit {__version__}; all of it took {minutes(sections, shell):.0f} minutes on two cores.", "",
+        "are many, some will look different by chance.",
+        "",
+        f"asrkit {__version__}; all of it took {minutes(sections, shell):.0f} minutes on two cores.",
+        "",
     ]
     for section in sections:
-        lines += [f"## {section.title}", "", section.text.strip(), "", *table(section, results[section.name]), ""]
+        lines += [
+            f"## {section.title}",
+            "",
+            section.text.strip(),
+            "",
+            *table(section, results[section.name]),
+            "",
+        ]
         if section.by_speaker:
             lines += [*speaker_table(section, results[section.name]), ""]
         for path in section.shows:
@@ -185,7 +242,9 @@ def over_speakers(report):
     if len(report.speakers) < 2:
         return ""
     errors = np.array([utt.counts.errors for utt in report.utts.values()])
-    rates = bootstrap_wer(errors, np.ones(len(errors)), [utt.speaker for utt in report.utts.values()], replications=2000)
+    rates = bootstrap_wer(
+        errors, np.ones(len(errors)), [utt.speaker for utt in report.utts.values()], replications=2000
+    )
     low, high = 100 * np.quantile(rates, (0.025, 0.975))
     return f"{low:.2f} to {high:.2f}"
 
@@ -203,7 +262,12 @@ def speaker_table(section, reports):
 def commands_of(section):
     """The commands of a section, in the order in which they ran."""
     lines = [section.prepare, section.functions]
-    lines += [f"# {row.name}\n{row.commands}" for late in (False, True) for row in section.rows if row.commands and row.late == late]
+    lines += [
+        f"# {row.name}\n{row.commands}"
+        for late in (False, True)
+        for row in section.rows
+        if row.commands and row.late == late
+    ]
     return "\n".join(part.strip("\n") for part in [*lines, section.finish] if part.strip()).splitlines()
 
 

@@ -1,6 +1,7 @@
 """What RESULTS.md shows: its tables, and the commands that make each row. Data only; results.py runs them.
 
-The commands are bash, run in egs/digits. $fsdd and $course are the corpora, $data and $exp folders for what is made of them.
+The commands are bash, run in egs/digits. $fsdd and $course are the corpora, $data and $exp folders for what
+is made of them.
 """
 
 from dataclasses import dataclass, field
@@ -8,7 +9,8 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Row:
-    """One system: its name, the commands that make it, and its decodings, pairs (data directory, decode folder).
+    """One system: its name, the commands that make it, and its decodings, pairs (data directory, decode
+    folder).
 
     A row without commands is made by the section's preparation; a `late` one by those before it.
     """
@@ -63,7 +65,10 @@ def recipe(name, title, text, corpus, source, *more):
     test, exp = f"$data/{name}/test", f"$exp/{name}"
     rows = [Row(family, "", ((test, f"{exp}/{family}/decode_test"),)) for family in FAMILIES]
     decodes = f"{exp}/chmm/decode_test {exp}/gmm/decode_test"
-    rows += [Row("chmm + gmm", f"asrkit combine {exp}/sum {decodes}\n", ((test, f"{exp}/sum"),), late=True), *more]
+    rows += [
+        Row("chmm + gmm", f"asrkit combine {exp}/sum {decodes}\n", ((test, f"{exp}/sum"),), late=True),
+        *more,
+    ]
     command = f"./run.sh --corpus {corpus} --corpus-dir {source} --data $data/{name} --exp {exp}\n"
     return Section(name, title, text, tuple(rows), prepare=command)
 
@@ -72,20 +77,28 @@ def recipe(name, title, text, corpus, source, *more):
 
 
 TIDIGITS = recipe(
-    "tidigits", "TIDIGITS, other speakers: the test words",
+    "tidigits",
+    "TIDIGITS, other speakers: the test words",
     "Trained on the 2072 isolated training words of 95 speakers, tested on the isolated test words that are in the course's folder, all of\n"
     "other speakers. The settings in `conf/` were chosen on the training words alone.",
-    "tidigits", '"$course"',
+    "tidigits",
+    '"$course"',
 )
 
 TIDIGITS_CV = Section(
-    "tidigits-cv", "TIDIGITS, other speakers: the training words, five folds of whole speakers",
+    "tidigits-cv",
+    "TIDIGITS, other speakers: the training words, five folds of whole speakers",
     "The 2072 training words of 95 speakers; each fold is decoded by models of the other speakers.",
     (
-        *(crossval(family, "$data/tidigits/train", f"$exp/tidigits_cv/{family}", CONF[family]) for family in FAMILIES),
+        *(
+            crossval(family, "$data/tidigits/train", f"$exp/tidigits_cv/{family}", CONF[family])
+            for family in FAMILIES
+        ),
         Row(
-            "chmm + gmm", "asrkit combine $exp/tidigits_cv/sum $exp/tidigits_cv/chmm $exp/tidigits_cv/gmm\n",
-            (("$data/tidigits/train", "$exp/tidigits_cv/sum"),), late=True,
+            "chmm + gmm",
+            "asrkit combine $exp/tidigits_cv/sum $exp/tidigits_cv/chmm $exp/tidigits_cv/gmm\n",
+            (("$data/tidigits/train", "$exp/tidigits_cv/sum"),),
+            late=True,
         ),
     ),
 )
@@ -93,10 +106,12 @@ TIDIGITS_CV = Section(
 GIVEN = "--delta-order 0 --cmvn none"
 FULL = f"{CONF['gmm']} --covariance full --variance-floor 0.1"
 COURSE = recipe(
-    "course", "The ASR course's task: 330 training and 110 test words, other speakers, features as given",
+    "course",
+    "The ASR course's task: 330 training and 110 test words, other speakers, features as given",
     "The course's own 39-dimensional features of 330 TIDIGITS words of its training speakers; tested on 110 words of others. Two full-covariance\n"
     "Gaussians a word are the smallest models without an error in the folds of the table below.",
-    "course", '"$course"',
+    "course",
+    '"$course"',
     Row(
         "gmm, 2 full",
         f"asrkit train $data/course/train $exp/course/full {FULL} --num-gauss 2 {GIVEN}\n"
@@ -106,26 +121,45 @@ COURSE = recipe(
 )
 
 COURSE_CV = Section(
-    "course-cv", "The course's training words, five folds of whole speakers, and how many are needed",
+    "course-cv",
+    "The course's training words, five folds of whole speakers, and how many are needed",
     "The 330 training words, where settings for the course are compared (full: Gaussians of full covariance, a floor of 0.1); and the errors on the\n"
     "110 test words against the number of training utterances a word (chmm, three draws of each number).",
     (
-        *(crossval(family, "$data/course/train", f"$exp/course_cv/{family}", f"{CONF[family]} {GIVEN}") for family in FAMILIES),
-        crossval("chmm, few-speakers.conf", "$data/course/train", "$exp/course_cv/few", f"{CONF['few']} {GIVEN}"),
         *(
-            crossval(f"gmm, {count} full", "$data/course/train", f"$exp/course_cv/full_{count}", f"{FULL} --num-gauss {count} {GIVEN}")
+            crossval(family, "$data/course/train", f"$exp/course_cv/{family}", f"{CONF[family]} {GIVEN}")
+            for family in FAMILIES
+        ),
+        crossval(
+            "chmm, few-speakers.conf", "$data/course/train", "$exp/course_cv/few", f"{CONF['few']} {GIVEN}"
+        ),
+        *(
+            crossval(
+                f"gmm, {count} full",
+                "$data/course/train",
+                f"$exp/course_cv/full_{count}",
+                f"{FULL} --num-gauss {count} {GIVEN}",
+            )
             for count in (1, 2, 3, 4)
         ),
     ),
     finish=f"asrkit learning-curve $data/course/train $data/course/test $exp/course_curve {CONF['chmm']} {GIVEN} --nj 2\n",
-    pictures=(("$exp/course_curve/learning-curve.png", "Word error rate on the 110 test words against the training utterances a word."),),
+    pictures=(
+        (
+            "$exp/course_curve/learning-curve.png",
+            "Word error rate on the 110 test words against the training utterances a word.",
+        ),
+    ),
 )
 
 # FSDD
 
 FSDD = recipe(
-    "fsdd", "FSDD, recordings 0 to 4 of each speaker and digit: known speakers",
-    "Trained on the other 2700 recordings **of the same six speakers**: of unknown speakers this says nothing.", "fsdd", '"$fsdd"',
+    "fsdd",
+    "FSDD, recordings 0 to 4 of each speaker and digit: known speakers",
+    "Trained on the other 2700 recordings **of the same six speakers**: of unknown speakers this says nothing.",
+    "fsdd",
+    '"$fsdd"',
 )
 
 LOSO = "$data/fsdd_all"
@@ -138,22 +172,26 @@ def stranger(name, key, settings, **more):
 
 
 STRANGERS = Section(
-    "fsdd-strangers", "FSDD, leave one speaker out: 3000 recordings, each of a speaker never heard",
-    "Six folds, one a speaker. In the first rows every recording is taken alone. From \"normalised\" on, the unknown speaker's recordings are\n"
+    "fsdd-strangers",
+    "FSDD, leave one speaker out: 3000 recordings, each of a speaker never heard",
+    'Six folds, one a speaker. In the first rows every recording is taken alone. From "normalised" on, the unknown speaker\'s recordings are\n'
     "normalised together, and then the models are adapted to them as they are heard; nobody says which words they are. `few-speakers.conf` was\n"
     "chosen on pairs of held-out speakers (training on the other four): whoever is left out, the pairs of the other five prefer full covariances.",
     (
         *(stranger(family, family, CONF[family]) for family in FAMILIES),
         stranger("few-speakers.conf", "few", CONF["few"]),
         Row(
-            "chmm + few-speakers.conf", "asrkit combine $exp/strangers/sum $exp/strangers/chmm $exp/strangers/few\n",
-            ((LOSO, "$exp/strangers/sum"),), late=True,
+            "chmm + few-speakers.conf",
+            "asrkit combine $exp/strangers/sum $exp/strangers/chmm $exp/strangers/few\n",
+            ((LOSO, "$exp/strangers/sum"),),
+            late=True,
         ),
         stranger("few-speakers.conf with silence states", "few_silence", f"{CONF['few']} --silence true"),
         stranger("normalised: chmm, 2 Gaussians, floor 0.2", "normalised", f"{NORMALISED} --num-gauss 2"),
         stranger("the same, adapted by MLLR + MAP", "adapted", f"{NORMALISED} --num-gauss 2 {ADAPTED}"),
         stranger(
-            "4 Gaussians, TIDIGITS as further training, adapted", "tidigits",
+            "4 Gaussians, TIDIGITS as further training, adapted",
+            "tidigits",
             f"{NORMALISED} --num-gauss 4 {ADAPTED} --also-train $data/tidigits_digits",
         ),
     ),
@@ -174,19 +212,32 @@ STRANGERS = Section(
 
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 PERSONAL = Section(
-    "fsdd-map", "Three recordings a word of one person: a TIDIGITS model adapted",
+    "fsdd-map",
+    "Three recordings a word of one person: a TIDIGITS model adapted",
     "The start is a chmm of TIDIGITS' 1896 training words, digits only. Recordings 0 to 2 of each digit adapt it to one FSDD speaker,\n"
     "whose other 470 are the test.",
     (
-        Row("start model", "", tuple((f"$data/map/{name}_rest", f"$exp/map/start_{name}") for name in SPEAKERS)),
-        Row("adapted by MAP", "", tuple((f"$data/map/{name}_rest", f"$exp/map/{name}_map/decode") for name in SPEAKERS)),
-        Row("by MLLR, then MAP", "", tuple((f"$data/map/{name}_rest", f"$exp/map/{name}_mllr-map/decode") for name in SPEAKERS)),
+        Row(
+            "start model",
+            "",
+            tuple((f"$data/map/{name}_rest", f"$exp/map/start_{name}") for name in SPEAKERS),
+        ),
+        Row(
+            "adapted by MAP",
+            "",
+            tuple((f"$data/map/{name}_rest", f"$exp/map/{name}_map/decode") for name in SPEAKERS),
+        ),
+        Row(
+            "by MLLR, then MAP",
+            "",
+            tuple((f"$data/map/{name}_rest", f"$exp/map/{name}_mllr-map/decode") for name in SPEAKERS),
+        ),
     ),
     prepare=(
         f"asrkit train $data/tidigits_digits $exp/map/start {CONF['chmm']} --nj 2\n"
         f"for s in {' '.join(SPEAKERS)}; do\n"
-        "  asrkit subset-data $data/fsdd_all $data/map/${s}_three --utt-regex \"^$s-.-[0-2]$\"\n"
-        "  asrkit subset-data $data/fsdd_all $data/map/${s}_rest --utt-regex \"^$s-.-([3-9]|..)$\"\n"
+        '  asrkit subset-data $data/fsdd_all $data/map/${s}_three --utt-regex "^$s-.-[0-2]$"\n'
+        '  asrkit subset-data $data/fsdd_all $data/map/${s}_rest --utt-regex "^$s-.-([3-9]|..)$"\n'
         "  asrkit decode $exp/map/start $data/map/${s}_rest $exp/map/start_$s\n"
         "  for m in map mllr-map; do\n"
         "    asrkit adapt $exp/map/start $data/map/${s}_three $exp/map/${s}_$m --method $m\n"
@@ -194,13 +245,15 @@ PERSONAL = Section(
         "  done\n"
         "done\n"
     ),
-    by_speaker=True, reference="start model",
+    by_speaker=True,
+    reference="start model",
 )
 
 # Noise
 
 NOISE = Section(
-    "noise", "Noise: clean training against training with noisy copies",
+    "noise",
+    "Noise: clean training against training with noisy copies",
     "TIDIGITS' training words, the first of the five folds: white noise and babble of other speakers' words, both among the speakers that\n"
     "are tested, at 20 to 0 dB. The noisy training adds one copy of each training word, in white noise or babble at 20, 15, 10 or 5 dB.",
     (
@@ -233,13 +286,13 @@ BASE = CONF["chmm"]
 
 def few(name, settings, key, decode=""):
     """A row of the ablation: five draws of six training speakers, tested on the 89 others."""
-    command = f"few {key} \"{decode}\" {settings}\n"
+    command = f'few {key} "{decode}" {settings}\n'
     return Row(name, command, tuple((f"$data/few/{k}_test", f"$exp/few/{key}/{k}/decode") for k in DRAWS))
 
 
 def few_copies(name, treatment, key):
     """The same with perturbed copies of the recordings in training."""
-    command = f"copies {key} \"{treatment}\" {BASE}\n"
+    command = f'copies {key} "{treatment}" {BASE}\n'
     return Row(name, command, tuple((f"$data/few/{k}_test", f"$exp/few/{key}/{k}/decode") for k in DRAWS))
 
 
@@ -259,7 +312,8 @@ def few_features(name, options, key):
 
 
 ABLATION = Section(
-    "ablation", "What each means is worth: six training speakers, TIDIGITS' training words",
+    "ablation",
+    "What each means is worth: six training speakers, TIDIGITS' training words",
     "Settings are chosen here. Few speakers in training are what most users have, and make enough errors to tell means apart: five draws of six\n"
     "of the 95 training speakers, each tested on the 89 others. Each row changes the default chmm (`conf/`) as it says. An utterance counts in each\n"
     "draw that tests it, which makes the Wilson interval too narrow and p too small; the interval over speakers is fair.",
@@ -284,11 +338,20 @@ ABLATION = Section(
         few("the same with 12 states", f"{CONF['few']} --num-states 12", "few_12"),
         few("the same with a floor of 0.1", f"{CONF['few']} --variance-floor 0.1", "few_floor"),
         few("mean normalised by utterance", f"{BASE} --cmvn utterance", "utterance"),
-        few("on-line: sliding mean of the past", f"{BASE} --cmvn sliding --cmn-center false --cmn-window 300", "sliding"),
+        few(
+            "on-line: sliding mean of the past",
+            f"{BASE} --cmvn sliding --cmn-center false --cmn-window 300",
+            "sliding",
+        ),
         few("mean normalised by speaker", f"{BASE} --cmvn speaker", "speaker"),
         few("mean and variance by speaker", f"{BASE} --cmvn speaker --norm-vars true", "speaker_vars"),
         few("the same, 2 Gaussians, floor 0.2", f"{NORMALISED} --num-gauss 2", "normalised"),
-        few("that, adapted by MLLR + MAP (22 words a speaker)", f"{NORMALISED} --num-gauss 2", "adapted", "--adapt mllr-map"),
+        few(
+            "that, adapted by MLLR + MAP (22 words a speaker)",
+            f"{NORMALISED} --num-gauss 2",
+            "adapted",
+            "--adapt mllr-map",
+        ),
         few_copies("copies in noise", "--noise white,babble --snr 20,15,10,5", "noise"),
         few_copies("copies of other speed", "--speed 0.9,1.1", "speed"),
         few_copies("copies in rooms", "--reverb 0.2,0.4", "rooms"),
@@ -299,7 +362,8 @@ ABLATION = Section(
         Row(
             "chmm + gmm",
             f"for k in {' '.join(map(str, DRAWS))}; do asrkit combine $exp/few/sum/$k/decode $exp/few/chmm/$k/decode $exp/few/gmm/$k/decode; done\n",
-            tuple((f"$data/few/{k}_test", f"$exp/few/sum/{k}/decode") for k in DRAWS), late=True,
+            tuple((f"$data/few/{k}_test", f"$exp/few/sum/{k}/decode") for k in DRAWS),
+            late=True,
         ),
     ),
     prepare=(
@@ -313,7 +377,7 @@ ABLATION = Section(
     functions=(
         "few() {  # few NAME DECODE-OPTIONS TRAIN-OPTIONS...\n"
         f"  for k in {' '.join(map(str, DRAWS))}; do\n"
-        "    asrkit train ${from:-$data/few}/${k}_train $exp/few/$1/$k \"${@:3}\"\n"
+        '    asrkit train ${from:-$data/few}/${k}_train $exp/few/$1/$k "${@:3}"\n'
         "    asrkit decode $exp/few/$1/$k $data/few/${k}_test $exp/few/$1/$k/decode $2\n"
         "  done\n"
         "}\n"
@@ -323,7 +387,7 @@ ABLATION = Section(
         "    asrkit compute-mfcc $data/few_$1/${k}_copies --config conf/mfcc.conf\n"
         "    asrkit combine-data $data/few_$1/${k}_train $data/few/${k}_train $data/few_$1/${k}_copies\n"
         "  done\n"
-        "  from=$data/few_$1 few $1 \"\" \"${@:3}\"\n"
+        '  from=$data/few_$1 few $1 "" "${@:3}"\n'
         "}\n"
     ),
     reference="default chmm",

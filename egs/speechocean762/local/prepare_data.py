@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
-"""Stage 0: make DATA/train, DATA/test and DATA/ratings.tsv of speechocean762, and what stage 1 needs to know where the phones are.
+"""Stage 0: make DATA/train, DATA/test and DATA/ratings.tsv of speechocean762, and what stage 1 needs to know
+where the phones are.
 
 CORPUS is one of
-- the corpus as published, from https://www.openslr.org/101 or github.com/jimbozhang/speechocean762: WAVE/, train/ and test/
-  (wav.scp with paths from CORPUS, text, utt2spk, spk2gender) and resource/scores.json. DATA/*/pronunciations is made of it, the
-  phones that were to be said. Cite Zhang et al., "speechocean762: An Open-Source Non-native English Speech Corpus For
-  Pronunciation Assessment", Interspeech 2021.
-- a prepared copy: train/ and test/ (feats.scp with paths from there, text, utt2spk), phones.ctm.gz, an alignment of all
-  utterances, and phone_scores.tsv, lines `utt phones scores` with tabs between. DATA/*/phones.ctm is made of it.
+- the corpus as published, from https://www.openslr.org/101 or github.com/jimbozhang/speechocean762: WAVE/,
+train/ and test/
+  (wav.scp with paths from CORPUS, text, utt2spk, spk2gender) and resource/scores.json. DATA/*/pronunciations
+  is made of it, the phones that were to be said. Cite Zhang et al., "speechocean762: An Open-Source
+  Non-native English Speech Corpus For Pronunciation Assessment", Interspeech 2021.
+- a prepared copy: train/ and test/ (feats.scp with paths from there, text, utt2spk), phones.ctm.gz, an
+alignment of all
+  utterances, and phone_scores.tsv, lines `utt phones scores` with tabs between. DATA/*/phones.ctm is made of
+  it.
 
 What does not fit together is left out, counted and named.
 example: local/prepare_data.py speechocean762 data
@@ -32,7 +36,9 @@ COPY = (*PARTS, "phones.ctm.gz", "phone_scores.tsv")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("corpus", type=Path)
     parser.add_argument("data", type=Path)
     args = parser.parse_args()
@@ -50,14 +56,19 @@ def main():
 def prepare_copy(corpus, data):
     missing = [name for name in COPY if not (corpus / name).exists()]
     if missing:
-        raise DataError(f"{corpus}: neither {SCORES}, as published, nor {missing[0]}, as in a prepared copy (--help says what they hold)")
+        raise DataError(
+            f"{corpus}: neither {SCORES}, as published, nor {missing[0]}, as in a prepared copy (--help says what they hold)"
+        )
     with gzip.open(corpus / "phones.ctm.gz", "rt", encoding="utf-8") as stream:
         lines = stream.readlines()
     for part in PARTS:
         given, folder = read_data_dir(corpus / part, require=("text", "feats.scp")), data / part
         shutil.rmtree(folder, ignore_errors=True)
         write_data_dir(given, folder)
-        write_table(folder / "feats.scp", {utt: str((corpus / part / spec).resolve()) for utt, spec in given.feats.items()})
+        write_table(
+            folder / "feats.scp",
+            {utt: str((corpus / part / spec).resolve()) for utt, spec in given.feats.items()},
+        )
         with atomic_write(folder / "phones.ctm") as stream:
             stream.writelines(line for line in lines if line.split(maxsplit=1)[0] in given.feats)
         report(folder, given)
@@ -65,7 +76,9 @@ def prepare_copy(corpus, data):
 
 
 def report(folder, data):
-    print(f"{folder}: {len(data.utts)} utterances by {len({data.speaker(utt) for utt in data.utts})} speakers")
+    print(
+        f"{folder}: {len(data.utts)} utterances by {len({data.speaker(utt) for utt in data.utts})} speakers"
+    )
 
 
 def prepare_published(corpus, data):
@@ -83,14 +96,18 @@ def prepare_published(corpus, data):
         for utt, reason in left_out.items():
             print(f"prepare_data.py: warning: {part}: {utt} left out: {reason}", file=sys.stderr)
         if not kept:
-            raise DataError(f"{corpus / part}: no utterance has a recording and ratings ({len(left_out)} left out)")
+            raise DataError(
+                f"{corpus / part}: no utterance has a recording and ratings ({len(left_out)} left out)"
+            )
         text = {utt: " ".join(word for word, _ in words[utt]) for utt in kept}
         for utt in kept:
             if text[utt].split() != given.text.get(utt, "").split():
                 where = f"'{given.text.get(utt, '')}' in text, '{text[utt]}' in {SCORES}"
                 print(f"prepare_data.py: warning: {part}: {utt}: {where}, which is taken", file=sys.stderr)
         new = DataDir(
-            path=given.path, wav={utt: str((corpus / given.wav[utt]).resolve()) for utt in kept}, text=text,
+            path=given.path,
+            wav={utt: str((corpus / given.wav[utt]).resolve()) for utt in kept},
+            text=text,
             utt2spk={utt: given.speaker(utt) for utt in kept},
         )
         shutil.rmtree(folder, ignore_errors=True)
@@ -103,7 +120,9 @@ def prepare_published(corpus, data):
             print(f"{folder}: {len(left_out)} left out ({', '.join(left_out)})")
     with atomic_write(data / "ratings.tsv") as stream:
         for utt in c_sorted(ratings):
-            stream.write(f"{utt}\t{' '.join(phone for phone, _ in ratings[utt])}\t{' '.join(str(value) for _, value in ratings[utt])}\n")
+            stream.write(
+                f"{utt}\t{' '.join(phone for phone, _ in ratings[utt])}\t{' '.join(str(value) for _, value in ratings[utt])}\n"
+            )
 
 
 def read_part(folder):
@@ -130,7 +149,9 @@ def check_recording(corpus, part, utt):
 
 
 def rated_words(scores, utt):
-    """[(word, phones)] and [(phone, rating)] of an utterance; a ValueError says what is missing or does not fit."""
+    """[(word, phones)] and [(phone, rating)] of an utterance; a ValueError says what is missing or does not
+    fit.
+    """
     if utt not in scores:
         raise ValueError(f"not in {SCORES}")
     words, ratings = [], []
@@ -146,7 +167,9 @@ def rated_words(scores, utt):
             words.append(("_".join(word["text"].split()), phones))
             ratings += zip(phones, values, strict=True)
     except (KeyError, TypeError) as error:
-        raise ValueError(f"no words with text, phones and phones-accuracy in {SCORES} ({type(error).__name__}: {error})") from None
+        raise ValueError(
+            f"no words with text, phones and phones-accuracy in {SCORES} ({type(error).__name__}: {error})"
+        ) from None
     if not words:
         raise ValueError(f"no words in {SCORES}")
     return words, ratings

@@ -1,0 +1,1 @@
+"""Samples in, samples or times out."""

@@ -1,0 +1,241 @@
+"""The command table: `asrkit NAME` runs `asrkit/bin/name.py`, imported only when used, so that --help is
+quick.
+"""
+
+import argparse
+import contextlib
+import importlib
+import logging
+import os
+import shlex
+import signal
+import sys
+import threading
+
+from asrkit import __version__
+from asrkit.config import nearest, parse_bool, read_conf
+from asrkit.errors import DataError, UsageError
+from asrkit.runtime import load_one_thread, one_thread, progress
+
+ABOUT = "Isolated-word speech recognition with GMM, discrete HMM and continuous HMM, in Kaldi's manner."
+
+COMMANDS = {
+    "prepare-wavs": "folder of recordings -> Kaldi data directory",
+    "validate-data": "check a data directory, list every fault",
+    "fix-data": "sort and filter a data directory's files so that they agree",
+    "split-data": "split a data directory into N parts by speaker",
+    "subset-data": "copy a part of a data directory",
+    "combine-data": "several data directories as one",
+    "check-leaks": "does a training set hold what a test set asks? speakers, recordings, near-duplicates",
+    "perturb": "copies of a data directory in noise, in rooms, by other voices",
+    "detect-endpoints": "wav.scp -> segments, by energy and zero crossings",
+    "compute-mfcc": "recordings -> feats.scp and arks",
+    "compute-cmvn": "feats.scp -> cmvn.scp, one statistic a speaker",
+    "compute-ssl": "recordings -> feats.scp and arks of a self-supervised speech model",
+    "train-codebook": "features -> codebook.npz (vector quantisation)",
+    "quantize": "features -> codes.scp",
+    "train": "train a word model for every word of a data directory",
+    "init-model": "the start of the training: models from uniform segmentation",
+    "acc-stats": "one accumulation pass over a data directory",
+    "sum-accs": "add statistics",
+    "est-model": "statistics -> re-estimated models",
+    "adapt": "move a trained vocabulary to one speaker, room or microphone: MAP, MLLR",
+    "align": "best state sequences -> ali.scp, CTM",
+    "decode": "features -> hypotheses and the scores of every word",
+    "score": "error rates, confusion matrix, per-speaker table",
+    "crossval": "train and test on all of a data directory, fold by fold",
+    "learning-curve": "errors against the number of training utterances a word",
+    "tune": "which settings? a race of configurations within a time budget",
+    "combine": "several systems' scores as one, with learned weights",
+    "compare": "is system B better than system A? McNemar, bootstrap",
+    "report": "one table and the pictures of several decodings",
+    "recognize": "wav files -> words",
+    "mixgop": "how typical is each phone's pronunciation? mixtures of typical speech score it",
+    "info": "what a model, data directory, ark or exp folder holds",
+}
+
+# Commands that are several: `asrkit GROUP NAME` runs `asrkit/bin/group_name.py`.
+GROUPS = {
+    "mixgop": {
+        "import-alignment": "phones' times from Praat, MFA, Kaldi or a CTM file -> phones.ctm",
+        "align": "recordings and their words -> phones.ctm, by pocketsphinx",
+        "train": "one mixture a phone, trained on typical speech",
+        "score": "how typical each phone is, and each word, utterance and speaker",
+        "evaluate": "do the scores agree with human ratings?",
+        "clusters": "what does each component of a phone's mixture stand for?",
+        "plot": "pictures: phones under the spectrogram, speakers, components",
+    },
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors name the nearest known flag."""
+
+    def __init__(self, **kwargs):
+        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
+
+    def error(self, message):
+        """One line, where argparse would print its whole usage before it."""
+        self.exit(2, f"{self.prog}: error: {message} ({self.prog} --help explains)\n")
+
+    def known_flags(self):
+        return [flag for flag in self._option_string_actions if flag.startswith("--")]
+
+    def boolean_flags(self):
+        return [flag for flag, action in self._option_string_actions.items() if action.type is parse_bool]
+
+    def parse_args(self, args=None, namespace=None):
+        parsed, rest = self.parse_known_args(args, namespace)
+        for word in rest:
+            if word.startswith("-"):
+                flag = word.split("=", 1)[0]
+                self.error(f"unknown option {flag}{nearest(flag, self.known_flags())}")
+        if rest:
+            self.error(f"unexpected argument '{rest[0]}'")
+        return parsed
+
+
+def expand_configs(argv):
+    """Replace every `--config FILE` by the file's lines, put first so that the command line wins.
+
+    Returns
+    -------
+    argv : list of str
+    origins : list of (str, str)
+        Flag and `file:line` of every line, to be held against the flags that the command knows.
+    """
+    from_files, origins, rest = [], [], []
+    words = iter(argv)
+    for word in words:
+        if word == "--config" or word.startswith("--config="):
+            path = word.partition("=")[2] or next(words, None)
+            if not path:
+                raise UsageError("--config needs a file")
+            for number, flag, value in read_conf(path):
+                origins.append((flag, f"{path}:{number}"))
+                from_files.append(flag if value is None else f"{flag}={value}")
+        else:
+            rest.append(word)
+    return from_files + rest, origins
+
+
+def check_origins(origins, parser):
+    known = set(parser.known_flags()) - {"--config", "--help"}
+    for flag, where in origins:
+        if flag not in known:
+            raise UsageError(f"{where}: unknown option {flag}{nearest(flag, known)}")
+
+
+def spell_out_booleans(argv, parser):
+    """`--flag` alone means `--flag=true`, and must not swallow the word after it, as in `--no-feats
+    data/train`.
+    """
+    booleans = parser.boolean_flags()
+    values = ("true", "false", "t", "f", "1", "0")
+    after = [*argv[1:], ""]
+    return [f"{w}=true" if w in booleans and n.lower() not in values else w for w, n in zip(argv, after)]
+
+
+def build_parser(name, module, argv):
+    parser = Parser(
+        prog=f"asrkit {name}",
+        description=module.__doc__,
+        epilog=getattr(module, "EXAMPLE", None),
+    )
+    parser.add_argument("--config", metavar="FILE", help="read --key=value lines from FILE (may be repeated)")
+    module.add_arguments(parser)
+    if hasattr(module, "add_chosen_arguments"):  # options that depend on another option's value
+        module.add_chosen_arguments(parser, argv)
+    return parser
+
+
+def run(name, argv):
+    module = importlib.import_module("asrkit.cli.commands." + name.translate(str.maketrans("- ", "__")))
+    parser = Parser(prog=f"asrkit {name}")
+    try:
+        argv, origins = expand_configs(argv)
+        parser = build_parser(name, module, argv)
+        check_origins(origins, parser)
+        argv = spell_out_booleans(argv, parser)
+        args = parser.parse_args(argv)
+        print("#", shlex.join(["asrkit", *name.split(), *argv]), file=sys.stderr)
+        with one_thread(), progress(show_progress):
+            return module.main(args)
+    except UsageError as error:
+        parser.error(str(error))
+    except DataError as error:
+        print(f"asrkit {name}: error: {error}", file=sys.stderr)
+    except BrokenPipeError:
+        # The reader of our output left early (`asrkit ... | head`): not our failure, and nothing more to say.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"asrkit {name}: error: {where}{error.strerror or error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print(f"asrkit {name}: interrupted", file=sys.stderr)
+        return 130
+    except Terminated:
+        print(f"asrkit {name}: terminated", file=sys.stderr)
+        return 143
+    return 1
+
+
+def show_progress(results, total, label):
+    """A bar on a terminal, nothing elsewhere."""
+    from tqdm import tqdm
+
+    return tqdm(results, total=total, desc=label, disable=None, file=sys.stderr, leave=False)
+
+
+class Terminated(BaseException):
+    """SIGTERM, raised so that temporary files are removed on the way out."""
+
+
+def terminate(signal_number, frame):
+    raise Terminated
+
+
+def usage(group=""):
+    commands = GROUPS[group] if group else COMMANDS
+    command, about = (f"{group} COMMAND", COMMANDS[group]) if group else ("COMMAND", ABOUT)
+    width = max(map(len, commands))
+    table = "\n".join(f"  {name:<{width}}  {summary}" for name, summary in commands.items())
+    return (
+        f"usage: asrkit {command} [options]\n\n"
+        f"{about}\n\n"
+        f"{table}\n\n"
+        f"asrkit {command} --help explains a command and gives an example.\n"
+        "Options are --name value or --name=value; --config FILE reads them from a file.\n"
+        "Exit status: 0 done, 1 the data or the work failed, 2 wrong usage.\n"
+    )
+
+
+def main(argv=None):
+    argv = list(sys.argv[1:] if argv is None else argv)
+    if argv[:1] == ["--version"]:
+        print(f"asrkit {__version__}")
+        return 0
+    group = argv.pop(0) if argv and argv[0] in GROUPS else ""
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        with contextlib.suppress(OSError):  # nobody there to read it
+            print(usage(group), end="", flush=True)
+        return 0 if argv else 2
+    name, known, caller = argv[0], GROUPS[group] if group else COMMANDS, f"asrkit {group}".rstrip()
+    if name not in known:
+        print(
+            f"{caller}: unknown command '{name}'{nearest(name, known)}; {caller} --help lists them",
+            file=sys.stderr,
+        )
+        return 2
+    load_one_thread()  # parallelism comes from --nj
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, terminate)
+    logging.basicConfig(
+        stream=sys.stderr, format="%(levelname)s: %(message)s", level=logging.INFO, force=True
+    )
+    return run(f"{group} {name}".lstrip(), argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""How good is it? Errors, intervals, tests, searches over settings."""

@@ -1,0 +1,1 @@
+"""Samples -> features, and what happens to features before a model sees them."""

@@ -1,0 +1,129 @@
+"""Warped copies of cepstra: the same word from a longer or shorter vocal tract. No sound is needed, one
+matrix does it.
+
+Cepstra are a cosine series of the log spectrum along the mel scale. Its smooth curve is read at warped
+frequencies and transformed back: a linear map (Panchapagesan and Alwan, 2009, "Frequency warping for VTLN and
+speaker adaptation by linear transformation of standard MFCC"), close to what a warped filterbank would have
+given.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from asrkit.config import check_fields, option, out_of_bounds
+from asrkit.features.mel import mel, mel_edges
+
+LOWEST, HIGHEST = 0.5, 2.0
+
+
+@dataclass(frozen=True)
+class WarpConfig:
+    warps: str = option(
+        "0.9,1.1",
+        "train on copies with the frequency axis warped by these factors, too, as other vocal tracts would; '' for none",
+    )
+
+    def __post_init__(self):
+        check_fields(self)
+        _ = self.factors  # refuses what is no list of factors
+
+    @property
+    def factors(self):
+        """All factors, 1 (the recording itself) first."""
+        factors = [1.0]
+        for word in self.warps.split(",") if self.warps else ():
+            try:
+                factors.append(float(word))
+            except ValueError:
+                raise ValueError(f"--warps={self.warps}: '{word}' is no number") from None
+            problem = out_of_bounds(factors[-1], LOWEST, HIGHEST)
+            if problem:
+                raise ValueError(f"--warps={self.warps}: {word} {problem}")
+        if len(set(factors)) < len(factors):
+            raise ValueError(
+                f"--warps={self.warps}: a factor stands there twice, or is 1, which is always there"
+            )
+        return tuple(factors)
+
+
+def warp_hz(hz, factor, low_hz, high_hz, vtln_low_hz, vtln_high_hz):
+    """Kaldi's piecewise linear warp: f / factor in the middle, bent at both ends so that the band is kept.
+
+    Parameters
+    ----------
+    hz : (N,)
+        Within [low_hz, high_hz], which both stay where they are.
+    vtln_low_hz, vtln_high_hz : float
+        Where the bends are, at factor 1.
+    """
+    bend_low, bend_high = vtln_low_hz * max(1.0, factor), vtln_high_hz * min(1.0, factor)
+    return np.interp(
+        hz, [low_hz, bend_low, bend_high, high_hz], [low_hz, bend_low / factor, bend_high / factor, high_hz]
+    )
+
+
+def warp_matrix(factor, config):
+    """Cepstra -> cepstra of a warped frequency axis.
+
+    Parameters
+    ----------
+    factor : float
+        Above 1 formants come out higher: those of a shorter vocal tract.
+    config : MfccConfig
+        How the cepstra were made.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 (num_ceps, num_ceps), to multiply column vectors from the left; with `use_energy` the energy
+        stays as it is.
+    """
+    order = np.arange(config.num_ceps)
+    if config.preset == "kaldi":
+        edges = mel_edges(config)
+        hz = 700 * np.expm1(edges / 1127)
+        lifter = (
+            1 + config.cepstral_lifter / 2 * np.sin(np.pi * order / config.cepstral_lifter)
+            if config.cepstral_lifter
+            else np.ones(len(order))
+        )
+        scale = mel
+    else:
+        import librosa
+
+        high_hz = config.high_hz if config.high_hz > 0 else config.sample_rate_hz / 2 + config.high_hz
+        hz = librosa.mel_frequencies(config.num_mel_bins + 2, fmin=config.low_hz, fmax=high_hz)
+        lifter = (
+            1 + config.cepstral_lifter / 2 * np.sin(np.pi * (order + 1) / config.cepstral_lifter)
+            if config.cepstral_lifter
+            else np.ones(len(order))
+        )
+        scale, edges = librosa.hz_to_mel, librosa.hz_to_mel(hz)
+    low_hz, high_hz = hz[0], hz[-1]
+    bend_hz = config.vtln_high_hz if config.vtln_high_hz > 0 else high_hz + config.vtln_high_hz
+    warped = warp_hz(hz[1:-1], factor, low_hz, high_hz, max(config.vtln_low_hz, low_hz), bend_hz)
+    # filter whose peak is there, 0 the first
+    place = np.interp(scale(warped), edges, np.arange(len(edges))) - 1
+
+    def cosines(at):
+        series = np.sqrt(2 / config.num_mel_bins) * np.cos(
+            np.pi * order * (at[:, None] + 0.5) / config.num_mel_bins
+        )
+        series[:, 0] /= np.sqrt(2)
+        return series
+
+    matrix = cosines(np.arange(config.num_mel_bins)).T @ cosines(place)
+    matrix *= lifter[:, None] / lifter
+    if config.preset == "kaldi" and config.use_energy:
+        matrix[0], matrix[:, 0] = 0.0, 0.0
+        matrix[0, 0] = 1.0
+    if config.preset == "kaldi" and config.htk_compat:
+        matrix = np.roll(matrix, (-1, -1), axis=(0, 1))
+    return matrix
+
+
+def warp_feats(feats, matrix):
+    """Warp features (T, k x num_ceps): cepstra, or cepstra with deltas, each of the k parts alike; float32."""
+    parts = feats.reshape(len(feats), -1, len(matrix))
+    return (parts @ matrix.T).reshape(feats.shape).astype(np.float32)

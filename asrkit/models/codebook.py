@@ -1,0 +1,185 @@
+"""Vector quantisation: k-means, LBG codebooks, and features -> codes. Arrays in, arrays out."""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+
+from asrkit.config import check_fields, option
+
+log = logging.getLogger("asrkit")
+
+
+@dataclass(frozen=True)
+class CodebookConfig:
+    size: int = option(512, "code vectors", flag="codebook-size", minimum=1)
+    method: str = option(
+        "lbg", "how it grows: by splitting (lbg), or k-means from random starts", choices=("lbg", "kmeans")
+    )
+    num_starts: int = option(
+        3,
+        "k-means starts, the least distortion is kept (lbg has no chance in it)",
+        flag="codebook-starts",
+        minimum=1,
+    )
+    max_iters: int = option(50, "Lloyd iterations a size at the most", flag="codebook-iters", minimum=1)
+    tol: float = option(
+        1e-3, "relative fall of the distortion below which it has converged", flag="codebook-tol", minimum=0
+    )
+
+    def __post_init__(self):
+        check_fields(self)
+
+
+@dataclass(frozen=True)
+class Codebook:
+    """Code vectors and the scale on which distances are taken.
+
+    Attributes
+    ----------
+    vectors : (K, D)
+        In units of `scale`.
+    scale : (D,)
+        Standard deviation of each dimension over the training frames, so that no dimension drowns the others.
+    """
+
+    vectors: np.ndarray
+    scale: np.ndarray
+
+    @property
+    def size(self):
+        return len(self.vectors)
+
+    def quantize(self, feats):
+        """int32 (T,): the nearest code vector of each frame."""
+        return assign(feats / self.scale, self.vectors)[0]
+
+
+def train_codebook(feats, config, rng):
+    """Train a codebook on all frames.
+
+    Parameters
+    ----------
+    feats : (N, D)
+
+    Returns
+    -------
+    codebook : Codebook
+        With fewer code vectors than asked for where there are fewer distinct frames.
+    history : list of (int, float)
+        Size and mean squared distance of each iteration of the start that was kept.
+    """
+    scale = np.maximum(feats.std(axis=0, dtype=np.float64), 1e-10)
+    x = feats / scale
+    if config.method == "lbg":
+        vectors, history = lbg(x, config.size, max_iters=config.max_iters, tol=config.tol)
+        return Codebook(vectors, scale), history
+    best = None
+    for _ in range(config.num_starts):
+        history = []
+        vectors, _ = kmeans(x, config.size, rng, max_iters=config.max_iters, tol=config.tol, history=history)
+        if best is None or history[-1][1] < best[1][-1][1]:
+            best = vectors, history
+    return Codebook(best[0], scale), best[1]
+
+
+def lbg(x, size, *, max_iters=50, tol=1e-4):
+    """Codebook by splitting: 1, 2, 4, ... `size` vectors, Lloyd iterations after each split.
+
+    Linde, Buzo, Gray (1980). Where doubling would pass `size`, the cells with the most distortion are split.
+
+    Returns
+    -------
+    vectors : (K, D)
+    history : list of (int, float)
+        Size and mean squared distance of each iteration.
+    """
+    vectors = x.mean(axis=0, keepdims=True)
+    history = []
+    labels, distance = assign(x, vectors)
+    while True:
+        vectors, labels, distance = lloyd(x, vectors, max_iters, tol, history)
+        log.info("codebook of %d: %d iterations, mean squared distance %.4f", len(vectors), *_spent(history))
+        count = np.bincount(labels, minlength=len(vectors))
+        distortion = np.bincount(labels, weights=distance, minlength=len(vectors))
+        room = size - len(vectors)
+        # A cell of one frame, or of equal frames, cannot be split.
+        split = [
+            k
+            for k in np.argsort(-distortion, kind="stable")[:room]
+            if count[k] > 1 and distortion[k] > 1e-9 * count[k]
+        ]
+        if not split:
+            return vectors, history
+        spread = np.sqrt([x[labels == k].var(axis=0) for k in split])
+        vectors = np.concatenate([vectors, vectors[split] + 0.1 * spread])
+        vectors[split] -= 0.1 * spread
+
+
+def _spent(history):
+    """Iterations at the last size of a history, and its last distortion."""
+    size, distortion = history[-1]
+    return sum(entry[0] == size for entry in history), distortion
+
+
+def kmeans(x, size, rng, *, max_iters=50, tol=1e-4, history=None):
+    """k-means++ seeding (Arthur and Vassilvitskii, 2007), then Lloyd iterations.
+
+    Returns
+    -------
+    vectors : (K, D)
+        Fewer than `size` where `x` has fewer distinct rows.
+    labels : int32 (N,)
+    """
+    centers = [x[rng.integers(len(x))]]
+    nearest = ((x - centers[0]) ** 2).sum(axis=1)
+    while len(centers) < size and nearest.max() > 0:
+        centers.append(x[rng.choice(len(x), p=nearest / nearest.sum())])
+        nearest = np.minimum(nearest, ((x - centers[-1]) ** 2).sum(axis=1))
+    vectors, labels, _ = lloyd(x, np.array(centers), max_iters, tol, [] if history is None else history)
+    return vectors, labels
+
+
+def lloyd(x, vectors, max_iters, tol, history):
+    """Alternate assignment and centroids until the distortion falls by less than `tol` of itself.
+
+    A cell that loses all its frames keeps its place. Appends (size, mean squared distance) to `history`.
+    """
+    previous = np.inf
+    for _ in range(max_iters):
+        labels, distance = assign(x, vectors)
+        distortion = distance.mean()
+        history.append((len(vectors), float(distortion)))
+        if previous - distortion <= tol * distortion:
+            break
+        previous = distortion
+        vectors = centroids(x, labels, vectors)
+    else:
+        labels, distance = assign(x, vectors)
+    return vectors, labels, distance
+
+
+def centroids(x, labels, vectors):
+    """Mean of each cell; an empty cell keeps its old vector."""
+    order = np.argsort(labels, kind="stable")
+    count = np.bincount(labels, minlength=len(vectors))
+    full = np.flatnonzero(count)
+    starts = np.concatenate([[0], np.cumsum(count[full])[:-1]])
+    out = vectors.copy()
+    out[full] = np.add.reduceat(x[order], starts, axis=0) / count[full, None]
+    return out
+
+
+def assign(x, vectors, *, rows=8192):
+    """Nearest vector of each row: labels int32 (N,) and squared distances (N,)."""
+    labels = np.empty(len(x), dtype=np.int32)
+    distance = np.empty(len(x))
+    half_norm = 0.5 * (vectors**2).sum(axis=1)
+    for start in range(0, len(x), rows):
+        part = np.asarray(x[start : start + rows], dtype=np.float64)
+        score = part @ vectors.T - half_norm  # largest where |x - v|^2 is smallest
+        label = score.argmax(axis=1)
+        labels[start : start + rows] = label
+        best = score[np.arange(len(part)), label]
+        distance[start : start + rows] = np.maximum((part**2).sum(axis=1) - 2 * best, 0)
+    return labels, distance

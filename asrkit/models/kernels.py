@@ -1,0 +1,264 @@
+"""The inner loops over time: arrays in, arrays out. They check nothing and know nothing of words or files.
+
+Every array has the states on its first axis, any axes of models in the middle, and time or utterances last,
+so that one step advances all utterances of all models at once: training hands over many utterances, each with
+the arcs of its own word; decoding many utterances and, in the middle, all words. No compiler is needed.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+NEVER = -1e200  # log probabilities below this are those of what is forbidden
+# posteriors below this are nothing: processors are slow with numbers near the smallest they have
+TINY = 1e-100
+
+
+class Schedule:
+    """The order in which frames are worked on: all first frames, then all second ones, the longest utterance
+    first.
+
+    Attributes
+    ----------
+    order : int64 (V,)
+        The utterances that have frames, longest first.
+    frames, columns : int64 (N,)
+        Which frame, of the utterances laid end to end, stands in each column; and its inverse.
+    begin : list of int (T + 1,)
+        Step t works on the columns begin[t] to begin[t + 1] - 1.
+    last : int64 (V,)
+        The last column of each utterance of `order`.
+    """
+
+    def __init__(self, lengths):
+        lengths = np.asarray(lengths)
+        self.num_utts = len(lengths)
+        self.order = np.argsort(-lengths, kind="stable")[: np.count_nonzero(lengths)]
+        longest = lengths[self.order[0]] if len(self.order) else 0
+        active = np.searchsorted(-lengths[self.order], -np.arange(longest), side="left")
+        begin = np.concatenate([[0], np.cumsum(active)])
+        rank = np.empty(len(lengths), dtype=np.int64)
+        rank[self.order] = np.arange(len(self.order))
+        ends = np.cumsum(lengths)
+        step = np.arange(begin[-1]) - np.repeat(ends - lengths, lengths)
+        self.columns = begin[step] + np.repeat(rank, lengths)
+        self.frames = np.empty_like(self.columns)
+        self.frames[self.columns] = np.arange(len(self.columns))
+        self.last = self.columns[ends[self.order] - 1]
+        self.begin = begin.tolist()
+
+
+@dataclass(frozen=True)
+class Arcs:
+    """Transitions by diagonals: a left-right model has two.
+
+    Attributes
+    ----------
+    log_start, log_exit : (S, ..., V or 1)
+    shifts : tuple of int
+        The first is 0, the loops.
+    log_arcs : tuple of (S, ..., V or 1)
+        `log_arcs[k][j]` is log P(state j at t+1 | state j - shifts[k] at t); -inf is forbidden.
+    """
+
+    log_start: np.ndarray
+    shifts: tuple
+    log_arcs: tuple
+    log_exit: np.ndarray
+
+    @classmethod
+    def of(cls, log_start, log_trans, log_exit):
+        """From (W, S), (W, S, S) and (W, S), one model a row; the models stand on the last axis."""
+        num_states = log_start.shape[1]
+        shifts, log_arcs = [], []
+        for k in sorted(range(1 - num_states, num_states), key=abs):
+            arcs = np.full(log_start.shape, -np.inf)
+            _, into = _states(k, num_states)
+            arcs[:, into] = np.diagonal(log_trans, k, axis1=1, axis2=2)
+            if k == 0 or (arcs > -np.inf).any():
+                shifts.append(k)
+                log_arcs.append(arcs.T)
+        return cls(log_start.T, tuple(shifts), tuple(log_arcs), log_exit.T)
+
+    def each(self, shape):
+        """The same with `shape(array)` for every array."""
+        return Arcs(
+            shape(self.log_start), self.shifts, tuple(map(shape, self.log_arcs)), shape(self.log_exit)
+        )
+
+
+def viterbi(log_obs, schedule, arcs, *, path=True):
+    """Best state sequence of each utterance.
+
+    Parameters
+    ----------
+    log_obs : (S, ..., N)
+        log p(x_t | state), columns in the order of the schedule.
+    path : bool
+        Without it only the scores are found; with it there may be no axes in the middle.
+
+    Returns
+    -------
+    scores : (..., U)
+        log P(x, best path); -inf where no path exists.
+    path : int32 (N,), or None
+        State of each frame, utterances end to end; -1 where no path exists.
+    """
+    num_states, begin = len(log_obs), schedule.begin
+    # The entry term: D(1, j) = p(1, j) + B(O(1), j); Rabiner (1989), eq. 32a in logs.
+    delta = arcs.log_start + log_obs[..., : len(schedule.order)]
+    moves = []
+    for shift, arc in zip(arcs.shifts[1:], arcs.log_arcs[1:], strict=True):
+        source, into = _states(shift, num_states)
+        # whether the best way into it was this arc
+        came = np.zeros(log_obs.shape, dtype=bool) if path else None
+        moves.append((shift, source, into, arc[into], np.empty_like(delta[into]), came))
+    for t in range(1, len(begin) - 1):
+        here = slice(begin[t], begin[t + 1])
+        n = here.stop - here.start
+        now = delta[..., :n]
+        for _, source, _, arc, score, _ in moves:
+            np.add(now[source], arc[..., :n], out=score[..., :n])
+        now += arcs.log_arcs[0][..., :n]
+        for _, _, into, _, score, came in moves:
+            if path:
+                np.greater(score[..., :n], now[into], out=came[into, ..., here])
+            np.maximum(score[..., :n], now[into], out=now[into])
+        now += log_obs[..., here]  # eq. 33a
+    delta += arcs.log_exit
+    scores = np.full((*delta.shape[1:-1], schedule.num_utts), -np.inf)
+    scores[..., schedule.order] = delta.max(axis=0)
+    if not path:
+        return scores, None
+    state = delta.argmax(axis=0).astype(np.int32)
+    state[np.isneginf(delta.max(axis=0))] = -1
+    states = np.empty(begin[-1], dtype=np.int32)
+    for t in range(len(begin) - 2, -1, -1):
+        here = slice(begin[t], begin[t + 1])
+        now = state[: here.stop - here.start]
+        states[here] = now
+        step = np.zeros_like(now)
+        for shift, _, _, _, _, came in moves:  # of several that were better in turn the last is the best
+            np.copyto(step, shift, where=came[now, np.arange(here.start, here.stop)])
+        np.subtract(now, step, out=now, where=now >= 0)
+    return scores, states[schedule.columns]
+
+
+def forward(log_obs, schedule, arcs):
+    """log P(x) over all paths: (..., U); -inf where no path exists. Arguments as for `viterbi`."""
+    delta, ratio, _ = _forward(log_obs, schedule, arcs)
+    return _total(delta, ratio, schedule, arcs)[0]
+
+
+def forward_backward(log_obs, schedule, arcs):
+    """Likelihoods and occupancies, summed over all paths.
+
+    Arguments as for `viterbi`; every utterance must have arcs of its own (no axes in the middle).
+
+    Returns
+    -------
+    log_like : (U,)
+        log P(x); -inf where no path exists.
+    gamma : (S, N)
+        P(state at t | x), columns in the order of the schedule; zero where no path exists.
+    xi : (K, S, U)
+        `xi[k, j]`: expected number of steps from state j - shifts[k] to state j, summed over time.
+    """
+    delta, ratio, weight = _forward(log_obs, schedule, arcs)
+    log_like, share = _total(delta, ratio, schedule, arcs)
+    # Backwards with P(i at t | j at t+1, x): each is in [0, 1] and they sum to one, so nothing that matters
+    # can underflow. The result is Rabiner's gamma (1989, eq. 27) and xi (eq. 37), his beta divided out.
+    gamma = np.zeros(log_obs.shape)
+    gamma[:, schedule.last] = share
+    steps = np.zeros((len(arcs.shifts), *delta.shape))
+    begin, moves = schedule.begin, [_states(shift, len(log_obs)) for shift in arcs.shifts]
+    room = np.empty_like(delta)
+    for t in range(len(begin) - 2, 0, -1):
+        here = slice(begin[t], begin[t + 1])
+        n = here.stop - here.start
+        now, before, passed = gamma[:, here], gamma[:, begin[t - 1] : begin[t - 1] + n], room[:, :n]
+        now -= TINY
+        np.maximum(now, 0.0, out=now)
+        share = now / ratio[:, here]
+        for k, (source, into) in enumerate(moves):
+            np.multiply(weight[k, into, here], share[into], out=passed[into])
+            before[source] += passed[into]
+            steps[k, into, :n] += passed[into]
+    xi = np.zeros((*steps.shape[:2], schedule.num_utts))
+    xi[..., schedule.order] = steps
+    return log_like, gamma, xi
+
+
+def _forward(log_obs, schedule, arcs):
+    """The sum over paths on top of the best path, so that no logarithm is in the loop.
+
+    With delta a best score as in Viterbi's recursion, alpha = delta + log ratio (Rabiner 1989, eq. 20). Each
+    arc's weight relative to the best into the same state is at most one, and a state's ratio at least one:
+    there is no underflow to scale away. Now and then alpha itself becomes delta.
+
+    Returns
+    -------
+    delta : (S, ..., V)
+        At each utterance's last frame; below `NEVER` where there is no path.
+    ratio : (S, ..., N)
+        exp(alpha - delta).
+    weight : (K, S, ..., N)
+        The part of `ratio` that came by each arc.
+    """
+    num_states, begin = len(log_obs), schedule.begin
+    arcs = arcs.each(lambda array: np.maximum(array, 2 * NEVER))  # finite, as -inf less -inf is no number
+    if log_obs.size and log_obs.min() < NEVER:
+        log_obs = np.maximum(log_obs, 2 * NEVER)
+    delta = arcs.log_start + log_obs[..., : len(schedule.order)]
+    weight = np.empty((len(arcs.shifts), *log_obs.shape))
+    moves = []
+    for shift, arc, rows in zip(arcs.shifts, arcs.log_arcs, weight, strict=True):
+        source, into = _states(shift, num_states)
+        rows[: into.start] = rows[into.stop :] = 0.0  # no arc of this shift leads there
+        moves.append((source, into, arc[into], rows))
+    weight[..., : len(schedule.order)] = 0.0
+    ratio = np.ones(log_obs.shape)
+    for t in range(1, len(begin) - 1):
+        here = slice(begin[t], begin[t + 1])
+        n = here.stop - here.start
+        now, sums, before = delta[..., :n], ratio[..., here], ratio[..., begin[t - 1] : begin[t - 1] + n]
+        for source, into, arc, rows in moves:
+            np.add(now[source], arc[..., :n], out=rows[into, ..., here])
+        now[:] = weight[0, ..., here]
+        for _, into, _, rows in moves[1:]:
+            np.maximum(now[into], rows[into, ..., here], out=now[into])
+        for source, into, _, rows in moves:
+            part = rows[into, ..., here]
+            part -= now[into]
+            np.exp(part, out=part)
+            part *= before[source]
+        now += log_obs[..., here]
+        sums[:] = weight[0, ..., here]
+        for _, into, _, rows in moves[1:]:
+            sums[into] += rows[into, ..., here]
+        # where there are cycles, the number of paths grows without bounds: start counting anew
+        if t % 64 == 0:
+            weight[..., here] /= sums
+            now += np.log(sums)
+            sums[:] = 1.0
+    return delta, ratio, weight
+
+
+def _total(delta, ratio, schedule, arcs):
+    """log P(x), (..., U), and P(last state | x), (S, ..., V)."""
+    final = delta + np.maximum(arcs.log_exit, 2 * NEVER)
+    peak = final.max(axis=0)
+    weight = ratio[..., schedule.last] * np.exp(final - peak)
+    total = np.zeros(weight.shape[1:])
+    for part in weight:  # the order of sum() depends on the shape, and so on the words that advance together
+        total += part
+    log_like = np.full((*total.shape[:-1], schedule.num_utts), -np.inf)
+    log_like[..., schedule.order] = np.where(peak > NEVER, np.log(total) + peak, -np.inf)
+    return log_like, weight * (peak > NEVER) / total
+
+
+def _states(shift, num_states):
+    """Slices of the states that an arc of this shift leaves, and of those it enters."""
+    return slice(max(0, -shift), num_states - max(0, shift)), slice(
+        max(0, shift), num_states - max(0, -shift)
+    )

@@ -1,0 +1,1 @@
+"""Pronunciation: mixtures of phones and what they say. Arrays in, arrays out, no paths."""

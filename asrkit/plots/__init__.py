@@ -1,0 +1,1 @@
+"""Pictures; matplotlib is in this room alone."""

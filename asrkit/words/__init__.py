@@ -1,0 +1,1 @@
+"""Trained words: training, decoding, adaptation. Arrays in, arrays out, no paths."""

@@ -1,0 +1,236 @@
+"""The one training loop, for every family: accumulate, sum, estimate, until the objective stops rising."""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+
+from asrkit import families
+from asrkit.config import check_fields, option
+
+log = logging.getLogger("asrkit")
+
+CONVERGED, LIMIT, DECREASED = "converged", "iteration limit", "decreased"
+VITERBI, BAUM_WELCH, BOTH = "viterbi", "baum-welch", "both"
+BATCH = 1 << 16  # frames of several words whose utterances advance together
+SAMPLE = 200_000  # frames of a word that training starts from, where it has more
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    method: str = option(
+        VITERBI,
+        "re-estimate along the best path, over all paths, or both in turn",
+        choices=(VITERBI, BAUM_WELCH, BOTH),
+    )
+    max_iters: int = option(40, "iterations at the most", minimum=1)
+    growth_iters: int = option(8, "iterations at the most before Gaussians are split", minimum=1)
+    tol: float = option(1e-3, "converged when an iteration gains less than this, in nats a frame", minimum=0)
+    seed: int = option(0, "seed of everything drawn by chance", minimum=0)
+
+    def __post_init__(self):
+        check_fields(self)
+
+
+def train_words(family_name, family_config, train_config, data, indices=None):
+    """Train a model for every word, all of them advancing together: one pass over the data an iteration.
+
+    Parameters
+    ----------
+    family_name : str
+        A name of `asrkit.families`.
+    data : dict of str to BlockSource
+        Each word's training utterances.
+    indices : dict of str to int, optional
+        Place of each word in the vocabulary, where `data` is a part of it; with the seed it fixes all chance.
+
+    Returns
+    -------
+    dict of str to (WordModel, list of dict)
+        The model and one entry an iteration, of the start that was kept; `objective` never falls. A word's
+        result does not depend on the other words.
+    """
+    return train_beside(family_name, [family_config], train_config, data, indices)[0]
+
+
+def train_beside(family_name, family_configs, train_config, data, indices=None):
+    """What `train_words` gives for each of several settings of a family: list of dict.
+
+    Notes
+    -----
+    Where two trainings want the same model accumulated, both get the one sum. So mixtures of 2, 4 and 8
+    Gaussians go the way that they share only once, and each becomes what it would have become alone, byte for
+    byte.
+    """
+    family = families.load(family_name)
+    indices = {word: index for index, word in enumerate(data)} if indices is None else indices
+    trainings, wanted, done = {}, {}, {}
+    for word, source in data.items():
+        sample = source.sample(SAMPLE)
+        for place, config in enumerate(family_configs):
+            for start in _starts(config):
+                rng = np.random.default_rng([train_config.seed, indices[word], start])
+                training = _train(family.init(config, sample, rng, start), config, train_config)
+                trainings[word, start, place], wanted[word, start, place] = training, next(training)
+    while wanted:
+        alike = _alike(wanted) if len(family_configs) > 1 else {key: [key] for key in wanted}
+        for first, stats in accumulate({key: wanted[key] for key in alike}, data).items():
+            for key in alike[first]:
+                try:
+                    wanted[key] = trainings[key].send(stats)
+                except StopIteration as stop:
+                    done[key] = stop.value
+                    del wanted[key]
+    return [
+        {word: _best_start(word, [done[word, start, place] for start in _starts(config)]) for word in data}
+        for place, config in enumerate(family_configs)
+    ]
+
+
+def _starts(family_config):
+    return range(getattr(family_config, "num_starts", 1))
+
+
+def _alike(wanted):
+    """Which wishes are for the same sums: dict of the first of them to all."""
+    same = {}
+    for key, (model, method) in wanted.items():
+        arrays = tuple((name, array.shape, array.tobytes()) for name, array in model.to_arrays().items())
+        same.setdefault((key[0], method, arrays), []).append(key)
+    return {keys[0]: keys for keys in same.values()}
+
+
+def _best_start(word, results):
+    kept = max(range(len(results)), key=lambda start: results[start][1][-1]["objective"])
+    model, entries = results[kept]
+    for entry in entries:
+        entry.update(word=word, start=kept)
+    if any(entry["ending"] == DECREASED for entry in entries):
+        log.warning(
+            "%s: the objective fell; this is an error in asrkit, please report it. The better model is kept",
+            word,
+        )
+    return model, entries
+
+
+def accumulate(wanted, data):
+    """The sums of many models, each over its word's data.
+
+    Parameters
+    ----------
+    wanted : dict of (word, ...) to (WordModel, method)
+    data : dict of word to BlockSource
+
+    Returns
+    -------
+    dict of (word, ...) to WordStats
+
+    Notes
+    -----
+    Blocks are cut by the data and a model's sums added in the order of its blocks; which of them stand in one
+    batch changes the speed and nothing else.
+    """
+    sums = {}
+    for keys, pairs, method in _batches(wanted, data):
+        for key, stats in zip(keys, type(pairs[0][0]).accumulate_many(pairs, method), strict=True):
+            sums[key] = sums[key] + stats if key in sums else stats
+    return sums
+
+
+def _batches(wanted, data):
+    for method in sorted({method for _, method in wanted.values()}):
+        keys, pairs, frames = [], [], 0
+        for key, (model, own) in wanted.items():
+            if own != method:
+                continue
+            for block in data[key[0]]:
+                keys.append(key)
+                pairs.append((model, block))
+                frames += len(block.obs)
+                if frames >= BATCH:
+                    yield keys, pairs, method
+                    keys, pairs, frames = [], [], 0
+        if keys:
+            yield keys, pairs, method
+
+
+def _train(model, family_config, train_config):
+    """One training as a coroutine: yields (model, method), is sent the Stats, and returns (model, entries)."""
+    method = BAUM_WELCH if train_config.method == BAUM_WELCH else VITERBI
+    entries, phase, sizes = [], 0, model.schedule(family_config)
+    stats = yield model, method
+    removed = np.zeros(model.num_states, dtype=int)
+    while True:
+        entries.append(_entry(model, stats, method, phase, len(entries), removed))
+        ending = LIMIT
+        for _ in range(train_config.growth_iters if sizes else train_config.max_iters):
+            new = model.estimate(stats, family_config)
+            new_stats = yield new, method
+            removed = model.components - new.components
+            gain = new_stats.log_like - stats.log_like
+            if gain < -1e-9 * abs(stats.log_like) and not removed.any():
+                ending = DECREASED
+                break
+            model, stats = new, new_stats
+            entries.append(_entry(model, stats, method, phase, len(entries), removed))
+            if gain <= train_config.tol * max(stats.frames, 1) and not removed.any():
+                ending = CONVERGED
+                break
+        removed = np.zeros_like(removed)
+        entries[-1]["ending"] = ending
+        phase += 1
+        if sizes:
+            grown = yield from _grow(model, stats, method, family_config, sizes.pop(0))
+            if grown is None:
+                sizes = []  # what is too little for this size is too little for the next
+            else:
+                model, stats, removed = grown
+        elif train_config.method == BOTH and method == VITERBI and model.num_states > 1:
+            method = BAUM_WELCH
+            stats = yield model, method
+        else:
+            return model, entries
+
+
+def _grow(model, stats, method, family_config, total):
+    """The next larger model, re-estimated until it explains the data at least as well as the smaller one did.
+
+    Splitting moves components apart by guesswork and may cost some likelihood for the moment; one or two
+    re-estimations win it back. Where five do not, growth ends.
+    """
+    larger = model.grow(stats, family_config, total)
+    if larger is None:
+        return None
+    split = larger.components
+    trial = yield larger, method
+    for _ in range(5):
+        larger = larger.estimate(trial, family_config)
+        trial = yield larger, method
+        if trial.log_like >= stats.log_like:
+            return larger, trial, split - larger.components
+    return None
+
+
+def _entry(model, stats, method, phase, iteration, removed):
+    return {
+        "iteration": iteration,
+        "phase": phase,
+        "method": method,
+        "objective": stats.log_like,
+        "per_frame": stats.log_like / max(stats.frames, 1),
+        "frames": stats.frames,
+        "utts": stats.utts,
+        "skipped": stats.skipped,
+        "states": model.num_states,
+        "gaussians": model.num_gauss,
+        "removed": int(removed.sum()),
+        "removed_states": _by_state(removed, stats.occupancy),
+        "floored": int(model.floored.sum()),
+        "floored_states": _by_state(model.floored, stats.occupancy),
+        "ending": None,
+    }
+
+
+def _by_state(counts, occupancy):
+    """[state, how many, the state's frames] wherever there are any."""
+    return [[int(s), int(counts[s]), round(float(occupancy[s]), 2)] for s in np.flatnonzero(counts)]

@@ -1,0 +1,284 @@
+"""Endpoints: words put into noise are found again, and what is no word is not."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import soundfile
+
+from asrkit.audio.endpoint import EndpointConfig, detect_endpoints
+from asrkit.cli.main import main
+from asrkit.io.data_dir import read_data_dir
+from asrkit.io.features import read_record
+
+RATE_HZ = 8000
+EXACT = EndpointConfig(padding_ms=0.0)
+
+
+def noise(duration_s, level_db, seed=0):
+    """White noise; levels are in dB relative to full scale."""
+    samples = np.random.default_rng(seed).standard_normal(round(duration_s * RATE_HZ))
+    return samples / samples.std() * 10 ** (level_db / 20)
+
+
+def vowel(duration_s, level_db, seed=0):
+    """Harmonics of 120 Hz with a random phase, falling with the frequency."""
+    t = np.arange(round(duration_s * RATE_HZ)) / RATE_HZ
+    phases = np.random.default_rng(seed).uniform(0, 2 * np.pi, 12)
+    samples = sum(np.sin(2 * np.pi * 120 * (k + 1) * t + phase) / (k + 1) for k, phase in enumerate(phases))
+    return samples / samples.std() * 10 ** (level_db / 20)
+
+
+def hiss(duration_s, level_db, seed=0):
+    """A weak fricative: noise above 2.5 kHz."""
+    samples = noise(duration_s, 0, seed)
+    spectrum = np.fft.rfft(samples)
+    spectrum[: round(2500 * duration_s)] = 0
+    samples = np.fft.irfft(spectrum, len(samples))
+    return samples / samples.std() * 10 ** (level_db / 20)
+
+
+def silence(duration_s):
+    return np.zeros(round(duration_s * RATE_HZ))
+
+
+def recording(*parts, noise_db=None, seed=99):
+    samples = np.concatenate(parts)
+    if noise_db is not None:
+        samples = samples + noise(len(samples) / RATE_HZ, noise_db, seed)
+    return samples.astype(np.float32)
+
+
+WORDS = {
+    "vowel": vowel(0.5, -20),
+    "burst": noise(0.5, -20),
+    "long": vowel(1.5, -15),
+    "short": vowel(0.15, -20),
+    "two syllables": recording(vowel(0.2, -20), silence(0.15), vowel(0.2, -25)),
+    "weak ends": recording(vowel(0.1, -32), vowel(0.3, -15), vowel(0.1, -32)),
+}
+
+
+@pytest.mark.parametrize("noise_db", [-70, -60, -50])
+@pytest.mark.parametrize("word", WORDS.values(), ids=WORDS)
+def test_the_word_is_found_and_the_pauses_are_cut(word, noise_db):
+    samples = recording(silence(0.6), word, silence(0.8), noise_db=noise_db)
+    start_s, end_s = detect_endpoints(samples, RATE_HZ, EXACT)
+    assert start_s == pytest.approx(0.6, abs=0.03)
+    assert end_s == pytest.approx(0.6 + len(word) / RATE_HZ, abs=0.03)
+
+
+@pytest.mark.parametrize("noise_db", [-70, -60])
+def test_weak_fricatives_at_the_edges_belong_to_the_word(noise_db):
+    level_db = noise_db + 2  # too weak for the energy alone: a seventh of the way to the peak is more
+    # room noise has few crossings
+    rumble = np.convolve(noise(2.2, noise_db, 5), np.ones(8) / 8, "same") * 8**0.5
+    samples = (
+        recording(silence(0.6), hiss(0.12, level_db), vowel(0.4, -10), hiss(0.1, level_db, 1), silence(0.98))
+        + rumble
+    )
+    start_s, end_s = detect_endpoints(samples, RATE_HZ, EXACT)
+    assert start_s == pytest.approx(0.6, abs=0.03)
+    assert end_s == pytest.approx(1.22, abs=0.03)
+    start_s, end_s = detect_endpoints(samples, RATE_HZ, dataclasses.replace(EXACT, crossing_ms=0.0))
+    assert start_s == pytest.approx(0.72, abs=0.03)
+    assert end_s == pytest.approx(1.12, abs=0.03)
+
+
+def test_frames_of_broken_samples_do_not_drift():
+    rate_hz = 11025  # 10 ms are 110.25 samples
+    samples = recording(
+        silence(20 * rate_hz / RATE_HZ), vowel(0.5 * rate_hz / RATE_HZ, -20), silence(1), noise_db=-60
+    )
+    start_s, end_s = detect_endpoints(samples, rate_hz, EXACT)
+    assert start_s == pytest.approx(20, abs=0.03) and end_s == pytest.approx(20.5, abs=0.03)
+
+
+@pytest.mark.parametrize("hum_db", [-200, -90])
+def test_digital_silence_around(hum_db):
+    """What is below hearing is no speech, even where the rest is zeros."""
+    hum = noise(0.3, hum_db)
+    start_s, end_s = detect_endpoints(
+        recording(silence(0.5), hum, WORDS["vowel"], hum, silence(0.5)), RATE_HZ, EXACT
+    )
+    assert start_s == pytest.approx(0.8, abs=0.03) and end_s == pytest.approx(1.3, abs=0.03)
+
+
+def test_a_breath_before_the_word_is_no_part_of_it():
+    """Nearer than a pause inside a word may be, but never as loud as speech."""
+    samples = recording(
+        silence(0.4), vowel(0.2, -48), silence(0.1), WORDS["vowel"], silence(0.5), noise_db=-60
+    )
+    np.testing.assert_allclose(detect_endpoints(samples, RATE_HZ, EXACT), (0.7, 1.2), atol=0.03)
+
+
+SILENT = {
+    "no samples": silence(0),
+    "shorter than a window": vowel(0.02, -10),
+    "digital silence": silence(1),
+    "offset": silence(1) + 0.3,
+    "hum below hearing": noise(1, -90),
+    "one click": recording(silence(0.5), [0.9], silence(0.5), noise_db=-60),
+    "a short burst": recording(silence(0.5), vowel(0.05, -20), silence(0.5), noise_db=-60),
+}
+
+
+@pytest.mark.parametrize("samples", SILENT.values(), ids=SILENT)
+def test_nothing_to_find(samples):
+    assert detect_endpoints(samples.astype(np.float32), RATE_HZ) is None
+
+
+def test_shortest_word():
+    samples = recording(silence(0.5), vowel(0.05, -20), silence(0.5), noise_db=-60)
+    assert detect_endpoints(samples, RATE_HZ) is None
+    start_s, end_s = detect_endpoints(samples, RATE_HZ, EndpointConfig(min_speech_ms=30.0, padding_ms=0.0))
+    assert start_s == pytest.approx(0.5, abs=0.03) and end_s == pytest.approx(0.55, abs=0.03)
+
+
+@pytest.mark.parametrize("word", [WORDS["vowel"], WORDS["burst"], WORDS["long"]])
+def test_a_trimmed_recording_stays_nearly_whole(word):
+    start_s, end_s = detect_endpoints(recording(word, noise_db=-60), RATE_HZ)
+    assert start_s == 0 and end_s == pytest.approx(len(word) / RATE_HZ, abs=0.03)
+
+
+@pytest.mark.parametrize("place_s", [0.1, 1.7])
+@pytest.mark.parametrize("length", [1, 40])
+def test_clicks_are_no_speech(place_s, length):
+    samples = recording(silence(0.6), WORDS["vowel"], silence(0.8), noise_db=-60)
+    without = detect_endpoints(samples, RATE_HZ)
+    place = round(place_s * RATE_HZ)
+    samples[place : place + length] += 0.5
+    np.testing.assert_allclose(detect_endpoints(samples, RATE_HZ), without, atol=0.011)
+
+
+def test_the_stronger_of_two_stretches_is_the_word():
+    word, cough = WORDS["vowel"], vowel(0.2, -26)
+    for first, second, expected in ((word, cough, (0.4, 0.9)), (cough, word, (1.0, 1.5))):
+        samples = recording(silence(0.4), first, silence(0.4), second, silence(0.4), noise_db=-60)
+        np.testing.assert_allclose(detect_endpoints(samples, RATE_HZ, EXACT), expected, atol=0.03)
+        both = detect_endpoints(samples, RATE_HZ, EndpointConfig(max_gap_ms=500.0, padding_ms=0.0))
+        np.testing.assert_allclose(both, (0.4, 1.5), atol=0.03)
+
+
+@pytest.mark.parametrize("padding_ms", [0.0, 50.0, 200.0, 5000.0])
+@pytest.mark.parametrize("before_s", [0.0, 0.02, 0.6])
+@pytest.mark.parametrize("after_s", [0.02, 0.6])
+def test_padding_stays_inside(padding_ms, before_s, after_s):
+    samples = recording(silence(before_s), WORDS["vowel"], silence(after_s), silence(0.3), noise_db=-60)
+    exact = detect_endpoints(samples, RATE_HZ, EXACT)
+    start_s, end_s = detect_endpoints(samples, RATE_HZ, EndpointConfig(padding_ms=padding_ms))
+    assert start_s == pytest.approx(max(0, exact[0] - padding_ms / 1000), abs=0.013)
+    assert end_s == pytest.approx(min(len(samples) / RATE_HZ, exact[1] + padding_ms / 1000), abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_is_found_lies_in_the_recording(seed):
+    rng = np.random.default_rng(seed)
+    makers = (
+        lambda s: silence(s),
+        lambda s: noise(s, rng.uniform(-80, 0)),
+        lambda s: vowel(s, rng.uniform(-60, -5)),
+    )
+    parts = [makers[rng.integers(3)](rng.uniform(0.01, 0.6)) for _ in range(rng.integers(1, 7))]
+    rate_hz = int(rng.choice([8000, 11025, 44100]))
+    samples = recording(*parts, noise_db=rng.choice([None, -70, -40]), seed=seed)
+    found = detect_endpoints(
+        samples, rate_hz, EndpointConfig(padding_ms=rng.uniform(0, 300), min_speech_ms=0.0)
+    )
+    if found is not None:
+        assert 0 <= found[0] < found[1] <= len(samples) / rate_hz
+    config = EndpointConfig()
+    found = detect_endpoints(samples, rate_hz, config)
+    if found not in (None, (0.0, len(samples) / rate_hz)):
+        assert found[1] - found[0] >= 0.1
+
+
+@pytest.mark.parametrize("gain", [0.1, 0.3, 0.7])
+@pytest.mark.parametrize("word", WORDS.values(), ids=WORDS)
+def test_loudness_does_not_matter(word, gain):
+    samples = recording(silence(0.6), word, silence(0.8), noise_db=-55)
+    expected = detect_endpoints(samples, RATE_HZ)
+    np.testing.assert_allclose(detect_endpoints(gain * samples, RATE_HZ), expected, atol=0.011)
+    np.testing.assert_allclose(detect_endpoints(samples + np.float32(0.1), RATE_HZ), expected, atol=0.011)
+
+
+IMPOSSIBLE = {
+    "--low-fraction": {"low_fraction": 0.5}, "--high-fraction": {"high_fraction": 1.0},
+    "--endpoint-frame-length": {"frame_length_ms": 0.0}, "--endpoint-frame-shift": {"frame_shift_ms": -1.0}, "--endpoint-frame-shift ": {"frame_shift_ms": float("nan")},
+    "--padding-ms": {"padding_ms": -60.0}, "--max-gap-ms": {"max_gap_ms": -1.0}, "--crossing-ms": {"crossing_ms": -50.0},
+    "--min-speech-ms": {"min_speech_ms": float("nan")}, "--padding-ms=inf": {"padding_ms": float("inf")},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("flag", "settings"), IMPOSSIBLE.items(), ids=IMPOSSIBLE)
+def test_impossible_settings_name_their_flag(flag, settings):
+    with pytest.raises(ValueError, match=flag.strip()):
+        EndpointConfig(**settings)
+
+
+# the command
+
+
+@pytest.fixture
+def data_dir(tmp_path):
+    """Three recordings of one word each, at different rates; the word starts at 0.6 s."""
+    (tmp_path / "data").mkdir()
+    utts = {"amy-no": (8000, 1), "amy-yes": (8000, 0.2), "bob-no": (16000, 1)}
+    for utt, (rate_hz, gain) in utts.items():
+        scale = rate_hz / RATE_HZ
+        samples = recording(silence(0.6 * scale), vowel(0.5 * scale, -20), silence(0.8 * scale), noise_db=-55)
+        soundfile.write(tmp_path / "data" / f"{utt}.wav", gain * samples, rate_hz)
+    for name, line in (("wav.scp", "{0} {1}/{0}.wav"), ("text", "{0} word"), ("utt2spk", "{0} {2}")):
+        lines = (line.format(utt, tmp_path / "data", utt[:3]) for utt in utts)
+        (tmp_path / "data" / name).write_text("".join(f"{line}\n" for line in lines))
+    (tmp_path / "data" / "spk2utt").write_text("amy amy-no amy-yes\nbob bob-no\n")
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize("nj", ["1", "2"])
+def test_command_writes_segments(data_dir, capsys, monkeypatch, nj):
+    monkeypatch.setattr("asrkit.cli.commands.detect_endpoints.CHUNK", 1)
+    assert main(["detect-endpoints", str(data_dir), "--padding-ms=20", "--nj", nj]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("found 3, skipped 0: ") and out.endswith(" s of speech in 5.7 s\n")
+    assert main(["validate-data", str(data_dir), "--no-feats"]) == 0
+    segments = read_data_dir(data_dir).segments
+    assert list(segments) == ["amy-no", "amy-yes", "bob-no"]
+    for utt, segment in segments.items():
+        assert segment.recording == utt
+        assert segment.start_s == pytest.approx(0.58, abs=0.04) and segment.end_s == pytest.approx(
+            1.12, abs=0.04
+        )
+    assert read_record(EndpointConfig, data_dir / "endpoint.conf") == EndpointConfig(padding_ms=20.0)
+
+
+def test_command_does_not_overwrite(data_dir, capsys):
+    (data_dir / "segments").write_text("amy-no amy-no 0 1\n")
+    assert main(["detect-endpoints", str(data_dir)]) == 1
+    assert "segments: already there (--force true replaces it)" in capsys.readouterr().err
+    assert (data_dir / "segments").read_text() == "amy-no amy-no 0 1\n"
+    assert main(["detect-endpoints", str(data_dir), "--force"]) == 0
+    assert len(read_data_dir(data_dir).segments) == 3
+
+
+def test_command_names_recordings_without_speech(data_dir, capsys):
+    soundfile.write(data_dir / "amy-yes.wav", np.zeros(8000), 8000)
+    (data_dir / "bob-no.wav").write_bytes(b"")
+    assert main(["detect-endpoints", str(data_dir)]) == 1
+    out, err = capsys.readouterr()
+    assert "found 1, skipped 2 (amy-yes: no speech found; bob-no: " in err and "the file is empty" in err
+    assert out == "" and not {"segments", "endpoint.conf"} & {path.name for path in data_dir.iterdir()}
+    assert main(["detect-endpoints", str(data_dir), "--max-skipped", "2"]) == 0
+    assert list(read_data_dir(data_dir).segments) == ["amy-no"]
+
+
+@pytest.mark.parametrize("wavs", ["none", "all silent"])
+def test_command_writes_no_empty_segments(data_dir, capsys, wavs):
+    """An empty table would say that the recordings are not cut at all."""
+    if wavs == "none":
+        (data_dir / "wav.scp").write_text("")
+    for path in data_dir.glob("*.wav"):
+        soundfile.write(path, np.zeros(8000), 8000)
+    assert main(["detect-endpoints", str(data_dir), "--max-skipped", "9"]) == 1
+    assert f"{data_dir}: no " in capsys.readouterr().err
+    assert not (data_dir / "segments").exists()

@@ -1,0 +1,319 @@
+"""Training, decoding and recognition through the commands, on invented speech."""
+
+import json
+import shutil
+
+import kaldiio
+import numpy as np
+import pytest
+import soundfile
+from command import MFCC, asrkit
+from synthetic import RATE_HZ, WORDS, word_samples, write_words
+
+from asrkit.io.archive import read_matrix
+from asrkit.io.files import read_table, write_table
+from asrkit.io.model_file import read_model
+
+SMALL = {
+    "gmm": ["--num-gauss", "4", "--num-starts", "1"],
+    "dhmm": ["--num-states", "5"],
+    "chmm": ["--num-states", "5", "--num-gauss", "2"],
+}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """data/train, data/test and one trained model a family."""
+    top = tmp_path_factory.mktemp("world")
+    write_words(top / "wavs", "{word}_{speaker}_{take}.wav", pad_s=0.3)
+    asrkit("prepare-wavs", top / "wavs", top / "all", "--pattern", "{word}_{speaker}_{index}")
+    asrkit("subset-data", top / "all", top / "test", "--utt-regex=-[01]$")
+    asrkit("subset-data", top / "all", top / "train", "--utt-regex=-[01]$", "--exclude", "true")
+    for part in ("train", "test"):
+        asrkit("detect-endpoints", top / part)
+        asrkit("compute-mfcc", top / part, *MFCC)
+    asrkit("train-codebook", top / "train", top / "dhmm", "--codebook-size", "16")
+    for family, options in SMALL.items():
+        asrkit("train", top / "train", top / family, "--family", family, *options)
+    return top
+
+
+@pytest.mark.parametrize("family", SMALL)
+def test_decode_and_score(world, family, capsys):
+    out = world / family / "decode_test"
+    asrkit("decode", world / family, world / "test", out)
+    assert "decoded 12, skipped 0" in capsys.readouterr().out
+    hyp, truth = read_table(out / "hyp"), read_table(world / "test" / "text")
+    assert sum(hyp[utt] != word for utt, word in truth.items()) <= 1
+    words = list(read_table(out / "words.txt"))
+    for utt, spec in read_table(out / "scores.scp").items():
+        scores = read_matrix(spec)
+        assert scores.dtype == np.float64 and scores.shape == (3,) and words[scores.argmax()] == hyp[utt]
+    asrkit("score", world / "test", out)
+    assert capsys.readouterr().out.startswith("%WER ")
+    assert len(list(out.glob("wer_*"))) == 1
+
+
+@pytest.mark.parametrize("family", SMALL)
+def test_training_log_never_falls_and_says_how_it_ended(world, family):
+    lines = [json.loads(line) for line in (world / family / "train.jsonl").read_text().splitlines()]
+    for word in ("one", "two", "three"):
+        own = [line for line in lines if line["word"] == word]
+        objective = np.array([line["objective"] for line in own])
+        assert len(own) > 1 and np.diff(objective).min() >= -1e-9 * abs(objective[0])
+        # each recording and its two warped copies
+        assert own[-1]["ending"] == "converged" and own[-1]["utts"] == 3 * 8
+        assert [line["iteration"] for line in own] == list(range(len(own)))
+
+
+@pytest.mark.parametrize("family", SMALL)
+def test_same_seed_same_bytes_for_any_number_of_jobs(world, family, tmp_path):
+    if family == "dhmm":
+        asrkit("train-codebook", world / "train", tmp_path / "again", "--codebook-size", "16")
+        assert (tmp_path / "again" / "codebook.npz").read_bytes() == (
+            world / "dhmm" / "codebook.npz"
+        ).read_bytes()
+    asrkit("train", world / "train", tmp_path / "again", "--family", family, "--nj", "2", *SMALL[family])
+    for name in ("final.npz", "train.jsonl"):
+        assert (tmp_path / "again" / name).read_bytes() == (world / family / name).read_bytes()
+
+
+@pytest.mark.parametrize("family", SMALL)
+def test_cluster_steps_are_the_same_training(world, family, tmp_path):
+    """init-model, acc-stats on two halves, sum-accs, est-model: what one iteration of train does."""
+    exp = tmp_path / family
+    exp.mkdir()
+    if family == "dhmm":
+        (exp / "codebook.npz").write_bytes((world / "dhmm" / "codebook.npz").read_bytes())
+    asrkit("init-model", world / "train", exp, "--family", family, *SMALL[family])
+    asrkit("split-data", world / "train", "2")
+    model = exp / "0.npz"
+    log = [json.loads(line) for line in (world / family / "train.jsonl").read_text().splitlines()]
+    for iteration in range(3):
+        for part in (1, 2):
+            asrkit(
+                "acc-stats", model, world / "train" / "split2" / str(part), exp / f"{iteration}.{part}.acc"
+            )
+        asrkit("sum-accs", exp / f"{iteration}.acc", exp / f"{iteration}.1.acc", exp / f"{iteration}.2.acc")
+        with np.load(exp / f"{iteration}.acc", allow_pickle=False) as sums:
+            for word in ("one", "two", "three"):
+                expected = [line["objective"] for line in log if line["word"] == word and line["phase"] == 0][
+                    iteration:
+                ][:1]
+                assert not expected or sums[f"{word}/log_like"] == pytest.approx(expected[0], rel=1e-9)
+        asrkit("est-model", model, exp / f"{iteration}.acc", exp / f"{iteration + 1}.npz")
+        model = exp / f"{iteration + 1}.npz"
+    if family == "chmm":
+        asrkit("est-model", exp / "2.npz", exp / "2.acc", exp / "grown.npz", "--grow")
+        assert read_model(exp / "grown.npz").models["one"].num_gauss == 10
+
+
+def test_statistics_of_another_model_are_refused(world, tmp_path, capsys):
+    asrkit("acc-stats", world / "chmm", world / "train", tmp_path / "a.acc")
+    asrkit("est-model", world / "gmm", tmp_path / "a.acc", tmp_path / "b.npz", status=1)
+    assert "made with another model" in capsys.readouterr().err and not (tmp_path / "b.npz").exists()
+    asrkit("acc-stats", world / "gmm", world / "train", tmp_path / "c.acc")
+    asrkit("sum-accs", tmp_path / "d.acc", tmp_path / "a.acc", tmp_path / "c.acc", status=1)
+    assert "another model" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("family", SMALL)
+def test_recognize_finds_the_word_in_a_padded_recording(world, family, tmp_path, capsys):
+    paths = []
+    for word in ("one", "two", "three"):
+        path = tmp_path / f"{word}.flac"
+        soundfile.write(path, word_samples(word, np.random.default_rng(77), pad_s=0.4), RATE_HZ)
+        paths.append(path)
+    asrkit("recognize", world / family, *paths)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [line[0] for line in lines] == [str(path) for path in paths]
+    assert [line[1] for line in lines] == ["one", "two", "three"]
+    assert all(float(line[2]) < 0 < float(line[3]) for line in lines)
+
+
+def test_recognize_resamples_and_takes_one_channel(world, tmp_path, capsys):
+    import soxr
+
+    sound = soxr.resample(word_samples("three", np.random.default_rng(5)), RATE_HZ, 22050)
+    soundfile.write(tmp_path / "a.wav", np.column_stack([sound, np.zeros_like(sound)]), 22050)
+    asrkit("recognize", world / "chmm", tmp_path / "a.wav")
+    out, err = capsys.readouterr()
+    assert out.split()[1] == "three" and "2 channels" in err
+    asrkit("recognize", world / "chmm", tmp_path / "a.wav", "--strict", status=1)
+
+
+def test_recognize_says_what_it_cannot_hear(world, tmp_path, capsys):
+    soundfile.write(tmp_path / "silent.wav", np.zeros(8000), RATE_HZ)
+    soundfile.write(tmp_path / "short.wav", word_samples("one", np.random.default_rng(1))[:300], RATE_HZ)
+    soundfile.write(tmp_path / "good.wav", word_samples("one", np.random.default_rng(1)), RATE_HZ)
+    (tmp_path / "text.wav").write_text("not sound")
+    names = ["silent.wav", "missing.wav", "short.wav", "text.wav", "good.wav"]
+    asrkit("recognize", world / "chmm", *[tmp_path / name for name in names], status=1)
+    out, err = capsys.readouterr()
+    assert [line.split()[1] for line in out.splitlines()] == ["-", "-", "-", "-", "one"]
+    for name, reason in zip(names, ("silent", "cannot be read", "short", "not a recording")):
+        assert any(name in line and reason in line for line in err.splitlines()), name
+
+
+def test_align_gives_states_in_order_and_a_ctm(world, tmp_path):
+    asrkit("align", world / "chmm", world / "test", tmp_path / "ali")
+    frames = read_table(world / "test" / "utt2num_frames")
+    for utt, spec in read_table(tmp_path / "ali" / "ali.scp").items():
+        states = read_matrix(spec)
+        assert states.dtype == np.int32 and len(states) == int(frames[utt])
+        assert states[0] == 0 and states[-1] == 4 and set(np.diff(states)) <= {0, 1}
+    for line in (tmp_path / "ali" / "ctm").read_text().splitlines():
+        utt, channel, start, duration, word = line.split()
+        assert (channel, start, duration) == ("1", "0.00", f"{int(frames[utt]) * 0.01:.2f}") and word in utt
+
+
+def test_quantize_gives_codes_of_the_codebook(world, tmp_path):
+    asrkit("quantize", world / "dhmm", world / "test", tmp_path)
+    for _, codes in kaldiio.load_scp(str(tmp_path / "codes.scp")).items():
+        assert codes.dtype == np.int32 and codes.min() >= 0 and codes.max() < 16
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "chmm",
+        "chmm/final.npz",
+        "dhmm/codebook.npz",
+        "train",
+        "train/feats.scp",
+        "train/data/raw_mfcc_train.1.ark",
+    ],
+)
+def test_info(world, what, capsys):
+    asrkit("info", world / what)
+    out = capsys.readouterr().out
+    expected = {
+        "chmm": "5 states, 10 Gaussians",
+        "chmm/final.npz": "kaldi MFCC at 8000 Hz",
+        "dhmm/codebook.npz": "vectors: 16",
+        "train": "speakers: 2",
+        "train/feats.scp": "entries: 24 (24 matrices of dimension 13; float32)",
+        "train/data/raw_mfcc_train.1.ark": "entries: 24",
+    }
+    assert expected[what] in out
+
+
+def test_report_has_the_table_and_the_pictures(world, capsys):
+    decodes = []
+    for family in SMALL:
+        decodes.append(world / family / "decode_report")
+        asrkit("decode", world / family, world / "test", decodes[-1])
+        asrkit("score", world / "test", decodes[-1])
+    capsys.readouterr()
+    asrkit("report", world / "report", world / "test", *decodes, "--title", "invented words")
+    table = capsys.readouterr().out
+    assert (world / "report" / "table.txt").read_text() == table and table.startswith(
+        "invented words\nsystem "
+    )
+    for family in SMALL:
+        assert f"\n{family} " in table
+        for picture in ("confusion", "training"):
+            assert (world / "report" / f"{picture}_{family}.png").read_bytes().startswith(b"\x89PNG")
+    assert (world / "report" / "alignment.png").stat().st_size > 20000
+    for name in ("alignment.png", "confusion_gmm.png"):
+        assert f"({name})" in (world / "report" / "report.md").read_text()
+
+
+def test_report_counts_the_errors_by_noise_and_ratio(world, tmp_path, capsys):
+    data, decode, out = tmp_path / "noisy", tmp_path / "gmm" / "decode", tmp_path / "report"
+    asrkit(
+        "perturb",
+        world / "test",
+        data,
+        "--noise=white,babble,none",
+        "--babble-dir",
+        world / "train",
+        "--snr=-5,20",
+        "--grid",
+        "true",
+    )
+    asrkit("compute-mfcc", data, *MFCC)
+    shutil.copytree(world / "gmm", tmp_path / "gmm", ignore=shutil.ignore_patterns("decode*"))
+    asrkit("decode", world / "gmm", data, decode)
+    hyps = read_table(decode / "hyp")
+    for utt in list(hyps)[::7]:
+        del hyps[utt]  # missing: an error, whatever was heard
+    write_table(decode / "hyp", hyps)
+    asrkit("score", data, decode)
+    record = (data / "perturb.tsv").read_text()
+    (data / "perturb.tsv").unlink()
+    asrkit("report", out, data, decode)
+    plain = (out / "table.txt").read_text()
+    assert len(plain.splitlines()) == 2
+    (data / "perturb.tsv").write_text("utt\tnoise\tsnr\nanother\tnone\t\n")  # no SNR: as without it
+    asrkit("report", out, data, decode)
+    assert (out / "table.txt").read_text() == plain and not (out / "noise.png").exists()
+
+    (data / "perturb.tsv").write_text(record)
+    capsys.readouterr()
+    asrkit("report", out, data, decode)
+    table = (out / "table.txt").read_text()
+    assert (
+        table == capsys.readouterr().out
+        and table.startswith(plain + "\n")
+        and table in (out / "report.md").read_text()
+    )
+    wrong, truth = {}, read_table(data / "text")
+    for utt, _, noise, snr, *_ in (line.split("\t") for line in record.splitlines()[1:]):
+        wrong.setdefault((noise, snr), []).append(hyps.get(utt) != truth[utt])
+    assert {len(cell) for cell in wrong.values()} == {12}
+    head, columns, *rows = table[len(plain) + 1 :].splitlines()
+    assert "errors of 12 words" in head and columns.split() == [
+        "system",
+        "noise",
+        "clean",
+        "20",
+        "dB",
+        "-5",
+        "dB",
+    ]
+    for row, noise in zip(rows, ("babble", "white"), strict=True):
+        errors = [sum(wrong[cell]) for cell in (("none", ""), (noise, "20"), (noise, "-5"))]
+        cells = [part for count in errors for part in (f"{100 * count / 12:.2f}", f"({count})")]
+        assert row.split() == ["gmm", noise, *cells]
+    assert (out / "noise.png").read_bytes().startswith(b"\x89PNG") and "(noise.png)" in (
+        out / "report.md"
+    ).read_text()
+
+    write_table(decode / "hyp", dict.fromkeys(hyps, "one"))
+    asrkit("report", out, data, decode, status=1)
+    assert f"(asrkit score {data} {decode} counts anew)" in capsys.readouterr().err
+    (data / "perturb.tsv").write_text(record[: record.rstrip().rindex("\n") + 1])
+    asrkit("report", out, data, decode, status=1)
+    err = capsys.readouterr().err
+    assert (
+        f"{data}/perturb.tsv: utterance '{max(truth)}' of {data}/text is not in it, 1 of 60" in err
+        and "asrkit perturb makes" in err
+    )
+    (data / "perturb.tsv").write_text(record.replace("\t20\t", "\tnan\t", 1))
+    asrkit("report", out, data, decode, status=1)
+    assert "does not tell utt, noise and snr" in capsys.readouterr().err
+
+
+def test_forward_score_is_at_least_the_best_path(world, tmp_path):
+    asrkit("decode", world / "chmm", world / "test", tmp_path / "v")
+    asrkit("decode", world / "chmm", world / "test", tmp_path / "f", "--method", "forward", "--nj", "2")
+    for utt, spec in read_table(tmp_path / "v" / "scores.scp").items():
+        forward = read_matrix(read_table(tmp_path / "f" / "scores.scp")[utt])
+        assert (forward >= read_matrix(spec) - 1e-6).all()
+
+
+def test_words_are_what_is_written_not_ascii_digits(tmp_path):
+    """A vocabulary of any language, with signs that files and archives could stumble over."""
+    names = dict(zip(WORDS, ("früh", "два", "a/b", "x=y")))
+    for word, name in names.items():
+        write_words(tmp_path / "wavs", word + "_{speaker}_{take}.wav", words=(word,), takes=range(4))
+    asrkit("prepare-wavs", tmp_path / "wavs", tmp_path / "data", "--pattern", "{word}_{speaker}_{index}")
+    text = read_table(tmp_path / "data" / "text")
+    (tmp_path / "data" / "text").write_text(
+        "".join(f"{utt} {names[word]}\n" for utt, word in text.items()), encoding="utf-8"
+    )
+    asrkit("compute-mfcc", tmp_path / "data", *MFCC)
+    asrkit("train", tmp_path / "data", tmp_path / "exp", "--family", "chmm", *SMALL["chmm"])
+    asrkit("decode", tmp_path / "exp", tmp_path / "data", tmp_path / "exp" / "decode")
+    assert set(read_table(tmp_path / "exp" / "decode" / "hyp").values()) == set(names.values())

@@ -1,0 +1,86 @@
+"""k-means, LBG and quantisation against brute force, scipy and scikit-learn."""
+
+import numpy as np
+import pytest
+from scipy.cluster.vq import vq
+
+from asrkit.models.codebook import CodebookConfig, assign, kmeans, lbg, lloyd, train_codebook
+
+
+def blobs(seed=0, num=400):
+    rng = np.random.default_rng(seed)
+    return rng.normal(scale=5, size=(8, 3))[rng.integers(0, 8, size=num)] + rng.normal(
+        scale=0.3, size=(num, 3)
+    )
+
+
+def test_assign_equals_scipy():
+    rng = np.random.default_rng(0)
+    x, vectors = rng.normal(size=(500, 4)) + 50, rng.normal(size=(7, 4)) + 50
+    labels, distance = assign(x, vectors, rows=64)
+    expected_labels, expected_distance = vq(x, vectors)
+    assert (labels == expected_labels).all() and labels.dtype == np.int32
+    np.testing.assert_allclose(distance, expected_distance**2, atol=1e-9)
+
+
+def test_lloyd_equals_scikit_learn():
+    from sklearn.cluster import KMeans
+
+    x = blobs()
+    start = x[:6]
+    vectors, labels, distance = lloyd(x, start.copy(), 300, 0, [])
+    theirs = KMeans(6, init=start, n_init=1, tol=0, max_iter=300, algorithm="lloyd").fit(x)
+    np.testing.assert_allclose(vectors, theirs.cluster_centers_, atol=1e-9)
+    assert distance.sum() == pytest.approx(theirs.inertia_)
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 8, 13])
+def test_lbg_reaches_its_size_and_distortion_falls(size):
+    vectors, history = lbg(blobs(), size)
+    assert vectors.shape == (size, 3)
+    distortion = [d for _, d in history]
+    assert all(b <= a * (1 + 1e-9) for (m, a), (n, b) in zip(history, history[1:]) if m == n)
+    assert distortion[-1] <= distortion[0]
+
+
+def test_lbg_is_as_good_as_scikit_learn():
+    from sklearn.cluster import KMeans
+
+    x = blobs(num=2000)
+    _, history = lbg(x, 16)
+    assert history[-1][1] * len(x) <= 1.1 * KMeans(16, n_init=5, random_state=0).fit(x).inertia_
+
+
+def test_fewer_distinct_frames_than_code_vectors():
+    x = np.repeat(np.arange(3.0)[:, None], 10, axis=0)
+    assert len(lbg(x, 8)[0]) == 3
+    assert len(kmeans(x, 8, np.random.default_rng(0))[0]) == 3
+    codebook, _ = train_codebook(x, CodebookConfig(size=8), np.random.default_rng(0))
+    assert codebook.size == 3 and sorted(set(codebook.quantize(x))) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("method", ["lbg", "kmeans"])
+def test_scale_of_a_dimension_does_not_matter(method):
+    x = blobs()
+    config = CodebookConfig(size=8, method=method)
+    codes = [
+        train_codebook(x * scale, config, np.random.default_rng(0))[0].quantize(x * scale)
+        for scale in (1, np.array([1, 1000, 1e-3]))
+    ]
+    assert (codes[0] == codes[1]).all()
+
+
+def test_several_starts_are_no_worse_than_one():
+    x = blobs(3)
+    last = [
+        train_codebook(x, CodebookConfig(size=8, method="kmeans", num_starts=n), np.random.default_rng(0))[1][
+            -1
+        ][1]
+        for n in (1, 5)
+    ]
+    assert last[1] <= last[0]
+
+
+def test_empty_cell_keeps_its_vector():
+    vectors, _, _ = lloyd(np.array([[0.0], [1.0]]), np.array([[0.5], [99.0]]), 10, 0, [])
+    np.testing.assert_allclose(vectors, [[0.5], [99.0]])
