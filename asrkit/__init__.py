@@ -1,3 +1,70 @@
-"""asrkit: isolated-word speech recognition with classic models, in Kaldi's manner."""
+"""asrkit: isolated-word speech recognition and pronunciation scores with classic models, in Kaldi's manner.
 
+>>> import asrkit
+>>> model = asrkit.train("data/train", family="chmm")                 # doctest: +SKIP
+>>> model.save("exp/mine")                                            # doctest: +SKIP
+>>> asrkit.load("exp/mine").recognize("new.wav").word                 # doctest: +SKIP
+"""
+
+import importlib
+
+TYPE_CHECKING = False  # type checkers take it for true; typing itself would cost a third of this import
 __version__ = "0.1.0"
+
+# Imported when they are asked for: `import asrkit` alone loads no numpy.
+_PUBLIC = {
+    "load": "workflows.recognizer",
+    "train": "workflows.api",
+    "adapt": "workflows.api",
+    "crossval": "workflows.api",
+    "Recognizer": "workflows.recognizer",
+    "Hypothesis": "workflows.recognizer",
+    "Vocabulary": "words.vocabulary",
+    "FrontEnd": "features.frontend",
+    "read_audio": "workflows.api",
+    "read_data": "workflows.api",
+    "find_speech": "workflows.api",
+    "score_errors": "evaluation.scoring",
+    "PronunciationScorer": "workflows.pronunciation",
+    "AsrkitError": "errors",
+}
+
+__all__ = [
+    "load",
+    "train",
+    "adapt",
+    "crossval",
+    "Recognizer",
+    "Hypothesis",
+    "Vocabulary",
+    "FrontEnd",
+    "read_audio",
+    "read_data",
+    "find_speech",
+    "score_errors",
+    "PronunciationScorer",
+    "families",
+    "AsrkitError",
+]
+
+if TYPE_CHECKING:
+    from asrkit import families
+    from asrkit.errors import AsrkitError
+    from asrkit.evaluation.scoring import score_errors
+    from asrkit.features.frontend import FrontEnd
+    from asrkit.words.vocabulary import Vocabulary
+    from asrkit.workflows.api import adapt, crossval, find_speech, read_audio, read_data, train
+    from asrkit.workflows.pronunciation import PronunciationScorer
+    from asrkit.workflows.recognizer import Hypothesis, Recognizer, load
+
+
+def __getattr__(name: str) -> object:
+    if name == "families":
+        return importlib.import_module("asrkit.families")
+    if name in _PUBLIC:
+        return getattr(importlib.import_module(f"asrkit.{_PUBLIC[name]}"), name)
+    raise AttributeError(f"module 'asrkit' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,19 +1,36 @@
-"""Settings: one frozen dataclass <-> command-line flags <-> Kaldi-style conf files.
+"""Settings: frozen dataclasses whose fields know their help, choices and bounds, and Kaldi-style conf files.
 
-A field made with `option()` becomes the flag `--field-name` (or the name given in `flag`, where Kaldi's
-name differs from ours); `add_options` puts a dataclass on a parser and `from_args` reads it back.
+A field made with `option()` is the parameter `field_name` in Python, and `--field-name` (or the name given in `flag`,
+where Kaldi's name differs from ours) in conf files and on the command line, which `asrkit.cli.options` makes of it.
 """
 
-import argparse
 import dataclasses
 import difflib
 import math
+import os
+import re
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from asrkit.errors import UsageError
+from asrkit.errors import SettingsError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+PathLike = str | os.PathLike
+ConfigT = TypeVar("ConfigT", bound="DataclassInstance")
 
 
-def option(default, help, *, flag=None, choices=None, minimum=-math.inf, maximum=math.inf):
+def option(
+    default: Any,
+    help: str,
+    *,
+    flag: str | None = None,
+    choices: Collection[str] | None = None,
+    minimum: float = -math.inf,
+    maximum: float = math.inf,
+) -> Any:
     """A dataclass field that is also a command-line flag; the type is that of the default, the bounds are
     included.
     """
@@ -21,30 +38,38 @@ def option(default, help, *, flag=None, choices=None, minimum=-math.inf, maximum
     return dataclasses.field(default=default, metadata=meta)
 
 
-def check_fields(config):
+def check_fields(config: "DataclassInstance") -> None:
     """Hold a dataclass against its options' types, choices and bounds, wherever its values came from.
 
     Raises
     ------
-    ValueError
-        Naming the flag and what it may be.
+    SettingsError
+        Naming the parameter and what it may be.
     """
     for field in dataclasses.fields(config):
         value, meta = getattr(config, field.name), field.metadata
-        wanted = type(field.default)
+        wanted: type[Any] = type(field.default)
         if type(value) is not wanted and not (wanted is float and type(value) is int):
-            raise ValueError(f"--{flag_name(field)}={value!r} is no {wanted.__name__}")
+            raise SettingsError(f"{field.name}={value!r} is no {wanted.__name__}")
         if meta["choices"] and value not in meta["choices"]:
-            raise ValueError(f"--{flag_name(field)}={value} is none of {', '.join(meta['choices'])}")
+            raise SettingsError(f"{field.name}={value} is none of {', '.join(meta['choices'])}")
         if wanted in (int, float):
             problem = out_of_bounds(value, meta["minimum"], meta["maximum"])
             if problem:
-                raise ValueError(f"--{flag_name(field)}={value} {problem}")
+                raise SettingsError(f"{field.name}={value} {problem}")
 
 
-def out_of_bounds(value, minimum, maximum):
+def plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn numpy's scalars among the values into Python's."""
+    return {
+        name: value.item() if hasattr(value, "dtype") and getattr(value, "ndim", None) == 0 else value
+        for name, value in values.items()
+    }
+
+
+def out_of_bounds(value: float, minimum: float, maximum: float) -> str | None:
     """What is wrong with a number, or None."""
-    if not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         return "is not a finite number"
     if value < minimum:
         return f"is less than {minimum:g}"
@@ -53,144 +78,113 @@ def out_of_bounds(value, minimum, maximum):
     return None
 
 
-def parse_bool(text):
+def parse_bool(text: str) -> bool:
     """Kaldi's booleans: `true` and `false`; anything else is an error."""
     if text.lower() in ("true", "t", "1"):
         return True
     if text.lower() in ("false", "f", "0"):
         return False
-    raise argparse.ArgumentTypeError(f"invalid boolean '{text}' (true or false)")
+    raise SettingsError(f"invalid boolean '{text}' (true or false)")
 
 
-def flag_name(field):
+def flag_name(field: dataclasses.Field) -> str:
     return field.metadata.get("flag") or field.name.replace("_", "-")
 
 
-def add_flag(parser, name, default, help, choices=None, dest=None, minimum=-math.inf, maximum=math.inf):
-    """Add `--name`; booleans take `true` or `false`; the command line may leave `true` out."""
-
-    def number(text):
-        value = type(default)(text)
-        problem = out_of_bounds(value, minimum, maximum)
-        if problem:
-            raise argparse.ArgumentTypeError(f"{text} {problem}")
-        return value
-
-    number.__name__ = type(default).__name__  # for argparse's own "invalid int value"
-    extra = {"dest": dest} if dest else {}
-    if isinstance(default, bool):
-        parser.add_argument(
-            f"--{name}",
-            type=parse_bool,
-            default=default,
-            metavar="true|false",
-            help=f"{help} (default: {str(default).lower()})",
-            **extra,
-        )
-    else:
-        metavar = "|".join(choices) if choices else {int: "N", float: "X"}.get(type(default), "TEXT")
-        parser.add_argument(
-            f"--{name}",
-            type=number if isinstance(default, (int, float)) else str,
-            default=default,
-            choices=choices,
-            metavar=metavar,
-            help=f"{help} (default: {default})".replace("%", "%%"),
-            **extra,
-        )
-
-
-def add_options(parser, config_class, title=None):
-    """Add one flag a field of the dataclass `config_class` to `parser`."""
-    group = parser.add_argument_group(title) if title else parser
-    for field in dataclasses.fields(config_class):
-        meta = field.metadata
-        if "help" in meta:
-            bounds = {"minimum": meta["minimum"], "maximum": meta["maximum"]}
-            add_flag(
-                group,
-                flag_name(field),
-                field.default,
-                meta["help"],
-                meta["choices"],
-                dest=field.name,
-                **bounds,
-            )
-
-
-def parse_value(field, text):
-    """What the command line would make of `text` as the value of an option, or a ValueError."""
-    meta, parser = (
-        field.metadata,
-        argparse.ArgumentParser(exit_on_error=False, allow_abbrev=False, add_help=False),
-    )
-    bounds = {"minimum": meta["minimum"], "maximum": meta["maximum"]}
-    add_flag(parser, "value", field.default, meta["help"], meta["choices"], **bounds)
-    try:
-        return parser.parse_args([f"--value={text}"]).value
-    except argparse.ArgumentError as error:
-        raise ValueError(error.message) from None
-
-
-def from_args(config_class, args):
-    """Build the dataclass from parsed arguments; a value its `__post_init__` refuses is wrong usage."""
-    names = [f.name for f in dataclasses.fields(config_class) if hasattr(args, f.name)]
-    try:
-        return config_class(**{name: getattr(args, name) for name in names})
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-
-
-def from_conf(config_class, path):
-    """Build the dataclass from a conf file; settings that it does not name have their defaults.
+def parse_value(field: dataclasses.Field, text: str) -> Any:
+    """Turn the text of a conf file or command line into the value of an option.
 
     Raises
     ------
-    UsageError
+    SettingsError
+        Without the field's name: the text is no such value, or not one that the option allows.
+    """
+    kind: type[Any] = type(field.default)
+    meta = field.metadata
+    if kind is bool:
+        return parse_bool(text)
+    try:
+        value = kind(text)
+    except ValueError:
+        raise SettingsError(f"invalid {kind.__name__} value: '{text}'") from None
+    if meta["choices"] and value not in meta["choices"]:
+        raise SettingsError(f"'{text}' is none of {', '.join(meta['choices'])}")
+    problem = out_of_bounds(value, meta["minimum"], meta["maximum"]) if kind in (int, float) else None
+    if problem:
+        raise SettingsError(f"{text} {problem}")
+    return value
+
+
+def in_flags(text: str, flags: Mapping[str, str]) -> str:
+    """Write parameters of a message, `name=value`, as options: `--flag=value`; `flags` is dict of name to flag."""
+    return re.sub(r"(?<![\w-])([a-z]\w*)=", lambda m: f"--{flags[m[1]]}=" if m[1] in flags else m[0], text)
+
+
+def flags_of(config_class: type["DataclassInstance"]) -> dict[str, str]:
+    """Dict of the parameters of a dataclass to their flags."""
+    return {field.name: flag_name(field) for field in dataclasses.fields(config_class)}
+
+
+def from_conf(config_class: type[ConfigT], path: PathLike, without: Collection[str] = ()) -> ConfigT:
+    """Build the dataclass from a conf file; settings that it does not name have their defaults, and the lines
+    of the flags `without` are passed over.
+
+    Raises
+    ------
+    SettingsError
         The file can't be read, names a setting that does not exist, or gives one a value it can't have.
     """
-    parser = argparse.ArgumentParser(exit_on_error=False, allow_abbrev=False, add_help=False)
-    add_options(parser, config_class)
-    known = {f"--{flag_name(field)}" for field in dataclasses.fields(config_class)}
-    words = []
+    known = {f"--{flag_name(field)}": field for field in dataclasses.fields(config_class)}
+    values = {}
     for number, flag, value in read_conf(path):
+        if flag in without:
+            continue
         if flag not in known:
-            raise UsageError(f"{path}:{number}: unknown setting {flag}{nearest(flag, known)}")
-        words.append(flag if value is None else f"{flag}={value}")
+            raise SettingsError(f"{path}:{number}: unknown setting {flag}{nearest(flag, known)}")
+        try:
+            values[known[flag].name] = parse_value(known[flag], "true" if value is None else value)
+        except SettingsError as error:
+            raise SettingsError(f"{path}:{number}: {flag}: {error}") from None
     try:
-        return from_args(config_class, parser.parse_args(words))
-    except (UsageError, argparse.ArgumentError) as error:
-        raise UsageError(f"{path}: {error}") from None
+        return config_class(**values)
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {in_flags(str(error), flags_of(config_class))}") from None
 
 
-def from_dict(config_class, values):
-    """Build the dataclass from a dict that may lack fields (defaults) but may not have unknown ones."""
+def from_dict(config_class: type[ConfigT], values: Mapping[str, Any]) -> ConfigT:
+    """Build the dataclass from a dict that may lack fields (defaults) but may not have unknown ones; numpy's numbers are
+    taken for Python's.
+    """
     known = {f.name for f in dataclasses.fields(config_class)}
     unknown = sorted(set(values) - known)
     if unknown:
-        raise ValueError(f"unknown setting '{unknown[0]}'{nearest(unknown[0], known)}")
-    return config_class(**values)
+        raise SettingsError(f"unknown setting '{unknown[0]}'{nearest(unknown[0], known)}")
+    return config_class(**plain(values))
 
 
-def format_value(value):
+def format_value(value: object) -> str:
     """A value as it stands in a conf file."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def format_conf(config):
+def format_conf(config: "DataclassInstance") -> str:
     """The dataclass as the text of a Kaldi-style conf file, every setting written out."""
     return "".join(
         f"--{flag_name(f)}={format_value(getattr(config, f.name))}\n" for f in dataclasses.fields(config)
     )
 
 
-def nearest(name, known):
-    """` (did you mean X?)` for the known name closest to `name`, or nothing."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f" (did you mean {close[0]}?)" if close else ""
+def nearest(name: str, known: Iterable[str]) -> str:
+    """` (did you mean X?)` for the known name that is near to `name`, or nothing where none is near."""
+    known = list(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+    bare = name.strip("-")
+    holding = [other for other in known if len(bare) >= 4 and bare in other]
+    found = close or (holding if len(holding) == 1 else [])
+    return f" (did you mean {found[0]}?)" if found else ""
 
 
-def read_conf(path):
+def read_conf(path: PathLike) -> list[tuple[int, str, str | None]]:
     """Read `--key=value` lines; `#` starts a comment.
 
     Returns
@@ -202,16 +196,14 @@ def read_conf(path):
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"--config {path}: cannot be read: {getattr(error, 'strerror', None) or error}"
-        ) from None
+        raise SettingsError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     lines = []
     for number, line in enumerate(text.splitlines(), 1):
         line = line.split("#", 1)[0].strip()
         if not line:
             continue
         if not line.startswith("--"):
-            raise UsageError(f"{path}:{number}: '{line}' is not of the form --key=value")
+            raise SettingsError(f"{path}:{number}: '{line}' is not of the form --key=value")
         key, equals, value = line.partition("=")
         lines.append((number, key.strip(), value.strip() if equals else None))
     return lines

@@ -4,21 +4,33 @@ run.
 
 import contextlib
 import functools
+import logging
 import os
 import threading
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextvars import ContextVar
+from typing import Any, TypeVar
+
+from asrkit.errors import AsrkitError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Show = Callable[[Iterable, int | None, str | None], Iterable]  # what shows progress: (results, total, label)
 
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 _lock = threading.Lock()
 _inside = 0  # how many Python threads are in a block of `one_thread` now
-_shared = {}  # by file, the libraries whose number of threads is the process's, and what it was
-_variables = {}  # the environment before the first of them began
+_shared: dict[
+    str, tuple[Any, int]
+] = {}  # by file, the libraries whose number of threads is the process's, and what it was
+_variables: dict[str, str | None] = {}  # the environment before the first of them began
 _own = threading.local()  # .depth: how many blocks this Python thread is in
 
 
 @contextlib.contextmanager
-def one_thread():
+def one_thread() -> Iterator[None]:
     """Hold BLAS and OpenMP to one thread while the block runs, whoever loaded them and whenever.
 
     A sum that is shared among threads depends on how many there are: held to one, a result is the same bytes
@@ -38,7 +50,7 @@ def one_thread():
             _release(per_thread)
 
 
-def _hold():
+def _hold() -> list[tuple[Any, int]]:
     """Set all libraries to one thread; those that count for this Python thread alone come back with their
     numbers.
     """
@@ -61,7 +73,7 @@ def _hold():
         return per_thread
 
 
-def _release(per_thread):
+def _release(per_thread: list[tuple[Any, int]]) -> None:
     global _inside
     with _lock:
         _inside -= 1
@@ -78,7 +90,7 @@ def _release(per_thread):
             _set_threads(library, number)
 
 
-def _set_threads(library, number):
+def _set_threads(library: Any, number: int) -> None:
     """Newer threadpoolctl lets one Python thread alone set a shared pool, and keeps silent where another
     asks: we hold a lock.
     """
@@ -88,18 +100,23 @@ def _set_threads(library, number):
     free(force=True)
 
 
-def load_one_thread():
+def load_one_thread() -> None:
     """Have every library that this process will load come up with one thread: for a command, before it
     imports numpy.
     """
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
 
 
-_progress = ContextVar("progress", default=None)
+def stay_offline() -> None:
+    """Keep transformers from the network: it asks the environment when it is imported."""
+    os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+_progress: ContextVar[Show | None] = ContextVar("progress", default=None)
 
 
 @contextlib.contextmanager
-def progress(show):
+def progress(show: Show | None) -> Iterator[None]:
     """Let `show(iterable, total, label)` wrap what `ordered_map` yields while the block runs; it yields the
     same in turn.
     """
@@ -110,7 +127,60 @@ def progress(show):
         _progress.reset(token)
 
 
-def ordered_map(function, items, *, jobs=1, label=None):
+_log_file: ContextVar[logging.Handler | None] = ContextVar("log_file", default=None)
+_package_log = logging.getLogger("asrkit")
+_files = {
+    "open": 0,
+    "level": logging.NOTSET,
+    "shown": logging.WARNING,
+}  # who writes to files; the levels before
+
+
+def _divert(record: logging.LogRecord) -> bool:
+    """Whether a record goes its ordinary way: not where a block of `log_to` takes it, nor if it is there for one alone."""
+    handler = _log_file.get()
+    if handler is not None:
+        handler.handle(record)
+        return False
+    return not _files["open"] or record.levelno >= _files["shown"]
+
+
+_package_log.addFilter(_divert)
+
+
+@contextlib.contextmanager
+def log_to(path: Any) -> Iterator[None]:
+    """Write what asrkit logs in this Python thread while the block runs to the file `path` alone, at last the error that ends it.
+
+    The handlers and the level of other loggers stay as they are, and so does what other Python threads log.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w", encoding="utf-8") as stream, progress(None):
+        with _lock:
+            if not _files["open"]:
+                _files.update(level=_package_log.level, shown=_package_log.getEffectiveLevel())
+                _package_log.setLevel(min(logging.INFO, _files["shown"]))
+            _files["open"] += 1
+        token = _log_file.set(logging.StreamHandler(stream))
+        try:
+            yield
+        except AsrkitError as error:
+            stream.write(f"error: {error}\n")
+            raise
+        except Exception:
+            traceback.print_exc(file=stream)
+            raise
+        finally:
+            _log_file.reset(token)
+            with _lock:
+                _files["open"] -= 1
+                if not _files["open"]:
+                    _package_log.setLevel(_files["level"])
+
+
+def ordered_map(
+    function: Callable[[Item], Result], items: Iterable[Item], *, jobs: int = 1, label: str | None = None
+) -> Iterator[Result]:
     """Yield `function(item)` for every item, in the order of the items whatever the number of jobs.
 
     Parameters
@@ -124,7 +194,7 @@ def ordered_map(function, items, *, jobs=1, label=None):
     label : str, optional
         What is counted, for whoever shows the progress.
     """
-    count = len(items) if hasattr(items, "__len__") else None
+    count = len(items) if isinstance(items, Sized) else None
     parallel = jobs > 1 and count != 1
     if parallel:
         import joblib
@@ -146,7 +216,7 @@ def ordered_map(function, items, *, jobs=1, label=None):
         raise
 
 
-def _alone(function, item):
+def _alone(function: Callable[[Item], Result], item: Item) -> Result:
     """One item in whatever process: a worker has loaded BLAS with as many threads as joblib gave it."""
     with one_thread():
         return function(item)

@@ -102,7 +102,7 @@ def spoken(family, seed, num_utts=12, num_parts=4):
     items = []
     for u in range(num_utts):
         parts = np.repeat(np.arange(num_parts), rng.integers(3, 9, size=num_parts))
-        if family.OBSERVATIONS == "codes":
+        if family.has_codes:
             x = np.array([rng.choice(NUM_SYMBOLS, p=tables[part]) for part in parts], dtype=np.int32)
         else:
             x = (centers[parts] + rng.normal(size=(len(parts), 3)) * rng.choice([0.5, 2])).astype(np.float32)

@@ -25,28 +25,29 @@ for _variable in (
 ):
     os.environ.pop(_variable, None)  # before numpy wakes its BLAS: every system gets its library's own choice
 
-import argparse  # noqa: E402
-import datetime  # noqa: E402
-import json  # noqa: E402
-import platform  # noqa: E402
-import sys  # noqa: E402
-import tempfile  # noqa: E402
-from pathlib import Path  # noqa: E402
+import argparse
+import datetime
+import json
+import platform
+import sys
+import tempfile
+from pathlib import Path
 
 sys.dont_write_bytecode = True
 
-import benchmark_asrkit as asrkit  # noqa: E402
-import benchmark_data as data  # noqa: E402
-import benchmark_mixgop as mixgop  # noqa: E402
-import benchmark_peers as peers  # noqa: E402
-import benchmark_scale as scale  # noqa: E402
-import benchmark_sphinx as sphinx  # noqa: E402
-import benchmark_tasks as tasks  # noqa: E402
-import numpy as np  # noqa: E402
-import scipy  # noqa: E402
-import scipy.linalg  # noqa: E402, loads its BLAS
-import threadpoolctl  # noqa: E402
-from benchmark_timing import Failed, say, table  # noqa: E402
+import benchmark_data as data
+import benchmark_mixgop as mixgop
+import benchmark_peers as peers
+import benchmark_scale as scale
+import benchmark_sphinx as sphinx
+import benchmark_tasks as tasks
+import numpy as np
+import scipy
+import scipy.linalg
+import threadpoolctl
+from benchmark_timing import Failed, say, table
+
+from asrkit import __version__
 
 TASKS = {
     "train-chmm-8x2": tasks.train_chmm_two,
@@ -170,7 +171,7 @@ def machine(corpus):
         "machine": f"{processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}",
         "Python": f"{platform.python_version()}, numpy {np.__version__}, scipy {scipy.__version__}",
         "BLAS": "; ".join(sorted(blas)),
-        "asrkit": asrkit.__version__,
+        "asrkit": __version__,
         "peers": ", ".join(them) or "none",
         "data": corpus.title,
         "decoded": corpus.decoded_title,

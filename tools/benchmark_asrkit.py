@@ -19,11 +19,11 @@ TOP = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TOP))
 
 from asrkit import families
-from asrkit.features.frontend import TransformConfig, transform
-from asrkit.io.model_file import ModelSet
+from asrkit.features.transform import TransformConfig, transform
 from asrkit.models.base import Block, chunks
 from asrkit.words import training
 from asrkit.words.decoding import Scorer
+from asrkit.words.vocabulary import Vocabulary
 
 VARIANCE_FLOOR = 0.01  # of the data's variance: low, as the peers have hardly any
 DEFAULT_METHOD = training.TrainConfig().method
@@ -124,8 +124,8 @@ def train(family, blocks_by_word, method, iterations, **settings):
 
 def scorer(family, models):
     """A function from a list of arrays to the scores of every word, (U, W)."""
-    model_set = ModelSet(family, tuple(models), models, {}, None, None, "")
-    bank = Scorer(model_set)
+    vocabulary = Vocabulary(family, tuple(models), models, {}, None, None, "")
+    bank = Scorer(vocabulary)
 
     @one_thread
     def score(arrays):

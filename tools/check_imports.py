@@ -13,7 +13,7 @@ TOP = Path(__file__).resolve().parents[1]
 # From the ground up; a room may import those of the floors below its own.
 FLOORS = (
     ("errors",),
-    ("config", "runtime"),
+    ("config", "distribution", "runtime"),
     ("audio", "models"),
     ("features", "families"),
     ("words", "phones"),
@@ -24,10 +24,11 @@ FLOORS = (
     ("__main__",),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-# The commands see workflows and settings; what a workflow is given and gives comes from lower rooms.
-NOT_IN_COMMANDS = {"io", "plots", "evaluation", "words", "phones", "models", "audio"}
+# A command parses, calls a workflow and prints; from below it needs settings alone.
+NOT_IN_COMMANDS = {"plots", "runtime"}
 # Imported where used, late: each costs a second or more, and `asrkit --help` must answer at once.
 LATE = {"librosa", "matplotlib", "sklearn", "torch", "transformers", "pocketsphinx"}
+AT_HOME = {"matplotlib": "plots", "sklearn": "sklearn"}  # the rooms that are imported late themselves
 # Where a thing may be touched at all.
 ONLY_IN = {
     "argparse": {"cli"},
@@ -87,7 +88,7 @@ def faults():
                     yield f"{name}:{line}: a command may not import another"
                 if command and used in NOT_IN_COMMANDS:
                     yield f"{name}:{line}: a command may not import {used}: its work belongs in workflows"
-            if root in LATE and at_top and room not in ONLY_IN.get(root, set()):
+            if root in LATE and at_top and room != AT_HOME.get(root):
                 yield f"{name}:{line}: {root} must be imported where it is used"
             if root in ONLY_IN and room not in ONLY_IN[root]:
                 yield f"{name}:{line}: {root} belongs in {', '.join(sorted(ONLY_IN[root])) or 'no room'}"

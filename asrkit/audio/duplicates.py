@@ -1,5 +1,4 @@
-"""Is this the same recording? Found again at another gain, cut elsewhere, resampled, coded anew or with faint
-noise.
+"""Find a recording again at another gain, cut elsewhere, resampled, coded anew or with faint noise.
 
 Candidates come from one matrix product: a stretch of the one recording against all stretches of the others,
 in log energies of bands that every channel lets through. Whether a candidate is the same recording is decided
@@ -23,7 +22,7 @@ PROMISING = 0.5  # correlation at whole samples from which they are worth it
 
 
 def band_energies(samples):
-    """float32 (T, BANDS) floored log energies of samples at RATE_HZ, some silence at both ends."""
+    """Compute floored log energies, float32 (T, BANDS), of samples at RATE_HZ, some silence at both ends."""
     samples = np.pad(samples, (0, max(0, WINDOW - len(samples))))
     frames = np.lib.stride_tricks.sliding_window_view(samples, WINDOW)[::SHIFT] * np.hanning(WINDOW)
     power = np.abs(np.fft.rfft(frames, NUM_FFT)) ** 2 @ _filters()
@@ -34,7 +33,7 @@ def band_energies(samples):
 
 
 def _filters():
-    """(NUM_FFT // 2 + 1, BANDS) triangles of equal width on the mel scale."""
+    """Make triangles of equal width on the mel scale, (NUM_FFT // 2 + 1, BANDS)."""
 
     def mel(hz):
         return 1127 * np.log1p(hz / 700)
@@ -46,7 +45,7 @@ def _filters():
 
 
 def stretches(frames):
-    """All stretches of a recording's frames (T, D): float32 (T', STRETCH * D) of mean 0 and length 1."""
+    """Cut all stretches of a recording's frames (T, D): float32 (T', STRETCH * D) of mean 0 and length 1."""
     frames = np.pad(frames, ((0, max(0, STRETCH - len(frames))), (0, 0)), mode="edge")
     rows = np.lib.stride_tricks.sliding_window_view(frames, STRETCH, axis=0).reshape(
         len(frames) - STRETCH + 1, -1
@@ -56,7 +55,7 @@ def stretches(frames):
 
 
 def middle_stretch(frames):
-    """The stretch around the frame before which half of what varies has happened: (STRETCH * D,)."""
+    """Take the stretch around the frame before which half of what varies has happened: (STRETCH * D,)."""
     change = np.cumsum(np.abs(frames - frames[0]).sum(axis=1))
     start = int(np.searchsorted(change, change[-1] / 2)) - STRETCH // 2
     rows = stretches(frames)
@@ -64,12 +63,16 @@ def middle_stretch(frames):
 
 
 def candidates(known, asked, most=8, chunk=20_000):
-    """Which of the `known` recordings each of the `asked` may be.
+    """Find which of the `known` recordings each of the `asked` may be.
 
     Parameters
     ----------
-    known, asked : list of array (T, D)
-        Their frames.
+    known, asked : list of numpy.ndarray
+        Their frames (T, D).
+    most : int
+        Candidates for each of `asked`.
+    chunk : int
+        Stretches that are multiplied at once; bounds the memory.
 
     Returns
     -------
@@ -93,8 +96,12 @@ def candidates(known, asked, most=8, chunk=20_000):
 
 
 def band_wave(samples):
-    """What `same_wave` compares: the band that all channels share, float32 (N,), its strong harmonics held
-    down.
+    """Filter samples (N,) for `same_wave`: the band that all channels share, strong harmonics held down.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 (N,)
     """
     size = fft.next_fast_len(len(samples), real=True)
     hz = np.fft.rfftfreq(size, 1 / RATE_HZ)
@@ -104,7 +111,7 @@ def band_wave(samples):
 
 
 def same_wave(a, b):
-    """How far two recordings are one, 0 to 1: the |correlation| of their waves (N,) and (M,) at the best lag."""
+    """Score how far two waves (N,) and (M,) are one, 0 to 1: the |correlation| at the best lag."""
     a, b = (a, b) if len(a) >= len(b) else (b, a)
     lags = np.arange(-(len(b) // 2), len(a) - len(b) // 2)
     start, end = np.maximum(lags, 0), np.minimum(lags + len(b), len(a))
@@ -126,8 +133,17 @@ def same_wave(a, b):
 
 
 def same_frames(a, b):
-    """The same for features (T, D), (U, D), of which only whole frames may be missing: correlation at the
-    best lag.
+    """Score how far two matrices are one, of which only whole frames may be missing.
+
+    Parameters
+    ----------
+    a, b : numpy.ndarray
+        Features (T, D) and (U, D).
+
+    Returns
+    -------
+    float
+        Correlation at the best lag, at least 0.
     """
     a, b = (a, b) if len(a) >= len(b) else (b, a)
     best = 0.0

@@ -1,4 +1,4 @@
-"""Endpoint detection: samples -> where the speech starts and ends, by energy and zero crossings.
+"""Find where the speech in a recording starts and ends, by energy and zero crossings.
 
 After Rabiner and Sambur (1975), "An algorithm for determining the endpoints of isolated utterances", with
 thresholds taken from the recording's own distribution of levels instead of its first 100 ms, so that a
@@ -10,10 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from asrkit.config import check_fields, option
+from asrkit.errors import SettingsError
 
 
 @dataclass(frozen=True)
 class EndpointConfig:
+    """Settings of the endpoint detection; thresholds adapt to each recording's own noise and peak level."""
+
     frame_length_ms: float = option(
         25.0, "window of the energy", flag="endpoint-frame-length", minimum=1, maximum=1000
     )
@@ -47,19 +50,25 @@ class EndpointConfig:
     def __post_init__(self):
         check_fields(self)
         if not 0 < self.low_fraction <= self.high_fraction < 1:
-            raise ValueError("--low-fraction and --high-fraction must rise between 0 and 1")
+            raise SettingsError(
+                f"low_fraction={self.low_fraction} and high_fraction={self.high_fraction} must rise between 0 and 1"
+            )
 
 
 SILENCE_DB = -80.0  # below this, relative to full scale, a recording holds nothing to hear
 
 
-def detect_endpoints(samples, rate_hz, config=EndpointConfig()):
+def detect_endpoints(
+    samples: np.ndarray, rate_hz: int, config: EndpointConfig = EndpointConfig()
+) -> tuple[float, float] | None:
     """Find the one word in a recording.
 
     Parameters
     ----------
-    samples : float32 (N,)
-        In [-1, 1).
+    samples : numpy.ndarray
+        float (N,), in [-1, 1).
+    rate_hz : int
+    config : EndpointConfig
 
     Returns
     -------
@@ -98,7 +107,7 @@ def detect_endpoints(samples, rate_hz, config=EndpointConfig()):
 
 
 def _levels(samples, rate_hz, length, hop):
-    """Level in dB relative to full scale, and zero crossings a second, of each frame."""
+    """Measure each frame: level in dB relative to full scale (T,), and zero crossings a second (T,)."""
     if len(samples) < length:
         return np.zeros(0), np.zeros(0)
     x = samples.astype(np.float64)
@@ -110,7 +119,7 @@ def _levels(samples, rate_hz, length, hop):
 
 
 def _speech_runs(level_db, low, high, max_gap):
-    """Stretches above `low` that somewhere reach `high`, joined across gaps of up to `max_gap` frames."""
+    """Find stretches above `low` that reach `high` somewhere, joined across gaps of up to `max_gap` frames."""
     above = np.concatenate([[False], level_db > low, [False]])
     edges = np.flatnonzero(np.diff(above))
     runs = [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if level_db[a:b].max() >= high]

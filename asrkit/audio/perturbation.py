@@ -1,4 +1,4 @@
-"""Perturbations: samples -> samples as another voice, another room or a noisy place would have given them.
+"""Change samples as another voice, another room or a noisy place would have given them.
 
 The order is that of nature: the voice (speed, warp, tempo), the room (reverberation), the noise, the
 microphone (gain).
@@ -13,7 +13,7 @@ import numpy as np
 import soxr
 
 from asrkit.config import check_fields, nearest, option, out_of_bounds
-from asrkit.errors import DataError, UsageError
+from asrkit.errors import DataError, SettingsError
 
 NOISES = ("none", "white", "pink", "babble", "recorded")
 # Settings that hold comma lists, and the bounds of their numbers. Their order is that of the drawing.
@@ -35,6 +35,8 @@ SILENT = 1e-8  # noise weaker than this, relative to full scale, is none
 
 @dataclass(frozen=True)
 class PerturbConfig:
+    """Settings of the perturbations; those that are text hold comma lists, which `parse_lists` reads."""
+
     noise: str = option("none", f"kinds of noise, of {', '.join(NOISES[1:])} and none")
     snr: str = option("20,15,10,5,0", "signal-to-noise ratios in dB; --snr=-5,0 where the first is negative")
     babble_voices: int = option(6, "speakers that babble at once", minimum=1, maximum=100)
@@ -68,7 +70,7 @@ class Treatment:
 
     @property
     def suffix(self):
-        """`-sp0.9-rt0.3-white10`: what tells one copy's name from another's."""
+        """What tells one copy's name from another's, such as `-sp0.9-rt0.3-white10`."""
         short = {"speed": "sp", "warp": "wp", "tempo": "tp", "reverb": "rt"}
         parts = [
             f"-{sign}{getattr(self, name):g}"
@@ -79,20 +81,24 @@ class Treatment:
 
 
 def parse_lists(config):
-    """The comma lists of a PerturbConfig: {name: tuple}.
+    """Read the comma lists of a PerturbConfig.
+
+    Returns
+    -------
+    dict of str to tuple
+        The values of each setting of LISTS.
 
     Raises
     ------
-    UsageError
+    SettingsError
         A value is none that its setting can have or stands there twice, or nothing at all would be changed.
     """
     lists = {name: _parse_list(name, getattr(config, name), bounds) for name, bounds in LISTS.items()}
     if lists["noise"] == ("none",) and config.snr != PerturbConfig.snr:
-        raise UsageError(f"--snr={config.snr}, but of which --noise? ({', '.join(NOISES[1:])})")
+        raise SettingsError(f"snr={config.snr}, but of which noise? (noise={', '.join(NOISES[1:])})")
     if not config.gain_db and all(lists[name] == (value,) for name, value in NEUTRAL.items()):
-        raise UsageError(
-            f"nothing to do: one of {', '.join('--' + name for name in NEUTRAL)}, --gain-db is needed"
-        )
+        needed = ", ".join(f"{name}=..." for name in (*NEUTRAL, "gain_db"))
+        raise SettingsError(f"nothing to do: one of {needed} is needed")
     return lists
 
 
@@ -102,36 +108,61 @@ def _parse_list(name, text, bounds):
         word = word.strip()
         if bounds is None:
             if word not in NOISES:
-                raise UsageError(
-                    f"--{name}={text}: '{word}' is none of {', '.join(NOISES)}{nearest(word, NOISES)}"
+                raise SettingsError(
+                    f"{name}={text}: '{word}' is none of {', '.join(NOISES)}{nearest(word, NOISES)}"
                 )
             value = word
         else:
             try:
                 value = float(word) + 0.0  # -0 is 0
             except ValueError:
-                raise UsageError(f"--{name}={text}: '{word}' is no number") from None
+                raise SettingsError(f"{name}={text}: '{word}' is no number") from None
             problem = out_of_bounds(value, *bounds)
             if problem:
-                raise UsageError(f"--{name}={text}: {word} {problem}")
+                raise SettingsError(f"{name}={text}: {word} {problem}")
         if value in values:
-            raise UsageError(f"--{name}={text}: {word} stands there twice")
+            raise SettingsError(f"{name}={text}: {word} stands there twice")
         values.append(value)
     return tuple(values)
 
 
 def chance(seed, utt, copy, purpose):
-    """A generator for one thing about one copy of one utterance, whatever other utterances there are.
+    """Make a generator for one thing about one copy of one utterance, whatever other utterances there are.
 
     What is drawn for one purpose does not hang on the settings of another: at 20 dB and at 0 dB it is the
     same noise.
+
+    Parameters
+    ----------
+    seed : int
+    utt : str
+    copy : int
+        Its number.
+    purpose : {"treatment", "room", "noise"}
+
+    Returns
+    -------
+    numpy.random.Generator
     """
     number = int.from_bytes(hashlib.sha256(utt.encode()).digest()[:8], "big")
     return np.random.default_rng([seed, number, copy, ("treatment", "room", "noise").index(purpose)])
 
 
 def treatments(config, lists, utt):
-    """(copy, Treatment) of all copies of an utterance, counted from 1."""
+    """Draw the treatments of all copies of an utterance.
+
+    Parameters
+    ----------
+    config : PerturbConfig
+    lists : dict of str to tuple
+        What `parse_lists` read of it.
+    utt : str
+
+    Returns
+    -------
+    list of (int, Treatment)
+        With the number of the copy, counted from 1.
+    """
     found = []
     for copy in range(1, config.copies + 1):
         rng = chance(config.seed, utt, copy, "treatment")
@@ -156,8 +187,12 @@ def perturb(samples, rate_hz, treatment, *, room, noise, drr_db=0.0, other_noise
     ----------
     samples : numpy.ndarray
         float (N,), in [-1, 1].
+    rate_hz : int
+    treatment : Treatment
     room, noise : numpy.random.Generator
         Of the reverberation and of the noise.
+    drr_db : float
+        Direct-to-reverberant ratio of the energies.
     other_noise : callable, optional
         `other_noise(kind, count, generator)` gives so many samples of babble or recorded noise.
 
@@ -187,14 +222,14 @@ def perturb(samples, rate_hz, treatment, *, room, noise, drr_db=0.0, other_noise
 
 
 def change_speed(samples, factor):
-    """Resampled: all frequencies times `factor`, the duration divided by it."""
+    """Multiply all frequencies of samples (N,) by `factor` and divide the duration by it: (N / factor,)."""
     if factor == 1:
         return samples
     return soxr.resample(samples, factor, 1)
 
 
 def change_tempo(samples, rate_hz, factor):
-    """The duration divided by `factor`, the frequencies kept.
+    """Divide the duration of samples (N,) by `factor` and keep the frequencies: (N / factor,).
 
     WSOLA (Verhelst and Roelands, 1993): windows of the input are added at even distances, each taken where it
     goes on most like the one before. Unlike a phase vocoder it leaves the onsets of short words sharp.
@@ -226,7 +261,7 @@ def change_tempo(samples, rate_hz, factor):
 
 
 def warp(samples, rate_hz, factor):
-    """All frequencies times `factor`, formants and pitch alike; the duration is kept."""
+    """Multiply all frequencies of samples (N,), formants and pitch, by `factor`; keep the duration."""
     if factor == 1:
         return samples
     faster = change_speed(samples, factor)
@@ -237,7 +272,7 @@ def warp(samples, rate_hz, factor):
 
 
 def impulse_response(rate_hz, rt60_s, drr_db, rng):
-    """A room's answer to a click: the click, after a gap noise that falls by 60 dB in `rt60_s`."""
+    """Draw a room's answer to a click (R,): the click, after a gap noise that falls by 60 dB in `rt60_s`."""
     gap = max(1, round(GAP_S * rate_hz))
     times_s = np.arange(gap, gap + max(1, round(rt60_s * rate_hz))) / rate_hz
     tail = rng.standard_normal(len(times_s)) * 10 ** (-3 * times_s / rt60_s)
@@ -246,8 +281,9 @@ def impulse_response(rate_hz, rt60_s, drr_db, rng):
 
 
 def reverberate(samples, rate_hz, rt60_s, drr_db, rng):
-    """The samples in a room; the direct sound stays where and as strong as it was, what rings on after the
-    end is cut.
+    """Put samples (N,) into a room: (N,).
+
+    The direct sound stays where and as strong as it was, what rings on after the end is cut.
     """
     response = impulse_response(rate_hz, rt60_s, drr_db, rng)
     size = 1 << (len(samples) + len(response) - 2).bit_length()
@@ -266,7 +302,7 @@ def _noise(kind, count, rate_hz, rng, other_noise):
 
 
 def pink_noise(count, rate_hz, rng):
-    """Noise whose density falls by 3 dB an octave, from 20 Hz on."""
+    """Draw noise (count,) whose density falls by 3 dB an octave, from 20 Hz on."""
     size = 1 << max(count - 1, rate_hz // 10).bit_length()  # at least 0.1 s, for the low end's sake
     freqs_hz = np.arange(size // 2 + 1) * rate_hz / size
     shape = np.where(freqs_hz >= LOWEST_PINK_HZ, 1 / np.sqrt(np.maximum(freqs_hz, LOWEST_PINK_HZ)), 0)
@@ -274,14 +310,21 @@ def pink_noise(count, rate_hz, rng):
 
 
 def babble_noise(count, voices, rng):
-    """The sum of voices, each a stream of utterances at equal power that is heard from a place in its first
-    one on.
+    """Sum voices, each a stream of utterances at equal power that begins at a random place in its first one.
 
     Parameters
     ----------
+    count : int
+        Samples wanted.
     voices : iterable of iterables of numpy.ndarray
-        Of each voice no more utterances are asked for than it takes to fill `count` samples; one that ends is
-        heard anew.
+        Of each voice no more utterances are asked for than it takes to fill `count` samples; one that ends
+        begins anew.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 (count,)
     """
     total = np.zeros(count)
     for utterances in voices:
@@ -300,15 +343,14 @@ def babble_noise(count, voices, rng):
 
 
 def stretch(count, recording, rng):
-    """A random stretch of a recording; one that is too short goes round."""
+    """Take `count` samples from a random place of a recording (N,); one that is too short goes round."""
     room = len(recording) - count
     start = int(rng.integers(room + 1 if room >= 0 else len(recording)))
     return np.take(recording, np.arange(start, start + count), mode="wrap")
 
 
 def mix(samples, noise, snr_db):
-    """Samples plus noise, the ratio of their energies (about their means) over the whole utterance being
-    `snr_db`.
+    """Add noise (N,) to samples (N,); `snr_db` is the ratio of their energies (about their means).
 
     Raises
     ------

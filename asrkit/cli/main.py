@@ -1,20 +1,25 @@
-"""The command table: `asrkit NAME` runs `asrkit/bin/name.py`, imported only when used, so that --help is
+"""The command table: `asrkit NAME` runs `asrkit/cli/commands/name.py`, imported only when used, so that --help is
 quick.
 """
 
 import argparse
+import ast
 import contextlib
 import importlib
+import io
 import logging
 import os
 import shlex
 import signal
 import sys
 import threading
+from pathlib import Path
 
 from asrkit import __version__
-from asrkit.config import nearest, parse_bool, read_conf
-from asrkit.errors import DataError, UsageError
+from asrkit.cli.options import boolean
+from asrkit.cli.output import in_words, speak_flags
+from asrkit.config import nearest, read_conf
+from asrkit.errors import AsrkitError, SettingsError, UsageError
 from asrkit.runtime import load_one_thread, one_thread, progress
 
 ABOUT = "Isolated-word speech recognition with GMM, discrete HMM and continuous HMM, in Kaldi's manner."
@@ -29,7 +34,6 @@ COMMANDS = {
     "check-leaks": "does a training set hold what a test set asks? speakers, recordings, near-duplicates",
     "perturb": "copies of a data directory in noise, in rooms, by other voices",
     "detect-endpoints": "wav.scp -> segments, by energy and zero crossings",
-    "compute-mfcc": "recordings -> feats.scp and arks",
     "compute-cmvn": "feats.scp -> cmvn.scp, one statistic a speaker",
     "compute-ssl": "recordings -> feats.scp and arks of a self-supervised speech model",
     "train-codebook": "features -> codebook.npz (vector quantisation)",
@@ -52,9 +56,58 @@ COMMANDS = {
     "recognize": "wav files -> words",
     "mixgop": "how typical is each phone's pronunciation? mixtures of typical speech score it",
     "info": "what a model, data directory, ark or exp folder holds",
+    "completion": "a script that completes this command line in bash, zsh or fish",
 }
 
-# Commands that are several: `asrkit GROUP NAME` runs `asrkit/bin/group_name.py`.
+
+def kind_commands():
+    """The commands `compute-NAME` of the kinds of features that have no file of their own in `commands`, found without importing
+    them: dict of command to (kind, summary).
+    """
+    from asrkit.features import kinds
+
+    found = {}
+    paths = (path for folder in kinds.__path__ for path in Path(folder).glob("*.py"))
+    for path in sorted(paths, key=lambda path: path.stem):
+        tree = ast.parse(path.read_text(encoding="utf-8"), path)
+        command = next(filter(None, map(command_of, tree.body)), None)
+        if command and command not in COMMANDS:
+            about = (ast.get_docstring(tree) or path.stem).splitlines()[0].partition(":")[0].rstrip(".")
+            found[command] = path.stem, f"recordings -> feats.scp and arks: {about}"
+    return found
+
+
+def command_of(statement):
+    """What a class statement gives to `command`, or None."""
+    for node in statement.body if isinstance(statement, ast.ClassDef) else ():
+        match node:
+            case (
+                ast.Assign(targets=[ast.Name(id="command")], value=ast.Constant(value=str(command)))
+                | ast.AnnAssign(target=ast.Name(id="command"), value=ast.Constant(value=str(command)))
+            ):
+                return command
+    return None
+
+
+def all_commands():
+    """Dict of every command to its summary."""
+    features = {name: summary for name, (_, summary) in kind_commands().items()}
+    before, after = [], []
+    for item in COMMANDS.items():
+        (after if after or item[0] == "compute-cmvn" else before).append(item)
+    return {**dict(before), **features, **dict(after)}
+
+
+def load_command(name):
+    """The module of a command, or what stands for it."""
+    if name in COMMANDS or " " in name:
+        return importlib.import_module("asrkit.cli.commands." + name.translate(str.maketrans("- ", "__")))
+    from asrkit.cli.kind_command import KindCommand
+
+    return KindCommand(kind_commands()[name][0])
+
+
+# Commands that are several: `asrkit GROUP NAME` runs `asrkit/cli/commands/group_name.py`.
 GROUPS = {
     "mixgop": {
         "import-alignment": "phones' times from Praat, MFA, Kaldi or a CTM file -> phones.ctm",
@@ -81,8 +134,18 @@ class Parser(argparse.ArgumentParser):
     def known_flags(self):
         return [flag for flag in self._option_string_actions if flag.startswith("--")]
 
+    def flags(self):
+        """Dict of the parameters that the options set to the options: how messages of the library are told."""
+        return {
+            action.dest: next(flag for flag in action.option_strings if flag.startswith("--")).removeprefix(
+                "--"
+            )
+            for action in self._actions
+            if any(flag.startswith("--") for flag in action.option_strings)
+        }
+
     def boolean_flags(self):
-        return [flag for flag, action in self._option_string_actions.items() if action.type is parse_bool]
+        return [flag for flag, action in self._option_string_actions.items() if action.type is boolean]
 
     def parse_args(self, args=None, namespace=None):
         parsed, rest = self.parse_known_args(args, namespace)
@@ -150,7 +213,7 @@ def build_parser(name, module, argv):
 
 
 def run(name, argv):
-    module = importlib.import_module("asrkit.cli.commands." + name.translate(str.maketrans("- ", "__")))
+    module = load_command(name)
     parser = Parser(prog=f"asrkit {name}")
     try:
         argv, origins = expand_configs(argv)
@@ -158,13 +221,15 @@ def run(name, argv):
         check_origins(origins, parser)
         argv = spell_out_booleans(argv, parser)
         args = parser.parse_args(argv)
+        speak_flags(parser.flags())
         print("#", shlex.join(["asrkit", *name.split(), *argv]), file=sys.stderr)
         with one_thread(), progress(show_progress):
             return module.main(args)
-    except UsageError as error:
-        parser.error(str(error))
-    except DataError as error:
-        print(f"asrkit {name}: error: {error}", file=sys.stderr)
+    except (UsageError, SettingsError) as error:
+        speak_flags(parser.flags())
+        parser.error(in_words(str(error)))
+    except AsrkitError as error:
+        print(f"asrkit {name}: error: {in_words(str(error))}", file=sys.stderr)
     except BrokenPipeError:
         # The reader of our output left early (`asrkit ... | head`): not our failure, and nothing more to say.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -179,6 +244,13 @@ def run(name, argv):
         print(f"asrkit {name}: terminated", file=sys.stderr)
         return 143
     return 1
+
+
+class Formatter(logging.Formatter):
+    """A record as one line, parameters written as options."""
+
+    def format(self, record):
+        return in_words(super().format(record))
 
 
 def show_progress(results, total, label):
@@ -197,7 +269,7 @@ def terminate(signal_number, frame):
 
 
 def usage(group=""):
-    commands = GROUPS[group] if group else COMMANDS
+    commands = GROUPS[group] if group else all_commands()
     command, about = (f"{group} COMMAND", COMMANDS[group]) if group else ("COMMAND", ABOUT)
     width = max(map(len, commands))
     table = "\n".join(f"  {name:<{width}}  {summary}" for name, summary in commands.items())
@@ -213,15 +285,20 @@ def usage(group=""):
 
 def main(argv=None):
     argv = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):  # a word that the terminal's encoding can't hold is escaped
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     if argv[:1] == ["--version"]:
         print(f"asrkit {__version__}")
         return 0
+    if argv[:1] == ["help"]:  # `asrkit help train` is `asrkit train --help`
+        argv = [*argv[1:], "--help"]
     group = argv.pop(0) if argv and argv[0] in GROUPS else ""
-    if not argv or argv[0] in ("-h", "--help", "help"):
+    if not argv or argv[0] in ("-h", "--help"):
         with contextlib.suppress(OSError):  # nobody there to read it
             print(usage(group), end="", flush=True)
         return 0 if argv else 2
-    name, known, caller = argv[0], GROUPS[group] if group else COMMANDS, f"asrkit {group}".rstrip()
+    name, known, caller = argv[0], GROUPS[group] if group else all_commands(), f"asrkit {group}".rstrip()
     if name not in known:
         print(
             f"{caller}: unknown command '{name}'{nearest(name, known)}; {caller} --help lists them",
@@ -231,9 +308,9 @@ def main(argv=None):
     load_one_thread()  # parallelism comes from --nj
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, terminate)
-    logging.basicConfig(
-        stream=sys.stderr, format="%(levelname)s: %(message)s", level=logging.INFO, force=True
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Formatter("%(levelname)s: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
     return run(f"{group} {name}".lstrip(), argv[1:])
 
 

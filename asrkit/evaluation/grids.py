@@ -1,19 +1,14 @@
-"""The settings that a search tries: every combination of some values, checked as `train` checks them."""
+"""The settings that a search tries: every combination of some values, checked as a training checks them."""
 
 import itertools
-from dataclasses import dataclass, fields
-from types import SimpleNamespace
+from collections.abc import Collection
+from dataclasses import dataclass
 
 from asrkit import families
-from asrkit.config import flag_name, format_value, from_args, nearest, parse_value
-from asrkit.errors import UsageError
-from asrkit.features.frontend import TransformConfig
-from asrkit.features.warp import WarpConfig
+from asrkit.config import format_value, nearest, parse_value
+from asrkit.errors import SettingsError
 from asrkit.models.codebook import CodebookConfig
-from asrkit.words.training import TrainConfig
-
-SHARED = (TrainConfig, TransformConfig, WarpConfig)  # by all families
-CODEBOOK = "codebook"
+from asrkit.words.settings import TrainingSettings, fields_of, flags_of
 
 
 @dataclass(frozen=True)
@@ -24,148 +19,118 @@ class Candidate:
     ----------
     tried : dict of str to value
         What is tried, by flag.
-    values : dict of str to value
-        All settings of the family's training, as the command line stores them.
+    settings : TrainingSettings
     """
 
-    family: str
     tried: dict
-    values: dict
+    settings: TrainingSettings
 
     @property
-    def name(self):
-        return (
-            ", ".join(f"{flag} {format_value(value) or 'none'}" for flag, value in self.tried.items())
-            or "the defaults"
-        )
+    def name(self) -> str:
+        said = (f"{flag} {format_value(value) or 'none'}" for flag, value in self.tried.items())
+        return ", ".join(said) or "the defaults"
 
-    def settings(self, *without):
-        """Dict of flag to value of all settings but those of some dataclasses (or `CODEBOOK`)."""
+    def values(self, *parts: str) -> dict:
+        """Dict of flag to value of the settings of some parts of TrainingSettings; of all by default."""
+        values, known = self.settings.values(), fields_of(self.settings.family)
         return {
-            flag: self.values[dest]
-            for flag, (dest, _, kind) in known_settings(self.family).items()
-            if kind not in without
+            flag: values[name]
+            for flag, name in flags_of(self.settings.family).items()
+            if not parts or known[name][0] in parts
         }
 
     @property
-    def differing(self):
+    def differing(self) -> dict:
         """What is not as the defaults are: it names the candidate whatever the grid."""
-        known = known_settings(self.family)
-        return {flag: value for flag, value in self.settings().items() if value != known[flag][1].default}
+        defaults = Candidate({}, TrainingSettings.of(self.settings.family)).values()
+        return {flag: value for flag, value in self.values().items() if value != defaults[flag]}
 
     @property
-    def group(self):
+    def group(self) -> tuple:
         """Equal for those that are best trained together: they share a codebook, or the way from few
         Gaussians to many.
         """
-        module = families.load(self.family)
-        if module.OBSERVATIONS == "codes":
-            return tuple(self.settings(module.Config).items())
-        grows = hasattr(module.Config, "growth")
+        family = families.load(self.settings.family)
+        if family.has_codes:
+            return tuple(self.values("training", "transform", "warp", "codebook").items())
         return tuple(
-            (flag, value) for flag, value in self.settings().items() if not (grows and flag == "num-gauss")
+            (flag, value)
+            for flag, value in self.values().items()
+            if not (family.grows and flag == "num-gauss")
         )
 
     @property
-    def cost(self):
+    def cost(self) -> float:
         """About how long its training takes, in no unit."""
-        cost = len(WarpConfig(self.values["warps"]).factors) * (1 + self.values["delta_order"])
+        values = self.settings.values()
+        cost = len(self.settings.warp.factors) * (1 + self.settings.transform.delta_order)
         for name in ("num_states", "num_gauss", "codebook_size"):
-            cost *= self.values.get(name, 1)
+            cost *= values.get(name, 1)
         return cost
 
 
-def known_settings(family):
-    """Dict of the flags that may be tried to (name in a Namespace, field, dataclass or `CODEBOOK`)."""
-    module = families.load(family)
-    known = {
-        flag_name(field): (field.name, field, config)
-        for config in (module.Config, *SHARED)
-        for field in fields(config)
-        if "help" in field.metadata
-    }
-    if module.OBSERVATIONS == "codes":
-        known.update(
-            {flag: (f"codebook_{field.name}", field, CODEBOOK) for flag, field in codebook_options().items()}
-        )
-    return known
-
-
-def codebook_options():
-    """Dict of the codebook's settings, by the names that they have beside those of `train`, to their fields."""
-    return {
-        f"codebook-{flag_name(field).removeprefix('codebook-')}": field for field in fields(CodebookConfig)
-    }
-
-
-def combinations(family, tries, given, fixed=(), has_cmvn=False):
-    """Dict of name to Candidate.
+def combinations(
+    base: TrainingSettings,
+    tries: list[list[str]],
+    fixed: Collection[str] = (),
+    has_cmvn: bool = False,
+) -> dict[str, Candidate]:
+    """Make every combination of the values that are to be tried.
 
     Parameters
     ----------
+    base : TrainingSettings
+        For what is not tried.
     tries : list of list of str
-        A setting and its values each.
-    given : object
-        With an attribute for every setting, for what is not tried.
+        A setting's flag and its values each.
     fixed : collection of str
-        Settings that the default grid must leave alone.
+        Flags that the default grid must leave alone.
+    has_cmvn : bool
+        Whether there are statistics of speakers, so that normalisation by them may be tried.
+
+    Returns
+    -------
+    dict of str to Candidate
+        By name.
 
     Raises
     ------
-    UsageError
+    SettingsError
         A setting that there is not, or a value that it can't have.
     """
-    known = known_settings(family)
+    family, flags, known = base.family, flags_of(base.family), fields_of(base.family)
     grid = {flag: values for flag, values in default_grid(family, has_cmvn).items() if flag not in fixed}
     named = set()
     for words in tries:
         words = words[0].split() if len(words) == 1 else words  # a conf file has them as one
         flag, values = words[0].removeprefix("--") if words else "", words[1:]
-        if flag not in known:
-            raise UsageError(f"--try {flag}: no setting of {family} that can be tried{nearest(flag, known)}")
+        if flag not in flags:
+            raise SettingsError(f"tries={flag}: no setting of {family} that can be tried{nearest(flag, flags)}")
         if not values or flag in named:
-            raise UsageError(f"--try {flag}: " + ("needs values" if not values else "stands there twice"))
+            raise SettingsError(f"tries={flag}: " + ("needs values" if not values else "stands there twice"))
         named.add(flag)
         try:
-            grid[flag] = list(dict.fromkeys(parse_value(known[flag][1], value) for value in values))
-        except ValueError as error:
-            raise UsageError(f"--try {flag}: {error}") from None
+            own = known[flags[flag]][1]
+            grid[flag] = list(dict.fromkeys(parse_value(own, value) for value in values))
+        except SettingsError as error:
+            raise SettingsError(f"tries={flag}: {error}") from None
     found = {}
     for combination in itertools.product(*grid.values()):
-        tried = dict(zip(grid, combination))
-        values = {dest: tried.get(flag, getattr(given, dest)) for flag, (dest, _, _) in known.items()}
-        check(family, values)
-        candidate = Candidate(family, tried, values)
+        tried = dict(zip(grid, combination, strict=True))
+        values = {**base.values(), **{flags[flag]: value for flag, value in tried.items()}}
+        candidate = Candidate(tried, TrainingSettings.of(family, **values))
         found[candidate.name] = candidate
     return found
 
 
-def default_grid(family, has_cmvn):
+def default_grid(family_name: str, has_cmvn: bool) -> dict:
     """A small grid of what any family may have: states, Gaussians or codebook, and something about the
     features.
     """
-    module = families.load(family)
-    own = {field.name: field.default for field in fields(module.Config)}
-    grid = {"num-states": [8, 12, 16]} if "num_states" in own else {}
-    if module.OBSERVATIONS == "codes":
+    family, defaults = families.load(family_name), TrainingSettings.of(family_name).values()
+    grid = {"num-states": [8, 12, 16]} if family.has_states else {}
+    if family.has_codes:
         grid["codebook-size"] = [CodebookConfig.size // part for part in (4, 2, 1)]
-    if "num_gauss" in own:
-        grid["num-gauss"] = [max(1, own["num_gauss"] // part) for part in (4, 2, 1)]
+    if family.has_gaussians:
+        grid["num-gauss"] = [max(1, defaults["num_gauss"] // part) for part in (4, 2, 1)]
     return {**grid, **({"cmvn": ["none", "speaker"]} if has_cmvn else {"delta-order": [1, 2]})}
-
-
-def check(family, values):
-    """Raise UsageError unless the dataclasses take the values."""
-    given = SimpleNamespace(**values)
-    for config in (families.load(family).Config, *SHARED):
-        from_args(config, given)
-    from_args(
-        CodebookConfig,
-        SimpleNamespace(
-            **{
-                name.removeprefix("codebook_"): value
-                for name, value in values.items()
-                if name.startswith("codebook_")
-            }
-        ),
-    )

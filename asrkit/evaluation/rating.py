@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from asrkit.errors import SettingsError
+
 DIRECTIONS = ("better", "worse")
-CHUNK = 512  # phones that all others are compared with at once: bounds the table of the comparison
 
 
 class Estimate(NamedTuple):
@@ -68,14 +69,14 @@ class Agreement:
 
 
 def orient(ratings, higher_is):
-    """Ratings, or their negatives, so that higher is better."""
+    """Turn ratings so that higher is better: themselves, or their negatives."""
     if higher_is not in DIRECTIONS:
-        raise ValueError(f"higher_is={higher_is!r} is none of {', '.join(DIRECTIONS)}")
+        raise SettingsError(f"higher_is={higher_is} is none of {', '.join(DIRECTIONS)}")
     ratings = np.asarray(ratings, dtype=np.float64)
     return ratings if higher_is == "better" else -ratings
 
 
-def count_pairs(scores, ratings, owners=None):
+def count_pairs(scores, ratings, owners=None, *, chunk=512):
     """Compare every observation with every other, unit by unit.
 
     Parameters
@@ -84,6 +85,8 @@ def count_pairs(scores, ratings, owners=None):
         Without nan.
     owners : array (N,), optional
         The unit (speaker) of every observation; all of one unit where it is left out.
+    chunk : int
+        Observations that all others are compared with at once: bounds the table of the comparison.
     """
     scores, ratings = _check_paired(scores, ratings)
     owners = (
@@ -103,8 +106,8 @@ def count_pairs(scores, ratings, owners=None):
     for unit, mine in zip(range(units), np.split(by_unit, np.cumsum(sizes)[:-1])):
         for ties, ranks in ((score_ties, x), (rating_ties, y)):
             ties[:, unit] = np.bincount(owners, np.bincount(ranks[mine], minlength=len(x))[ranks], units)
-        for start in range(0, len(mine), CHUNK):
-            some = mine[start : start + CHUNK]
+        for start in range(0, len(mine), chunk):
+            some = mine[start : start + chunk]
             signs[:, unit] += np.bincount(owners, _compare(x, y, x[some], y[some]), units)
     return PairSums(signs, score_ties, rating_ties, sizes.astype(np.float64))
 
@@ -139,7 +142,7 @@ def _slots(values, ranks):
 
 
 def tau_b(sums, draws=None):
-    """Kendall's tau-b of every draw of units.
+    """Compute Kendall's tau-b of every draw of units.
 
     Parameters
     ----------
@@ -161,8 +164,21 @@ def tau_b(sums, draws=None):
 
 
 def area(sums, num_good, draws=None):
-    """Area under the ROC curve of every draw; `sums` compares scores with 0 (bad) and 1 (good), `num_good`
-    (G,) counts the good.
+    """Compute the area under the ROC curve of every draw of units.
+
+    Parameters
+    ----------
+    sums : PairSums
+        Of scores and of 0 (bad) or 1 (good).
+    num_good : array (G,)
+        Good observations of each unit.
+    draws : array (B, G), optional
+        As for `tau_b`.
+
+    Returns
+    -------
+    array (B,)
+        nan where all are good or all are bad.
     """
     draws = _check_draws(sums, draws)
     good = draws @ np.asarray(num_good, dtype=np.float64)
@@ -172,9 +188,7 @@ def area(sums, num_good, draws=None):
 
 
 def draw_units(units, replications, seed):
-    """How often each of `units` is drawn when as many are drawn with replacement, float64 array
-    (replications, units).
-    """
+    """Draw as many units as there are, with replacement: how often each, float64 array (replications, units)."""
     return (
         np.random.default_rng(seed)
         .multinomial(units, np.full(units, 1 / units), size=replications)
@@ -183,20 +197,22 @@ def draw_units(units, replications, seed):
 
 
 def quantile_interval(values):
-    """The 2.5 and 97.5 per cent points of draws; draws that have no value (nan) say nothing."""
+    """Find the 2.5 and 97.5 per cent points of draws; draws without a value (nan) are left out."""
     values = values[np.isfinite(values)]
     return tuple(np.quantile(values, [0.025, 0.975]).tolist()) if len(values) else (np.nan, np.nan)
 
 
 def estimate_tau(scores, ratings, owners=None, replications=1000, seed=0):
-    """Kendall's tau-b with its bootstrap interval over owners; no interval of fewer than two owners."""
+    """Estimate Kendall's tau-b with its bootstrap interval over owners: an Estimate.
+
+    It has no interval of fewer than two owners.
+    """
     sums = count_pairs(scores, ratings, owners)
     return _estimate(lambda draws: tau_b(sums, draws), len(sums.sizes), replications, seed)
 
 
 def estimate_auc(scores, good, owners=None, replications=1000, seed=0):
-    """The chance that a good one has the higher score than a bad one (ties count half), with its interval
-    over owners.
+    """Estimate the chance that a good one scores higher than a bad one (ties count half), with its interval.
 
     Parameters
     ----------
@@ -223,7 +239,10 @@ def _estimate(statistic, units, replications, seed):
 
 
 def spearman(scores, ratings):
-    """Spearman's rho: the correlation of ranks, ties at their mean rank; nan where one side does not vary."""
+    """Compute Spearman's rho: the correlation of ranks, ties at their mean rank.
+
+    nan where one side does not vary.
+    """
     scores, ratings = _check_paired(scores, ratings)
     if not len(scores):
         return np.nan
@@ -237,8 +256,9 @@ def _mean_ranks(values):
 
 
 def mean_by(values, groups, num_groups):
-    """Mean of the values of every group, nan values left out, float64 array (num_groups,); nan for a group
-    without any.
+    """Average the values of every group: float64 array (num_groups,).
+
+    nan values are left out; nan for a group without any others.
     """
     there = ~np.isnan(values)
     counts = np.bincount(groups[there], minlength=num_groups)
@@ -257,7 +277,7 @@ def agree(
     replications=1000,
     seed=0,
 ):
-    """How one kind of score agrees with ratings of phones, or with ratings of utterances only.
+    """Measure how one kind of score agrees with ratings of phones, or with ratings of utterances only.
 
     An utterance's score is the mean over its scored phones; its rating is given or the mean over its rated
     phones.
@@ -330,7 +350,7 @@ def agree(
 
 
 def agree_by_phone(scores, ratings, phones, higher_is, threshold=0.5):
-    """How scores agree with ratings within every phone.
+    """Measure how scores agree with ratings within every phone.
 
     Returns
     -------

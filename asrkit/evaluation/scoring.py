@@ -1,4 +1,4 @@
-"""Error rates: alignment, counts, confusion, intervals, significance, and the lines of Kaldi's scoring files.
+"""Error rates: words aligned, errors counted, the confusion matrix.
 
 The unit of everything random is the utterance (or the speaker), never the word: words of one utterance share
 a voice and a noise. For isolated words the two are the same.
@@ -7,17 +7,19 @@ a voice and a noise. For isolated words the two are the same.
 import functools
 import math
 from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
-from statistics import NormalDist
 
 import numpy as np
 
-from asrkit.errors import DataError
+from asrkit.errors import DataError, SettingsError
+from asrkit.evaluation.significance import bootstrap_wer, wilson_interval
+from asrkit.evaluation.texts import c_sorted, check_words, first, texts_by_utt
 
 MODES = ("strict", "all", "present")
 NO_DECISION = "no decision"
-GAP = "***"  # Kaldi's sign for the missing side of an insertion or a deletion
-Z_95 = 1.96  # rounded as in compute-wer-bootci, so that the numbers agree
+
+Pair = tuple[str | None, str | None]  # reference word, hypothesis word; None is a gap
 
 
 @dataclass(frozen=True)
@@ -31,31 +33,31 @@ class Counts:
     insertions: int = 0
     deletions: int = 0
 
-    def __add__(self, other):
+    def __add__(self, other: "Counts") -> "Counts":
         return Counts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
     @property
-    def words(self):
+    def words(self) -> int:
         """Reference words."""
         return self.correct + self.substitutions + self.deletions
 
     @property
-    def errors(self):
+    def errors(self) -> int:
         return self.substitutions + self.insertions + self.deletions
 
 
 @dataclass(frozen=True)
 class ScoredUtt:
-    """One utterance: its texts and their alignment, pairs (reference word, hypothesis word), None for a gap."""
+    """One utterance: its texts and their alignment, pairs (reference word, hypothesis word); None is a gap."""
 
     ref: str
     hyp: str
     speaker: str
-    pairs: tuple
+    pairs: tuple[Pair, ...]
 
     @property
-    def counts(self):
-        kinds = Counter(_kind(ref, hyp) for ref, hyp in self.pairs)
+    def counts(self) -> Counts:
+        kinds = Counter(edit_kind(ref, hyp) for ref, hyp in self.pairs)
         wrong = len(self.pairs) > kinds["correct"]
         return Counts(
             1, int(wrong), *(kinds[k] for k in ("correct", "substitution", "insertion", "deletion"))
@@ -64,14 +66,14 @@ class ScoredUtt:
 
 @dataclass(frozen=True, eq=False)
 class ErrorReport:
-    """What `compute_errors` found.
+    """The errors of a recogniser on some utterances: what `score_errors` and `compute_errors` return.
 
     Attributes
     ----------
     words : tuple of str
         All reference and hypothesised words, in C-locale order.
     confusion : int64 array (W, W + 1)
-        `confusion[i, j]` counts reference word i heard as word j; the last column is "no decision".
+        `confusion[i, j]` counts reference word i recognised as word j; the last column is "no decision".
     utts : dict of str to ScoredUtt
         The scored utterances, in C-locale order.
     speakers : dict of str to Counts
@@ -81,35 +83,53 @@ class ErrorReport:
         Reference words that the system has no model for, and how often they are said.
     """
 
-    words: tuple
+    words: tuple[str, ...]
     confusion: np.ndarray
-    utts: dict
-    speakers: dict
+    utts: dict[str, ScoredUtt]
+    speakers: dict[str, Counts]
     missing: int
     ignored: int
-    unknown: dict
+    unknown: dict[str, int]
     mode: str
 
-    @property
-    def total(self):
+    def __str__(self) -> str:
+        low, high = self.interval
+        return f"{wer_lines(self)[0]}, 95% interval [ {100 * low:.2f}, {100 * high:.2f} ]"
+
+    def __repr__(self) -> str:
+        return f"<ErrorReport: {self}>"
+
+    @functools.cached_property
+    def total(self) -> Counts:
+        """Counts of all utterances."""
         return sum(self.speakers.values(), Counts())
 
     @property
-    def wer(self):
-        """Word error rate, a fraction; nan or inf without reference words, as compute-wer has it."""
-        return _ratio(self.total.errors, self.total.words)
+    def errors(self) -> int:
+        """Substitutions, insertions and deletions."""
+        return self.total.errors
 
     @property
-    def interval(self):
+    def num_words(self) -> int:
+        """Reference words."""
+        return self.total.words
+
+    @property
+    def wer(self) -> float:
+        """Word error rate, a fraction; nan or inf without reference words, as compute-wer has it."""
+        return _ratio(self.errors, self.num_words)
+
+    @property
+    def interval(self) -> tuple[float, float]:
         """Wilson interval of the word error rate at 95 %, fractions.
 
         It takes every word as one independent trial, which holds for isolated words; for sentences the
         bootstrap over utterances is the one to read. More errors than words count as all wrong.
         """
-        return wilson_interval(min(self.total.errors, self.total.words), self.total.words)
+        return wilson_interval(min(self.errors, self.num_words), self.num_words)
 
     @functools.cached_property
-    def speaker_interval(self):
+    def speaker_interval(self) -> tuple[float, float] | None:
         """Bootstrap interval of the word error rate at 95 %, fractions: what would other speakers give?
 
         The 2.5 and 97.5 per cent points of 10,000 draws of whole speakers. None where that says nothing: of
@@ -120,7 +140,19 @@ class ErrorReport:
         rates = bootstrap_wer(*self.per_utt(), [utt.speaker for utt in self.utts.values()])
         return tuple(np.quantile(rates, [0.025, 0.975]).tolist()) if rates.size else None
 
-    def per_utt(self):
+    @property
+    def confusions(self) -> list[tuple[str, str | None, int]]:
+        """What was confused: tuples (reference word, recognised word or None for no decision, count).
+
+        The most frequent come first; insertions belong to no reference word and are not among them.
+        """
+        wrong = self.confusion.copy()
+        np.fill_diagonal(wrong, 0)
+        heard = [*self.words, None]
+        found = [(self.words[i], heard[j], int(wrong[i, j])) for i, j in np.argwhere(wrong)]
+        return sorted(found, key=lambda confused: -confused[2])
+
+    def per_utt(self) -> tuple[np.ndarray, np.ndarray]:
         """Errors and reference words of every utterance: two int64 arrays (U,)."""
         counts = [utt.counts for utt in self.utts.values()]
         return (
@@ -129,7 +161,7 @@ class ErrorReport:
         )
 
 
-def align_words(ref, hyp):
+def align_words(ref: Sequence[str], hyp: Sequence[str]) -> tuple[Pair, ...]:
     """Align two word sequences at the least number of edits.
 
     Among equally good alignments the choice is that of compute-wer (insertion before deletion before
@@ -145,7 +177,7 @@ def align_words(ref, hyp):
         for j, hyp_word in enumerate(hyp, 1):
             diagonal = cost[i - 1][j - 1] + (ref_word != hyp_word)
             cost[i][j] = min(diagonal, cost[i - 1][j] + 1, cost[i][j - 1] + 1)
-    pairs = []
+    pairs: list[Pair] = []
     i, j = len(ref), len(hyp)
     while i or j:
         if j and cost[i][j] == cost[i][j - 1] + 1:
@@ -160,7 +192,15 @@ def align_words(ref, hyp):
     return tuple(reversed(pairs))
 
 
-def compute_errors(refs, hyps, speakers, mode="strict", *, vocabulary=None, skipped=()):
+def compute_errors(
+    refs: Mapping[str, str],
+    hyps: Mapping[str, str],
+    speakers: Mapping[str, str],
+    mode: str = "strict",
+    *,
+    vocabulary: Collection[str] | None = None,
+    skipped: Collection[str] = (),
+) -> ErrorReport:
     """Score hypotheses against references, as compute-wer does.
 
     Parameters
@@ -183,47 +223,52 @@ def compute_errors(refs, hyps, speakers, mode="strict", *, vocabulary=None, skip
         References and hypotheses disagree in mode "strict".
     """
     if mode not in MODES:
-        raise ValueError(f"mode '{mode}' is none of {', '.join(MODES)}")
+        raise SettingsError(f"mode={mode} is none of {', '.join(MODES)}")
     missing = [utt for utt in refs if utt not in hyps]
     given_up = set(skipped)
     unexplained = [utt for utt in missing if utt not in given_up]
     ignored = [utt for utt in hyps if utt not in refs]
     if mode == "strict" and unexplained:
         raise DataError(
-            f"no hypothesis for {len(unexplained)} of {len(refs)} utterances: {_first(unexplained)} (mode all counts them as errors)"
+            f"no hypothesis for {len(unexplained)} of {len(refs)} utterances: {first(unexplained)} "
+            "(mode=all counts them as errors)"
         )
     if mode == "strict" and ignored:
         raise DataError(
-            f"{len(ignored)} of {len(hyps)} hypotheses have no reference: {_first(ignored)} (mode all ignores them)"
+            f"{len(ignored)} of {len(hyps)} hypotheses have no reference: {first(ignored)} "
+            "(mode=all ignores them)"
         )
     left_out = set(unexplained) if mode == "present" else set()
 
-    utts, by_speaker, cells = {}, {}, Counter()
-    for utt in _c_sorted(utt for utt in refs if utt not in left_out):
+    utts: dict[str, ScoredUtt] = {}
+    by_speaker: dict[str, Counts] = {}
+    cells: Counter[Pair] = Counter()
+    for utt in c_sorted(utt for utt in refs if utt not in left_out):
         ref, hyp = refs[utt], hyps.get(utt, "")
         scored = ScoredUtt(ref, hyp, speakers.get(utt, utt), align_words(ref.split(), hyp.split()))
         utts[utt] = scored
         by_speaker[scored.speaker] = by_speaker.get(scored.speaker, Counts()) + scored.counts
         cells.update(scored.pairs)
 
-    said, heard = Counter(), set()
-    for (ref, hyp), count in cells.items():
-        if ref is not None:
-            said[ref] += count
-        if hyp is not None:
-            heard.add(hyp)
-    words = tuple(_c_sorted(heard | set(said)))
-    index = {word: i for i, word in enumerate([*words, None])}  # None, no decision, is the last column
+    said: Counter[str] = Counter()
+    heard: set[str] = set()
+    for (ref_word, hyp_word), count in cells.items():
+        if ref_word is not None:
+            said[ref_word] += count
+        if hyp_word is not None:
+            heard.add(hyp_word)
+    words = tuple(c_sorted(heard | set(said)))
+    index = {word: i for i, word in enumerate((*words, None))}  # None, no decision, is the last column
     confusion = np.zeros((len(words), len(words) + 1), dtype=np.int64)
-    for (ref, hyp), count in cells.items():
-        if ref is not None:
-            confusion[index[ref], index[hyp]] += count
+    for (ref_word, hyp_word), count in cells.items():
+        if ref_word is not None:
+            confusion[index[ref_word], index[hyp_word]] += count
     known = said.keys() if vocabulary is None else heard | set(vocabulary)
     return ErrorReport(
         words=words,
         confusion=confusion,
         utts=utts,
-        speakers={speaker: by_speaker[speaker] for speaker in _c_sorted(by_speaker)},
+        speakers={speaker: by_speaker[speaker] for speaker in c_sorted(by_speaker)},
         missing=len(missing),
         ignored=len(ignored),
         unknown={word: said[word] for word in words if word in said and word not in known},
@@ -231,8 +276,66 @@ def compute_errors(refs, hyps, speakers, mode="strict", *, vocabulary=None, skip
     )
 
 
-def wer_lines(report):
-    """The three lines compute-wer prints."""
+def score_errors(
+    references: Mapping[str, str] | Sequence[str],
+    hypotheses: Mapping[str, str | None] | Sequence[str | None],
+    speakers: Mapping[str, str] | Sequence[str] | None = None,
+    *,
+    vocabulary: Collection[str] | None = None,
+) -> ErrorReport:
+    """Count the errors of recognised words.
+
+    Parameters
+    ----------
+    references : dict of str to str, or sequence of str
+        The word that was said: by utterance id, or one word an utterance. The ids of a sequence are its
+        indices, with leading zeros.
+    hypotheses : dict of str to str, or sequence of str
+        The word that was recognised, in the same way; "" or None for no decision. An utterance that a dict
+        leaves out is an error, too.
+    speakers : dict of str to str, or sequence of str, optional
+        Who spoke, in the same way; a dict may hold more utterances. Without speakers `speaker_interval` is
+        None.
+    vocabulary : collection of str, optional
+        The words that the recogniser knows; `unknown` of the report counts the references that it can't.
+
+    Returns
+    -------
+    ErrorReport
+
+    Raises
+    ------
+    DataError
+        An argument is not what it should be; the message says which, what it is and what it should be.
+
+    Examples
+    --------
+    >>> from asrkit.evaluation.scoring import score_errors
+    >>> said = {"amy-1": "yes", "amy-2": "no", "bob-1": "yes", "bob-2": "no"}
+    >>> heard = {"amy-1": "yes", "amy-2": "yes", "bob-1": "yes", "bob-2": "no"}
+    >>> report = score_errors(said, heard, {utt: utt[:3] for utt in said})
+    >>> print(report)
+    %WER 25.00 [ 1 / 4, 0 ins, 0 del, 1 sub ], 95% interval [ 4.56, 69.94 ]
+    >>> report.wer, report.errors, report.num_words
+    (0.25, 1, 4)
+    >>> report.confusions
+    [('no', 'yes', 1)]
+    >>> report.speakers["amy"].errors
+    1
+
+    Words in the same order, without ids:
+
+    >>> score_errors(["yes", "no"], ["yes", None]).wer
+    0.5
+    """
+    refs, hyps, owners = texts_by_utt(references, hypotheses, speakers)
+    if vocabulary is not None:
+        check_words("vocabulary", vocabulary)
+    return compute_errors(refs, hyps, owners, "all", vocabulary=vocabulary)
+
+
+def wer_lines(report: ErrorReport) -> list[str]:
+    """Write the three lines that compute-wer prints."""
     c = report.total
     partial = " [PARTIAL]" if report.missing else ""
     return [
@@ -243,151 +346,8 @@ def wer_lines(report):
     ]
 
 
-def wilson_interval(errors, total, confidence=0.95):
-    """Wilson's score interval of a proportion.
-
-    Unlike the usual p ± z·s it stays within [0, 1] and does not shrink to nothing at 0 errors.
-
-    Returns
-    -------
-    low, high : float
-        Fractions; (0, 1) where nothing was counted.
-    """
-    if not 0 <= errors <= total:
-        raise ValueError(f"errors must lie between 0 and total = {total}, not {errors}")
-    if total == 0:
-        return 0.0, 1.0
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    p = errors / total
-    # Wilson (1927): the roots of (p - x)^2 = z^2 x (1 - x) / n
-    centre = (p + z * z / (2 * total)) / (1 + z * z / total)
-    half = z / (1 + z * z / total) * math.sqrt(p * (1 - p) / total + (z / (2 * total)) ** 2)
-    # At the ends the root is 0 or 1 exactly, which rounding misses.
-    return (0.0 if errors == 0 else centre - half), (1.0 if errors == total else centre + half)
-
-
-def bootstrap_wer(errors_per_utt, words_per_utt, speakers=None, replications=10000, seed=0):
-    """Error rates of `replications` test sets drawn with replacement from this one (Bisani and Ney, 2004).
-
-    Parameters
-    ----------
-    errors_per_utt : array (U,) or (K, U)
-        One system, or K systems on the same utterances (and then on the same draws).
-    words_per_utt : array (U,)
-    speakers : sequence of str (U,), optional
-        Draw whole speakers instead of utterances: how sure are we for other speakers?
-
-    Returns
-    -------
-    array (replications,) or (K, replications)
-        Fractions. Draws without any reference word have no rate and are left out.
-    """
-    errors = np.asarray(errors_per_utt)
-    units = np.vstack([errors, words_per_utt]).T  # (U, K + 1)
-    if not len(units):
-        raise ValueError("no utterances to draw from")
-    if speakers is not None:
-        names, owner = np.unique(np.asarray(speakers), return_inverse=True)
-        sums = np.zeros((len(names), units.shape[1]), dtype=units.dtype)
-        np.add.at(sums, owner, units)
-        units = sums
-    # Units with the same counts are interchangeable: draw how many of each kind, not which ones. That is
-    # the same distribution, and for isolated words there are two kinds instead of thousands of units.
-    kinds, how_many = np.unique(units, axis=0, return_counts=True)
-    share = how_many / len(units)
-    drawn = np.random.default_rng(seed).multinomial(len(units), share, size=replications)
-    totals = drawn @ kinds  # (replications, K + 1)
-    totals = totals[totals[:, -1] > 0]
-    rates = (totals[:, :-1] / totals[:, -1:]).T  # (K, replications)
-    return rates if errors.ndim == 2 else rates[0]
-
-
-def bootci_lines(rates):
-    """The lines of compute-wer-bootci, from what `bootstrap_wer` returned for one system or two."""
-    sets = np.atleast_2d(rates)
-    lines = []
-    for number, rate in enumerate(sets, 1):
-        mean, half = (100 * rate.mean(), 100 * Z_95 * rate.std()) if rate.size else (math.nan, math.nan)
-        lines.append(
-            f"Set{number}: %WER {mean:.2f} 95% Conf Interval [ {mean - half:.2f}, {mean + half:.2f} ]"
-        )
-    if len(sets) == 2:
-        better = 100 * np.mean(sets[1] < sets[0]) if sets.size else math.nan
-        lines.append(f"Probability of Set2 improving Set1: {better:.2f}")
-    return lines
-
-
-def mcnemar_exact(a_correct, b_correct):
-    """McNemar's test whether two systems err equally often on the same utterances.
-
-    Parameters
-    ----------
-    a_correct, b_correct : bool array (U,)
-
-    Returns
-    -------
-    n01, n10 : int
-        Utterances where only B, and where only A is right.
-    p : float
-        Two-sided: if both were equally good, the n01 + n10 disputes would fall like tosses of a coin.
-    """
-    from scipy.special import bdtr  # late: needed here only
-
-    a, b = np.asarray(a_correct, dtype=bool), np.asarray(b_correct, dtype=bool)
-    if a.shape != b.shape or a.ndim != 1:
-        raise ValueError(
-            f"the two systems need one decision an utterance each, not shapes {a.shape} and {b.shape}"
-        )
-    n01, n10 = int(np.sum(~a & b)), int(np.sum(a & ~b))
-    return n01, n10, min(1.0, 2 * float(bdtr(min(n01, n10), n01 + n10, 0.5)))
-
-
-def per_utt_lines(report):
-    """Kaldi's wer_details/per_utt: four lines an utterance, words and operations in centred columns."""
-    lines = []
-    for utt, scored in report.utts.items():
-        columns = [(ref or GAP, hyp or GAP, _kind(ref, hyp)[0].upper()) for ref, hyp in scored.pairs]
-        widths = [max(map(len, column)) for column in columns]
-        for row, name in enumerate(("ref ", "hyp ", "op  ")):
-            cells = [_centre(column[row], width) for column, width in zip(columns, widths)]
-            lines.append(f"{utt} {name} {'  '.join(cells)}".rstrip())
-        c = scored.counts
-        lines.append(f"{utt} #csid {c.correct} {c.substitutions} {c.insertions} {c.deletions}")
-    return lines
-
-
-def per_spk_lines(report):
-    """Kaldi's wer_details/per_spk: counts (`raw`) and per cent (`sys`) of every speaker and in all."""
-    width = max([15, *map(len, report.speakers)])
-    heads = ("#SENT", "#WORD", "Corr", "Sub", "Ins", "Del", "Err", "S.Err")
-    lines = [f"{'SPEAKER':<{width}} id " + "".join(f" {head:>10}" for head in heads)]
-    for speaker, c in [*report.speakers.items(), ("SUM", report.total)]:
-        counts = (c.correct, c.substitutions, c.insertions, c.deletions, c.errors)
-        start = f" {c.utts:10d} {c.words:10d}"
-        lines.append(f"{speaker:<{width}} raw{start}" + "".join(f" {n:10d}" for n in (*counts, c.utt_errors)))
-        if c.words:
-            rates = [100 * n / c.words for n in counts] + [100 * c.utt_errors / c.utts]
-            lines.append(f"{speaker:<{width}} sys{start}" + "".join(f" {rate:10.2f}" for rate in rates))
-    return lines
-
-
-def ops_lines(report):
-    """Kaldi's wer_details/ops: how often each operation happened, most frequent first within a kind."""
-    pairs = Counter(pair for utt in report.utts.values() for pair in utt.pairs)
-    ops = [(_kind(ref, hyp), ref or GAP, hyp or GAP, count) for (ref, hyp), count in pairs.items()]
-    ops.sort(key=lambda op: (op[0], -op[3], op[1].encode(), op[2].encode()))
-    width = min(16, max((max(len(ref), len(hyp)) for _, ref, hyp, _ in ops), default=0))
-    digits = max((len(str(count)) for *_, count in ops), default=0)
-    return [
-        f"{kind:<12}  {ref:>{width}}    {hyp:>{width}}    {count:>{digits}}" for kind, ref, hyp, count in ops
-    ]
-
-
-def _c_sorted(keys):
-    return sorted(keys, key=str.encode)
-
-
-def _kind(ref, hyp):
+def edit_kind(ref: str | None, hyp: str | None) -> str:
+    """Name what happened to a pair of words; None is a gap."""
     if ref is None:
         return "insertion"
     if hyp is None:
@@ -395,17 +355,7 @@ def _kind(ref, hyp):
     return "correct" if ref == hyp else "substitution"
 
 
-def _centre(text, width):
-    """Centred with the odd blank on the left, as Kaldi has it (str.center changes sides)."""
-    right = (width - len(text)) // 2
-    return " " * (width - len(text) - right) + text + " " * right
-
-
-def _ratio(part, whole):
+def _ratio(part: float, whole: float) -> float:
     if whole:
         return part / whole
     return math.inf if part else math.nan
-
-
-def _first(utts, shown=5):
-    return ", ".join(_c_sorted(utts)[:shown]) + (", …" if len(utts) > shown else "")

@@ -1,20 +1,49 @@
-"""The model families. A new family is one new file here: `Config`, `init()`, `from_arrays()`.
+"""The model families: one file each, with one subclass of `asrkit.families.base.Family`, whose name is the file's."""
 
-Config : frozen dataclass of `asrkit.config.option` fields.
-init(config, block, rng) -> WordModel : where training starts.
-from_arrays(arrays) -> WordModel : the inverse of the model's `to_arrays`.
-OBSERVATIONS : "features" or "codes", what the family's blocks hold.
-"""
-
+import functools
 import importlib
+import inspect
 import pkgutil
+from typing import TYPE_CHECKING
+
+from asrkit.errors import SettingsError
+
+if TYPE_CHECKING:
+    from asrkit.families.base import Family
 
 
-def names():
+def names() -> list[str]:
     """Every family, in alphabetic order."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "base")
 
 
-def load(name):
-    """The module of the family `name`."""
-    return importlib.import_module(f"asrkit.families.{name}")
+@functools.cache
+def load(name: str) -> "Family":
+    """Get the family of that name.
+
+    Returns
+    -------
+    Family
+
+    Raises
+    ------
+    SettingsError
+        There is none of that name.
+
+    Examples
+    --------
+    >>> from asrkit import families
+    >>> families.load("chmm").has_states
+    True
+    """
+    if name not in names():
+        raise SettingsError(f"family={name!r} is none of {', '.join(names())}")
+    from asrkit.families.base import Family
+
+    module = importlib.import_module(f"asrkit.families.{name}")
+    own = [
+        kind
+        for kind in vars(module).values()
+        if inspect.isclass(kind) and issubclass(kind, Family) and kind.__module__ == module.__name__
+    ]
+    return own[0]()

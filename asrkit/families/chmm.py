@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 
 from asrkit.config import option
+from asrkit.families.base import HmmFamily
 from asrkit.models.hmm import Hmm
 from asrkit.models.mixture import MIXTURES
 from asrkit.models.topology import HmmConfig, init_hmm
-
-OBSERVATIONS = "features"
 
 
 @dataclass(frozen=True)
@@ -29,18 +28,25 @@ class Config(HmmConfig):
     weight_floor: float = option(1e-5, "least mixture weight", minimum=0, maximum=1)
 
 
-def init(config, block, rng, start=0):
-    """Uniform segmentation (a random one for later starts), one Gaussian a state."""
-    return init_hmm(
-        lambda n: MIXTURES[config.covariance].from_data(block.obs, n, config.variance_floor),
-        block,
-        config,
-        rng,
-        start,
-    )
+class Chmm(HmmFamily):
+    """Continuous HMMs."""
 
+    Config = Config
+    has_gaussians = True
+    gaussians_a_state = True
+    grows = True
 
-def from_arrays(arrays):
-    arrays = dict(arrays)
-    arcs = [arrays.pop(name) for name in ("log_start", "log_trans", "log_exit")]
-    return Hmm(*arcs, MIXTURES["full" if "covariances" in arrays else "diag"](**arrays))
+    def init(self, config, block, rng, start=0):
+        """Uniform segmentation (a random one for later starts), one Gaussian a state."""
+        return init_hmm(
+            lambda n: MIXTURES[config.covariance].from_data(block.obs, n, config.variance_floor),
+            block,
+            config,
+            rng,
+            start,
+        )
+
+    def from_arrays(self, arrays):
+        arrays = dict(arrays)
+        arcs = [arrays.pop(name) for name in ("log_start", "log_trans", "log_exit")]
+        return Hmm(*arcs, MIXTURES["full" if "covariances" in arrays else "diag"](**arrays))

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from asrkit.config import option
+from asrkit.families.base import MAP, HmmFamily
 from asrkit.models.categorical import Categorical
 from asrkit.models.hmm import Hmm
 from asrkit.models.topology import HmmConfig, init_hmm
-
-OBSERVATIONS = "codes"
 
 
 @dataclass(frozen=True)
@@ -18,18 +17,27 @@ class Config(HmmConfig):
     symbol_floor: float = option(1e-5, "least probability of a symbol in a state", minimum=0, maximum=1)
 
 
-def init(config, block, rng, start=0):
-    """Uniform segmentation (a random one for later starts); symbol probabilities are the parts' relative
-    frequencies.
-    """
-    return init_hmm(
-        lambda n: Categorical(np.full((n, config.num_symbols), -np.log(config.num_symbols))),
-        block,
-        config,
-        rng,
-        start,
-    )
+class Dhmm(HmmFamily):
+    """Discrete HMMs."""
 
+    Config = Config
+    has_codes = True
+    has_gaussians = False
+    adaptations = (MAP,)
 
-def from_arrays(arrays):
-    return Hmm(arrays["log_start"], arrays["log_trans"], arrays["log_exit"], Categorical(arrays["log_probs"]))
+    def init(self, config, block, rng, start=0):
+        """Uniform segmentation (a random one for later starts); symbol probabilities are the parts' relative
+        frequencies.
+        """
+        return init_hmm(
+            lambda n: Categorical(np.full((n, config.num_symbols), -np.log(config.num_symbols))),
+            block,
+            config,
+            rng,
+            start,
+        )
+
+    def from_arrays(self, arrays):
+        return Hmm(
+            arrays["log_start"], arrays["log_trans"], arrays["log_exit"], Categorical(arrays["log_probs"])
+        )

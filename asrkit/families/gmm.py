@@ -5,12 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from asrkit.config import check_fields, option
-from asrkit.models.base import Stats, WordStats
+from asrkit.families.base import MAP, MLLR, MLLR_MAP, Family
+from asrkit.models.base import Stats, WordModel, WordStats
 from asrkit.models.codebook import kmeans
 from asrkit.models.mixture import MIXTURES
 from asrkit.models.mixture_base import Mixture
-
-OBSERVATIONS = "features"
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class MixtureWordStats(WordStats):
 
 
 @dataclass(frozen=True)
-class WordMixture:
+class WordMixture(WordModel):
     """A word as one mixture over its frames: the likelihood of an utterance is the product over its frames."""
 
     emission: Mixture  # S = 1
@@ -52,6 +51,10 @@ class WordMixture:
     @property
     def num_gauss(self):
         return self.emission.num_gauss
+
+    @property
+    def num_parameters(self):
+        return self.emission.num_parameters
 
     @property
     def components(self):
@@ -81,10 +84,6 @@ class WordMixture:
         return MixtureWordStats(log_like, len(block.obs), int(used.sum()), int((~used).sum()), emission)
 
     @staticmethod
-    def accumulate_many(pairs, method="viterbi"):
-        return [model.accumulate(block, method) for model, block in pairs]
-
-    @staticmethod
     def bank(models):
         return MixtureBank(models)
 
@@ -96,13 +95,6 @@ class WordMixture:
 
     def log_prior(self, adapted, prior):
         return self.emission.log_prior(adapted.emission, prior)
-
-    def schedule(self, config):
-        """k-means gave the mixture its full size."""
-        return []
-
-    def grow(self, stats, config, total=None):
-        return None
 
     def sample(self, rng, length=40):
         return self.emission.sample(np.zeros(length, dtype=int), rng)
@@ -127,17 +119,6 @@ class MixtureBank:
         return scores
 
 
-def init(config, block, rng, start=0):
-    """k-means clusters, each a Gaussian with its cluster's mean, covariance and share of the frames."""
-    clusters, share = cluster_gaussians(config, block.obs, rng)
-    share = np.maximum(share, config.weight_floor)
-    arrays = clusters.to_arrays()
-    beside = {
-        name: arrays[name].swapaxes(0, 1) for name in arrays if name not in ("variance_floor", "center")
-    }
-    return from_arrays({**arrays, **beside, "log_weights": np.log(share / share.sum())[None]})
-
-
 def cluster_gaussians(config, obs, rng):
     """One Gaussian for each k-means cluster, as M states of one component each, and their shares of the
     frames (M,).
@@ -151,5 +132,31 @@ def cluster_gaussians(config, obs, rng):
     return states.estimate(stats, config), stats.occ[:, 0] / len(obs)
 
 
-def from_arrays(arrays):
-    return WordMixture(MIXTURES["full" if "covariances" in arrays else "diag"](**arrays))
+class Gmm(Family):
+    """Gaussian mixtures without time."""
+
+    Config = Config
+    has_codes = False
+    has_states = False
+    has_gaussians = True
+    gaussians_a_state = False
+    grows = False
+    adds_up = True
+    can_align = True
+    adaptations = (MAP, MLLR, MLLR_MAP)
+
+    def init(self, config, block, rng, start=0):
+        """k-means clusters, each a Gaussian with its cluster's mean, covariance and share of the frames."""
+        clusters, share = cluster_gaussians(config, block.obs, rng)
+        share = np.maximum(share, config.weight_floor)
+        arrays = clusters.to_arrays()
+        beside = {
+            name: arrays[name].swapaxes(0, 1) for name in arrays if name not in ("variance_floor", "center")
+        }
+        return self.from_arrays({**arrays, **beside, "log_weights": np.log(share / share.sum())[None]})
+
+    def num_starts(self, config):
+        return config.num_starts
+
+    def from_arrays(self, arrays):
+        return WordMixture(MIXTURES["full" if "covariances" in arrays else "diag"](**arrays))

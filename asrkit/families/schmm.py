@@ -1,12 +1,14 @@
 """Semi-continuous HMM: all states of a word share one pool of Gaussians, each with weights of its own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from asrkit.config import option
+from asrkit.families.base import HmmFamily
 from asrkit.families.gmm import cluster_gaussians
 from asrkit.models.base import (
+    Emission,
     Stats,
     check_array,
     check_distribution,
@@ -20,7 +22,6 @@ from asrkit.models.mixture import MIXTURES
 from asrkit.models.mixture_base import Mixture
 from asrkit.models.topology import HmmConfig, init_hmm
 
-OBSERVATIONS = "features"
 ROWS = 4096  # frames worked on at a time
 LOST = 1e-200  # sums below this may have lost what they are made of
 
@@ -47,9 +48,14 @@ class TiedStats(Stats):
     counts: np.ndarray
     pool: Stats
 
+    @property
+    def gaussians(self):
+        """The sums of the mixture that holds the Gaussians."""
+        return self.pool
+
 
 @dataclass(frozen=True)
-class TiedMixture:
+class TiedMixture(Emission):
     """The emission of a semi-continuous HMM.
 
     Attributes
@@ -67,6 +73,18 @@ class TiedMixture:
     @property
     def num_gauss(self):
         return self.pool.num_gauss
+
+    @property
+    def gaussians(self):
+        """The mixture that holds the Gaussians, whoever shares them."""
+        return self.pool
+
+    def with_gaussians(self, gaussians):
+        return replace(self, pool=gaussians)
+
+    @property
+    def num_parameters(self):
+        return int(np.isfinite(self.log_weights).sum()) + self.pool.num_spread_parameters
 
     @property
     def components(self):
@@ -171,20 +189,25 @@ class TiedMixture:
         return {**arrays, "log_weights": self.log_weights}
 
 
-def init(config, block, rng, start=0):
-    """k-means clusters as the pool, uniform segmentation (a random one for later starts) for the weights."""
-    pool, share = cluster_gaussians(config, block.obs, rng)
-    log_share = np.log(np.maximum(share, config.weight_floor))
-    log_share -= np.logaddexp.reduce(log_share)
-    return init_hmm(lambda n: TiedMixture(np.tile(log_share, (n, 1)), pool), block, config, rng, start)
+class Schmm(HmmFamily):
+    """Semi-continuous HMMs."""
 
+    Config = Config
+    has_gaussians = True
 
-def from_arrays(arrays):
-    arrays = dict(arrays)
-    log_start, log_trans, log_exit, log_weights = (
-        arrays.pop(name) for name in ("log_start", "log_trans", "log_exit", "log_weights")
-    )
-    pool = MIXTURES["full" if "covariances" in arrays else "diag"](
-        np.zeros(arrays["means"].shape[:2]), **arrays
-    )
-    return Hmm(log_start, log_trans, log_exit, TiedMixture(log_weights, pool))
+    def init(self, config, block, rng, start=0):
+        """k-means clusters as the pool, uniform segmentation (a random one for later starts) for the weights."""
+        pool, share = cluster_gaussians(config, block.obs, rng)
+        log_share = np.log(np.maximum(share, config.weight_floor))
+        log_share -= np.logaddexp.reduce(log_share)
+        return init_hmm(lambda n: TiedMixture(np.tile(log_share, (n, 1)), pool), block, config, rng, start)
+
+    def from_arrays(self, arrays):
+        arrays = dict(arrays)
+        log_start, log_trans, log_exit, log_weights = (
+            arrays.pop(name) for name in ("log_start", "log_trans", "log_exit", "log_weights")
+        )
+        pool = MIXTURES["full" if "covariances" in arrays else "diag"](
+            np.zeros(arrays["means"].shape[:2]), **arrays
+        )
+        return Hmm(log_start, log_trans, log_exit, TiedMixture(log_weights, pool))

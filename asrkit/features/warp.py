@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from asrkit.config import check_fields, option, out_of_bounds
+from asrkit.errors import SettingsError
 from asrkit.features.mel import mel, mel_edges
 
 LOWEST, HIGHEST = 0.5, 2.0
@@ -36,13 +37,13 @@ class WarpConfig:
             try:
                 factors.append(float(word))
             except ValueError:
-                raise ValueError(f"--warps={self.warps}: '{word}' is no number") from None
+                raise SettingsError(f"warps={self.warps}: '{word}' is no number") from None
             problem = out_of_bounds(factors[-1], LOWEST, HIGHEST)
             if problem:
-                raise ValueError(f"--warps={self.warps}: {word} {problem}")
+                raise SettingsError(f"warps={self.warps}: {word} {problem}")
         if len(set(factors)) < len(factors):
-            raise ValueError(
-                f"--warps={self.warps}: a factor stands there twice, or is 1, which is always there"
+            raise SettingsError(
+                f"warps={self.warps}: a factor stands there twice, or is 1, which is always there"
             )
         return tuple(factors)
 
@@ -63,8 +64,34 @@ def warp_hz(hz, factor, low_hz, high_hz, vtln_low_hz, vtln_high_hz):
     )
 
 
-def warp_matrix(factor, config):
-    """Cepstra -> cepstra of a warped frequency axis.
+def filter_places(factor, config):
+    """Where the filters' peaks lie on a warped frequency axis.
+
+    Parameters
+    ----------
+    factor : float
+        Above 1 formants come out higher: those of a shorter vocal tract.
+    config : MelConfig
+        Of Kaldi's filters.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 (num_mel_bins,), in filters, 0 the first: what filter i of the warped spectrum reads of the spectrum.
+    """
+    edges = mel_edges(config)
+    return _places(factor, config, 700 * np.expm1(edges / 1127), mel, edges)
+
+
+def _places(factor, config, hz, scale, edges):
+    low_hz, high_hz = hz[0], hz[-1]
+    bend_hz = config.vtln_high_hz if config.vtln_high_hz > 0 else high_hz + config.vtln_high_hz
+    warped = warp_hz(hz[1:-1], factor, low_hz, high_hz, max(config.vtln_low_hz, low_hz), bend_hz)
+    return np.interp(scale(warped), edges, np.arange(len(edges))) - 1
+
+
+def cepstral_matrix(factor, config):
+    """Make the matrix from cepstra to cepstra of a warped frequency axis.
 
     Parameters
     ----------
@@ -81,30 +108,16 @@ def warp_matrix(factor, config):
     """
     order = np.arange(config.num_ceps)
     if config.preset == "kaldi":
-        edges = mel_edges(config)
-        hz = 700 * np.expm1(edges / 1127)
-        lifter = (
-            1 + config.cepstral_lifter / 2 * np.sin(np.pi * order / config.cepstral_lifter)
-            if config.cepstral_lifter
-            else np.ones(len(order))
-        )
-        scale = mel
+        first, place = 0, filter_places(factor, config)
     else:
         import librosa
 
         high_hz = config.high_hz if config.high_hz > 0 else config.sample_rate_hz / 2 + config.high_hz
         hz = librosa.mel_frequencies(config.num_mel_bins + 2, fmin=config.low_hz, fmax=high_hz)
-        lifter = (
-            1 + config.cepstral_lifter / 2 * np.sin(np.pi * (order + 1) / config.cepstral_lifter)
-            if config.cepstral_lifter
-            else np.ones(len(order))
-        )
-        scale, edges = librosa.hz_to_mel, librosa.hz_to_mel(hz)
-    low_hz, high_hz = hz[0], hz[-1]
-    bend_hz = config.vtln_high_hz if config.vtln_high_hz > 0 else high_hz + config.vtln_high_hz
-    warped = warp_hz(hz[1:-1], factor, low_hz, high_hz, max(config.vtln_low_hz, low_hz), bend_hz)
-    # filter whose peak is there, 0 the first
-    place = np.interp(scale(warped), edges, np.arange(len(edges))) - 1
+        first, place = 1, _places(factor, config, hz, librosa.hz_to_mel, librosa.hz_to_mel(hz))
+    lifter = np.ones(len(order))
+    if config.cepstral_lifter:
+        lifter = 1 + config.cepstral_lifter / 2 * np.sin(np.pi * (order + first) / config.cepstral_lifter)
 
     def cosines(at):
         series = np.sqrt(2 / config.num_mel_bins) * np.cos(

@@ -1,47 +1,22 @@
-"""Which phone is spoken when: alignments as CTM files and in Kaldi's archives, cleaned and held against a
-data directory.
+"""Which phone is spoken when: alignments as CTM files, held against a data directory.
 
 asrkit keeps an alignment as OUT/phones.ctm, Kaldi's lines `utterance channel start duration label`, in
 seconds from the start of the utterance; OUT/words.ctm beside it says which words the phones belong to.
 """
 
 import bisect
-import collections
 import gzip
 import math
-import re
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from asrkit.errors import DataError
-from asrkit.io.archive import SPEC, refuse_pipe, resolve
-from asrkit.io.files import atomic_write, c_sorted, read_bytes, read_table
+from asrkit.io.files import atomic_write, c_sorted, read_bytes, read_table, remove
+from asrkit.phones.phone import OVERLAP_S, TINY_S, Phone, overlap
 
 PHONES, WORDS = "phones.ctm", "words.ctm"
-# in any case; and all in parentheses
-SILENCES = frozenset(("", "sil", "sp", "spn", "nsn", "pau", "#", "<eps>", "<sil>"))
-POSITION = re.compile(r"(?<=.)_[BIES]$")  # Kaldi's: begin, inside and end of a word, a word by itself
-# ARPAbet's vowels, in capitals, and nothing else: the digits of `a1` or `ao2` in other alphabets are tones.
-STRESS = re.compile(r"(?<=^AA|^AE|^AH|^AO|^AW|^AX|^AY|^EH|^ER|^EY|^IH|^IY|^OW|^OY|^UH|^UW)[0-2]$")
-KEY = re.compile(rb"\s*(\S+)[ \t]?")  # of an archive
 WINDOW_S = 0.025  # a recording is longer than its frames' shifts by up to one window
-# Times of two decimals: start and duration are each off by up to 5 ms, and so is the start of the next phone.
-OVERLAP_S = 0.015
-TINY_S = 1e-6  # far below any rounding of times, far above that of floats
-
-
-@dataclass(frozen=True)
-class Phone:
-    """One aligned phone (or word); one of no length is kept, so that whoever scores it counts it."""
-
-    label: str
-    start_s: float
-    end_s: float
-    word: str = ""  # the word it belongs to, where the alignment says so
-    word_index: int = -1  # and which of the utterance's words that is: one may be said twice in a row
 
 
 def read_alignment(path):
@@ -73,7 +48,7 @@ def read_alignment(path):
 
 
 def find_ctm(path, name=PHONES):
-    """The CTM file of phones or words, gzipped or not, that belongs to a folder or to a file; None where
+    """Find the CTM file of phones or words, gzipped or not, that belongs to a folder or to a file; None where
     there is none.
 
     A file is itself that of its phones; words belong to it where it is called phones.ctm.
@@ -89,7 +64,7 @@ def find_ctm(path, name=PHONES):
 
 
 def with_words(alignment, words):
-    """The alignment with each phone's word: the one in which the phone's centre lies, `""` where none does."""
+    """Add each phone's word to an alignment: the one in which the phone's centre lies, `""` where none does."""
     return {utt: _with_words(phones, words.get(utt, ())) for utt, phones in alignment.items()}
 
 
@@ -107,7 +82,7 @@ def _with_words(phones, words):
 def read_ctm(path):
     """Read one CTM file as `read_alignment` does; empty lines and NIST's comments (`;;`) are passed over."""
     utts, channels = {}, {}
-    for number, line in enumerate(_text(path).split("\n"), 1):
+    for number, line in enumerate(read_text(path).split("\n"), 1):
         fields = line.split()
         if not fields or fields[0].startswith(";;"):
             continue
@@ -123,8 +98,8 @@ def read_ctm(path):
     return {utt: _in_order(path, utt, utts[utt]) for utt in c_sorted(utts)}
 
 
-def _content(path):
-    """The bytes of a file, gzipped or not."""
+def gunzipped(path):
+    """Read the bytes of a file, gzipped or not."""
     content = read_bytes(path)
     try:
         return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
@@ -132,9 +107,10 @@ def _content(path):
         raise DataError(f"{path}: a gzip file that is cut off or damaged (make it anew)") from None
 
 
-def _text(path):
+def read_text(path):
+    """Read a UTF-8 text file, gzipped or not."""
     try:
-        return _content(path).decode("utf-8-sig")
+        return gunzipped(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         number = error.object[: error.start].count(b"\n") + 1
         raise DataError(f"{path}:{number}: not UTF-8 text (convert it, for example with iconv)") from None
@@ -179,12 +155,29 @@ def _in_order(path, utt, numbered):
     """Phones by time, those of equal times in the order of the file; an overlap is an error."""
     numbered.sort(key=lambda pair: (pair[0].start_s, pair[0].end_s))
     for (before, _), (after, number) in zip(numbered, numbered[1:]):
-        if after.start_s < before.end_s - OVERLAP_S - TINY_S:
+        if overlap(before.end_s, after.start_s):
             raise DataError(
                 f"{path}:{number}: utterance '{utt}': '{after.label}' starts at {after.start_s:g} s, "
                 f"before '{before.label}' ends at {before.end_s:g} s (one alignment an utterance; keep one of the two)"
             )
     return tuple(phone for phone, _ in numbered)
+
+
+def write_alignment(folder, alignment, words):
+    """Write phones.ctm and words.ctm; words of an earlier alignment do not stay beside the phones of this
+    one.
+
+    Parameters
+    ----------
+    folder : path
+    alignment, words : dict of str to sequence of Phone
+        Of each utterance; without `words` there is no words.ctm.
+    """
+    for name in (WORDS, f"{WORDS}.gz", f"{PHONES}.gz"):
+        remove(Path(folder) / name)
+    if words:
+        write_ctm(Path(folder) / WORDS, words)
+    write_ctm(Path(folder) / PHONES, alignment)
 
 
 def write_ctm(path, alignment):
@@ -198,163 +191,8 @@ def write_ctm(path, alignment):
                 stream.write(f"{utt} 1 {start / 1e4:.4f} {(end - start) / 1e4:.4f} {phone.label}\n")
 
 
-def read_phone_table(path):
-    """Kaldi's phones.txt, lines `label number`, as a dict from number to label."""
-    labels = {}
-    for number, line in enumerate(_text(path).splitlines(), 1):
-        fields = line.split()
-        if len(fields) != 2 or not fields[1].isdecimal():
-            raise DataError(
-                f"{path}:{number}: '{line}' is not of the form `label number` (Kaldi's phones.txt is wanted)"
-            )
-        if labels.setdefault(int(fields[1]), fields[0]) != fields[0]:
-            raise DataError(
-                f"{path}:{number}: number {fields[1]} is both '{labels[int(fields[1])]}' and '{fields[0]}' (keep one of the lines)"
-            )
-    return labels
-
-
-def read_ali(path, labels, frame_shift_s):
-    """Read phones that Kaldi's ali-to-phones wrote, with `--per-frame` or with `--write-lengths`.
-
-    One phone a frame: equal neighbours are one phone, so that two of the same in a row are only told apart by
-    their positions in the word; `--write-lengths` keeps them apart.
-
-    Parameters
-    ----------
-    path : path
-        An archive, binary or text, gzipped or not; an scp file; or a folder with files `ali*`.
-    labels : dict of int to str
-        As `read_phone_table` gives them.
-
-    Returns
-    -------
-    dict of str to tuple of Phone
-        Silences included; utterances in C-locale order.
-    """
-    path = Path(path)
-    files = find_alis(path) if path.is_dir() else [path]
-    if not files:
-        raise DataError(f"{path}: no files ali*.ark or ali*.gz (ali-to-phones --per-frame makes them)")
-    alignment = {}
-    for file in files:
-        for utt, numbers, lengths in _scp_runs(file) if file.suffix == ".scp" else _ark_runs(file):
-            where = f"{file}: utterance '{utt}'"
-            if utt in alignment:
-                raise DataError(f"{where} appears twice (keep one of the two)")
-            unknown = next((int(number) for number in numbers if int(number) not in labels), None)
-            if unknown is not None:
-                raise DataError(
-                    f"{where}: no phone has the number {unknown} (of transition ids ali-to-phones --per-frame makes phones)"
-                )
-            ends = np.concatenate([[0], np.cumsum(lengths)])
-            alignment[utt] = tuple(
-                Phone(labels[int(number)], float(ends[i] * frame_shift_s), float(ends[i + 1] * frame_shift_s))
-                for i, number in enumerate(numbers)
-            )
-    return {utt: alignment[utt] for utt in c_sorted(alignment)}
-
-
-def find_alis(folder):
-    """The archives that `read_ali` reads of a folder."""
-    return sorted(file for file in Path(folder).glob("ali*") if file.suffix in (".ark", ".gz"))
-
-
-def _scp_runs(path):
-    """Yield (utterance, phone numbers, frames of each); the same entries as in an archive, each where the scp
-    file says.
-    """
-    content, held = b"", None
-    for utt, spec in read_table(path, check_sorted=False).items():
-        refuse_pipe(spec, False)
-        match = SPEC.fullmatch(spec)
-        if not match or match["range"] is not None:
-            raise DataError(f"{path}: utterance '{utt}': '{spec}' is not of the form path:offset")
-        if match["path"] != held:
-            content, held = _content(resolve(match["path"], path.parent)), match["path"]
-            semicolons = b";" in content
-        numbers, lengths, _ = _entry(content, int(match["offset"] or 0), semicolons, held)
-        yield utt, numbers, lengths
-
-
-def _ark_runs(path):
-    content, place = _content(path), 0
-    semicolons = b";" in content
-    while match := KEY.match(content, place):
-        numbers, lengths, place = _entry(content, match.end(), semicolons, path)
-        try:
-            yield match[1].decode(), numbers, lengths
-        except UnicodeDecodeError:
-            raise DataError(f"{path}: no archive, its keys are not text (at byte {match.start()})") from None
-
-
-def _entry(content, place, semicolons, path):
-    """Phone numbers and frames of each from the entry at `place`, and where it ends.
-
-    Binary pairs say how many pairs they are, and look as half as many single numbers would, but for what
-    follows: no key starts with the byte 4 that goes before each number. Pairs in text have a semicolon
-    between them, so that a single pair is one only where `semicolons` stand elsewhere in the file.
-    """
-    start = place
-    try:
-        if content[place : place + 3] == b"\0B\4":
-            count = int.from_bytes(content[place + 3 : place + 7], "little", signed=True)
-            first, place = place + 7, place + 7 + 5 * count
-            pairs = content[place : place + 1] == b"\4"
-            count, place = (2 * count, first + 10 * count) if pairs else (count, place)
-            records = np.frombuffer(content[first:place], dtype=[("size", "i1"), ("value", "<i4")])
-            if count < 0 or len(records) != count or (records["size"] != 4).any():
-                raise ValueError
-            numbers = records["value"]
-        else:
-            place = content.index(b"\n", place)  # the last number of a line without end may lack digits
-            pairs = semicolons
-            numbers = np.array(
-                [int(word) for word in content[start:place].replace(b";", b" ").split()], dtype=np.int64
-            )
-        numbers, lengths = (numbers[0::2], numbers[1::2]) if pairs else _runs(numbers)
-        if len(numbers) != len(lengths) or (lengths < 0).any():
-            raise ValueError
-    except (ValueError, OverflowError):
-        raise DataError(
-            f"{path}: cut off or no archive of whole numbers, at byte {start} (write it anew)"
-        ) from None
-    return numbers, lengths, place
-
-
-def _runs(frames):
-    """The number of each run of equal ones, and how long it is."""
-    starts = np.flatnonzero(np.diff(frames, prepend=frames[:1] - 1))
-    return frames[starts], np.diff(starts, append=len(frames))
-
-
-def clean(phones, *, strip_stress=True, strip_position=True):
-    """Phones without silences, by plain names.
-
-    Returns
-    -------
-    tuple of Phone
-    collections.Counter
-        The silences that were left out.
-    """
-    kept, silences = [], collections.Counter()
-    for phone in phones:
-        plain = POSITION.sub("", phone.label)
-        if is_silence(plain):
-            silences[plain] += 1
-            continue
-        label = STRESS.sub("", plain) if strip_stress else plain
-        label += "" if strip_position else phone.label[len(plain) :]
-        kept.append(phone if label == phone.label else replace(phone, label=label))
-    return tuple(kept), silences
-
-
-def is_silence(label):
-    return label.lower() in SILENCES or (label[0] == "(" and label[-1] == ")")
-
-
 def misfits(alignment, data):
-    """Utterances of a data directory and an alignment that do not fit each other.
+    """Find the utterances of a data directory and an alignment that do not fit each other.
 
     Returns
     -------
@@ -378,14 +216,25 @@ def misfits(alignment, data):
     return skipped, unknown
 
 
+def unpaired(data, alignment):
+    """Find the utterances with features but without alignment, and the other way round: dict of utt to
+    reason.
+    """
+    reasons = {utt: "no alignment" for utt in data.feats if utt not in alignment}
+    reasons.update(
+        {utt: f"aligned, but not in {data.path / 'feats.scp'}" for utt in alignment if utt not in data.feats}
+    )
+    return reasons
+
+
 def utterance_lengths(data):
-    """Seconds of each utterance as far as the directory knows them: utt2dur, segments, utt2num_frames (and a
-    window).
+    """Find the seconds of each utterance, as far as the directory knows them: utt2dur, segments,
+    utt2num_frames (and a window).
     """
     lengths = {}
     frames = _numbers(data.path / "utt2num_frames")
     if frames:
-        shift_s = frame_shift_s(data)
+        shift_s = data_frame_shift_s(data)
         lengths.update({utt: count * shift_s + WINDOW_S for utt, count in frames.items()})
     lengths.update(
         {
@@ -397,8 +246,10 @@ def utterance_lengths(data):
     return lengths | _numbers(data.path / "utt2dur")
 
 
-def frame_shift_s(data):
-    """Seconds a frame of a data directory's features: from the file frame_shift, else Kaldi's 10 ms."""
+def data_frame_shift_s(data):
+    """Find the frame shift of a data directory's features, seconds: from the file frame_shift, else Kaldi's
+    10 ms.
+    """
     return next(iter(_numbers(data.path / "frame_shift", keyed=False).values()), 0.01)
 
 

@@ -43,7 +43,7 @@ def is_pipe(spec):
 def refuse_pipe(spec, allow_pipes):
     if is_pipe(spec) and not allow_pipes:
         raise DataError(
-            f"'{spec}' is a shell pipe and would run a command (--allow-pipes true if you trust it)"
+            f"'{spec}' is a shell pipe and would run a command (allow_pipes=true if you trust it)"
         )
 
 

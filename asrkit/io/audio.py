@@ -4,15 +4,15 @@ import io
 import logging
 import os
 import struct
+import wave
 
 import numpy as np
 
-from asrkit.errors import DataError
+from asrkit.audio.samples import MIN_RATE_HZ, resample
+from asrkit.errors import DataError, told
 from asrkit.io.archive import is_pipe, refuse_pipe, resolve
 
 log = logging.getLogger("asrkit")
-
-MIN_RATE_HZ = 1000
 
 
 def audio_info(rxfilename, *, base=None, allow_pipes=False):
@@ -22,18 +22,30 @@ def audio_info(rxfilename, *, base=None, allow_pipes=False):
 
 
 def read_audio(
-    rxfilename, *, rate=None, base=None, channel=0, strict=False, allow_pipes=False, on_channels=None
+    rxfilename,
+    *,
+    rate=None,
+    base=None,
+    channel=0,
+    strict=False,
+    allow_pipes=False,
+    on_channels=None,
+    name="the recording",
 ):
     """Read one channel of a recording, resampled to `rate`.
 
     Parameters
     ----------
+    rxfilename : path or file object
+        A file, what wav.scp may name, or an open binary file.
     rate : int, optional
         Wanted rate in Hz; None keeps the recording's own.
     channel : int
         Which channel of a recording with several; taking one is a warning, or an error with `strict`.
     on_channels : callable, optional
         Called with the number of channels of such a recording, in place of the warning.
+    name : str
+        What errors call an open file.
 
     Returns
     -------
@@ -47,32 +59,58 @@ def read_audio(
     DataError
         The file is missing, unreadable, empty, cut off, or holds NaN or infinite samples.
     """
-    data, own_rate = _read(rxfilename, base, allow_pipes)
+    if isinstance(rxfilename, (str, os.PathLike)):
+        name, (data, own_rate) = rxfilename, _read(rxfilename, base, allow_pipes)
+    else:
+        data, own_rate = _read_stream(rxfilename, name)
     if len(data) == 0:
-        raise DataError(f"{rxfilename}: the recording is empty, 0 samples (record it again, or leave it out)")
+        raise DataError(f"{name}: the recording is empty, 0 samples (record it again, or leave it out)")
     channels = data.shape[1]
     if not 0 <= channel < channels:
         raise DataError(
-            f"{rxfilename}: channel {channel} asked for, but it has {channels} (count starts at 0)"
+            f"{name}: channel {channel} asked for, but it has {channels} (count starts at 0)"
         )
     if channels > 1:
-        message = f"{rxfilename}: {channels} channels, channel {channel} is used"
+        message = f"{name}: {channels} channels, channel {channel} is used"
         if strict:
-            raise DataError(f"{message}: refused by --strict (mix it down to one channel)")
+            raise DataError(f"{message}: refused by strict=true (mix it down to one channel)")
         if on_channels:
             on_channels(channels)
         else:
             log.warning("%s", message)
     samples = np.ascontiguousarray(data[:, channel])
-    if rate is not None and rate != own_rate:
-        import soxr
+    return samples if rate is None else resample(samples, own_rate, rate), own_rate
 
-        samples = soxr.resample(samples, own_rate, rate)
-    return samples, own_rate
+
+def write_wav(path, samples, rate_hz):
+    """Write a WAVE file of one channel in 16 bit; samples that were read from 16 bit keep their values.
+
+    Not by soundfile, which waits for every file until it is on the disk: that took ten times as long as
+    perturbing.
+
+    Parameters
+    ----------
+    path : path
+    samples : numpy.ndarray
+        float (N,); what lies outside [-1, 1) is clipped.
+    rate_hz : int
+
+    Raises
+    ------
+    OSError
+        The file can't be written.
+    """
+    try:
+        with wave.open(str(path), "wb") as stream:
+            stream.setparams((1, 2, rate_hz, 0, "NONE", None))
+            stream.writeframes(np.clip(np.rint(samples * 32768), -32768, 32767).astype("<i2").tobytes())
+    except OSError as error:
+        raise OSError(error.errno, f"cannot be written: {error.strerror}", str(path)) from None
 
 
 def _read(rxfilename, base, allow_pipes):
     """All channels, float32 (N, C), and the rate."""
+    rxfilename = os.fspath(rxfilename)
     refuse_pipe(rxfilename, allow_pipes)
     if is_pipe(rxfilename):
         from kaldiio.utils import open_like_kaldi
@@ -93,6 +131,19 @@ def _read(rxfilename, base, allow_pipes):
             return _decode(stream.fileno(), data, rxfilename)
     except OSError as error:  # without strerror where soundfile finds no libsndfile
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _read_stream(stream, name):
+    """The same of an open file."""
+    if isinstance(stream, io.TextIOBase):
+        raise DataError(f"{name} is a file opened as text, it should be opened as bytes: mode='rb'")
+    try:
+        data = stream.read()
+    except (OSError, ValueError) as error:  # closed, or open for writing
+        raise DataError(f"{name}: cannot be read: {error}") from None
+    if not isinstance(data, bytes):
+        raise DataError(f"{name}: its read() gives {told(data)}, it should give bytes")
+    return _decode(io.BytesIO(data), data, name)
 
 
 def _decode(source, data, rxfilename):

@@ -14,6 +14,7 @@ from asrkit.io.data_dir import (
     follow,
     write_data_dir,
 )
+from asrkit.io.features import KIND, KIND_RECORD, kind_name
 from asrkit.io.files import atomic_write, read_table, remove, write_table
 
 
@@ -111,7 +112,10 @@ def conf_values(path):
     if not path.exists():
         return None
     if path.suffix == ".conf":
-        return {key.removeprefix("--"): value for _, key, value in read_conf(path)}
+        values = {key: value for _, key, value in read_conf(path)}
+        if path.name == KIND_RECORD:
+            values[KIND] = kind_name(values)
+        return {key.removeprefix("--"): value for key, value in values.items()}
     return {path.name: path.read_text(encoding="utf-8").strip()}
 
 

@@ -4,91 +4,114 @@ What can't be used is not dropped in silence: every utterance comes back as feat
 """
 
 import logging
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from asrkit.audio.endpoint import EndpointConfig
-from asrkit.config import flag_name, from_conf, option, read_conf
-from asrkit.errors import DataError, UsageError
-from asrkit.features.frontend import FrontEnd, MfccConfig, SslConfig, cmvn_stats, transform_many
-from asrkit.features.warp import warp_feats, warp_matrix
+from asrkit.config import format_conf, from_conf, option, read_conf
+from asrkit.errors import DataError, SettingsError
+from asrkit.features.frontend import FrontEnd, unusable
+from asrkit.features.kind import FeatureKind, load, names
+from asrkit.features.kinds.given import GivenFeatures
+from asrkit.features.transform import TransformConfig, cmvn_stats, count_deltas, transform_many
+from asrkit.features.warp import warp_feats
 from asrkit.io.archive import read_matrix, read_scp
-from asrkit.io.data_dir import read_data_dir
-from asrkit.models.base import chunks
+from asrkit.io.data_dir import DataDir, read_data_dir
+from asrkit.models.base import WarpedCopy, chunks, is_recording
 
-MFCC_RECORD = "frontend.conf"  # beside feats.scp: the settings that made the features
+KIND_RECORD = "frontend.conf"  # beside feats.scp: the kind of features and the settings that made them
 ENDPOINT_RECORD = "endpoint.conf"  # beside segments: the settings that found them
+KIND = "--kind"  # the line of frontend.conf that names the kind
+LOOKED_AT = 3  # utterances that are looked at for deltas that are there already
+DELTA_WINDOW = TransformConfig.delta_window  # Kaldi's, and so the likeliest of features that others have made
 
 log = logging.getLogger("asrkit")
 
 
 class FeatureSet:
-    """Model features of a data directory, read anew each time they are gone through, a few utterances at a
-    time.
+    """Model features of a data directory, made anew each time they are gone through, a few utterances at a time.
 
     Attributes
     ----------
     data : DataDir
+        Its words and speakers; of features that came as arrays it has no files.
     frontend : FrontEnd
     skipped : dict of str to str
         Why an utterance has no features; complete after all were gone through.
-    lengths : dict of str to int
-        Frames of each utterance that has; likewise.
+    lengths : dict of key to int
+        Frames of each utterance that has, and of its copies; likewise.
     warps : dict of str to (C, C)
-        Matrices by which copies are made of every utterance, `utt 0.92` beside `utt`; no name of Kaldi's
-        holds a space.
+        Matrices by which copies are made of every utterance, by their factors.
     """
 
-    def __init__(self, data, frontend, stats, allow_pipes, warps=None):
+    def __init__(
+        self,
+        data: DataDir,
+        frontend: FrontEnd,
+        matrices: "Callable[[dict, dict, int], Iterator[tuple[str, np.ndarray]]]",
+        stats: dict | None = None,
+        warps: dict[str, np.ndarray] | None = None,
+        name: str | None = None,
+    ):
+        """
+        Parameters
+        ----------
+        matrices : callable
+            (dict of utt to its entry of feats.scp, dict for the reasons of those skipped, dimension) -> pairs of utt and stored
+            features, float32 (T, dim).
+        stats : dict, optional
+            CMVN statistics (2, dim + 1) by (speaker, factor or None).
+        name : str, optional
+            Of features in memory: the argument that holds them.
+        """
         self.data, self.frontend, self.warps = data, frontend, warps or {}
         self.skipped, self.lengths = {}, {}
-        self._stats, self._allow_pipes = stats, allow_pipes
+        self._stats, self._matrices, self._name = stats or {}, matrices, name
 
     def __iter__(self):
-        """Yield (utt, model features), in the order of feats.scp, each followed by its copies."""
+        """Yield (key, model features), in the order of feats.scp, each followed by its copies."""
         self.skipped.clear()
         self.lengths.clear()
-        for some in chunks(
-            usable_matrices(self.data, self.data.feats, self.skipped, self._allow_pipes, self.frontend.dim)
-        ):
+        for some in chunks(self._matrices(self.data.feats, self.skipped, self.frontend.dim)):
             copies = [self._transformed(some)]
-            for name, matrix in self.warps.items():
+            for factor, matrix in self.warps.items():
                 copies.append(
-                    self._transformed([(utt, warp_feats(feats, matrix)) for utt, feats in some], name)
+                    self._transformed([(utt, warp_feats(feats, matrix)) for utt, feats in some], factor)
                 )
             for together in zip(*copies, strict=True):
                 yield from together
 
-    def word(self, utt):
-        """What an utterance, or the one it is a copy of, says."""
-        return self.data.text.get(utt.partition(" ")[0], "")
+    def place(self, table):
+        """Where errors say that something stands: a file of the data directory, or the argument that holds the features."""
+        return self._name or str(self.data.path / table)
 
-    def _transformed(self, some, warp=None):
-        stats = [self._stats.get((self.data.speaker(utt), warp)) for utt, _ in some]
-        for (utt, _), feats in zip(
-            some, transform_many([feats for _, feats in some], self.frontend.transform, stats), strict=True
-        ):
-            name = f"{utt} {warp}" if warp else utt
-            self.lengths[name] = len(feats)
-            yield name, feats
+    def word(self, key):
+        """What an utterance, or the one it is a copy of, says."""
+        return self.data.text.get(key if is_recording(key) else key.utt, "")
+
+    def _transformed(self, some, factor=None):
+        stats = [self._stats.get((self.data.speaker(utt), factor)) for utt, _ in some]
+        feats = transform_many([feats for _, feats in some], self.frontend.transform, stats)
+        for (utt, _), own in zip(some, feats, strict=True):
+            key = utt if factor is None else WarpedCopy(utt, factor)
+            self.lengths[key] = len(own)
+            yield key, own
 
     def read(self, utt):
         """Model features of one utterance, or a DataError."""
         skipped = {}
-        some = list(
-            usable_matrices(
-                self.data, {utt: self.data.feats[utt]}, skipped, self._allow_pipes, self.frontend.dim
-            )
-        )
+        some = list(self._matrices({utt: self.data.feats[utt]}, skipped, self.frontend.dim))
         if skipped:
-            raise DataError(f"{self.data.path / 'feats.scp'}: utterance '{utt}': {skipped[utt]}")
+            raise DataError(f"{self.place('feats.scp')}: utterance '{utt}': {skipped[utt]}")
         return next(self._transformed(some))[1]
 
     def frame_shift_s(self):
         """Seconds a frame: from the settings, else from the file frame_shift, else Kaldi's 10 ms."""
-        if self.frontend.mfcc is not None:
-            return self.frontend.mfcc.frame_shift_ms / 1000
+        if self.frontend.kind.frame_shift_s is not None:
+            return self.frontend.kind.frame_shift_s
         path = self.data.path / "frame_shift"
         try:
             return float(path.read_text()) if path.exists() else 0.01
@@ -101,25 +124,44 @@ def read_record(config_class, path):
     if not path.exists():
         return None
     try:
-        return from_conf(config_class, path)
-    except UsageError as error:
+        return from_conf(config_class, path, without=(KIND,))
+    except SettingsError as error:
         raise DataError(f"{error} (the command that wrote it writes it anew)") from None
 
 
-def read_kind(path):
-    """What frontend.conf says of how features were made: MfccConfig, SslConfig, or None where there is no
-    such file.
-    """
+def read_kind(path: Path) -> FeatureKind:
+    """Read frontend.conf: how features were made; GivenFeatures where there is no such file."""
+    if not path.exists():
+        return GivenFeatures()
     try:
-        flags = {flag for _, flag, _ in read_conf(path)} if path.exists() else set()
-    except UsageError:
-        flags = set()  # told below
-    own = {f"--{flag_name(field)}" for field in fields(SslConfig) if field.name.startswith("ssl")}
-    return read_record(SslConfig if flags & own else MfccConfig, path)
+        lines = read_conf(path)
+    except SettingsError as error:
+        raise DataError(f"{error} (the command that wrote it writes it anew)") from None
+    found = kind_name({flag: value for _, flag, value in lines})
+    if found not in names():
+        raise DataError(f"{path}: {KIND}={found} is none of {', '.join(names())}")
+    return read_record(load(found), path)
+
+
+def kind_name(values: dict[str, str | None]) -> str | None:
+    """Which kind the settings of a frontend.conf are of, by flag: an asrkit that knew two kinds alone did not name them."""
+    old = "ssl" if any(flag.startswith("--ssl-") for flag in values) else "mfcc"
+    return values.get(KIND, old)
+
+
+def format_kind(kind: FeatureKind) -> str:
+    """Write the text of frontend.conf."""
+    return f"{KIND}={kind.name}\n{format_conf(kind)}"
 
 
 def read_features(
-    directory, *, need_text=False, transform_config=None, frontend=None, allow_pipes=False, warps=(1.0,)
+    directory,
+    *,
+    need_text=False,
+    transform_config=None,
+    frontend=None,
+    allow_pipes=False,
+    warps=(1.0,),
 ):
     """Open the features of a data directory and check what can be checked without reading them all.
 
@@ -146,61 +188,146 @@ def read_features(
     data = read_data_dir(directory, require=("text", "feats.scp") if need_text else ("feats.scp",))
     if need_text:
         check_words(data)
-    made = read_kind(data.path / MFCC_RECORD)
-    skipped = {}
-    first = next(usable_matrices(data, data.feats, skipped, allow_pipes), None)
-    if first is None:
+    made = read_kind(data.path / KIND_RECORD)
+    endpoint = read_record(EndpointConfig, data.path / ENDPOINT_RECORD)
+
+    def matrices(scp, skipped, dim):
+        return usable_matrices(data, scp, skipped, allow_pipes, dim)
+
+    return open_features(data, matrices, made, endpoint, transform_config, frontend, warps)
+
+
+def features_of_arrays(
+    arrays,
+    words,
+    speakers=None,
+    *,
+    kind=None,
+    endpoint=None,
+    transform_config=None,
+    frontend=None,
+    warps=(1.0,),
+    reasons=None,
+    name="data",
+):
+    """Open features that are in memory.
+
+    Parameters
+    ----------
+    arrays : dict of str to (T, D)
+        Stored features by utterance; those that can't be used are skipped, as in a data directory.
+    words : dict of str to str
+        What each says; empty where nobody knows.
+    speakers : dict of str to str, optional
+        Who says it; the utterance itself where nobody knows.
+    kind : FeatureKind, optional
+        How they were made.
+    reasons : dict of str to str, optional
+        Why further utterances have no features.
+    name : str
+        The argument that holds them, for errors.
+
+    Returns
+    -------
+    FeatureSet
+    """
+    reasons = reasons or {}
+    data = DataDir(
+        path=Path(name),
+        text=dict(words),
+        utt2spk=dict(speakers or {}),
+        feats=dict.fromkeys([*arrays, *reasons], ""),
+    )
+
+    def matrices(scp, skipped, dim):
+        skipped.update((utt, reasons[utt]) for utt in scp if utt in reasons)
+        return checked_matrices(((utt, arrays[utt]) for utt in scp if utt not in reasons), skipped, dim)
+
+    made = kind or GivenFeatures()
+    return open_features(data, matrices, made, endpoint, transform_config, frontend, warps, name)
+
+
+def open_features(data, matrices, made, endpoint, transform_config, frontend, warps, name=None):
+    """Look at the first features and make the FeatureSet, with the statistics that its normalisation needs."""
+    skipped, some = {}, []
+    for utt_and_feats in matrices(data.feats, skipped, None):
+        some.append(utt_and_feats[1])
+        if frontend is not None or len(some) == LOOKED_AT:
+            break
+    if not some:
         raise DataError(
-            f"{data.path / 'feats.scp'}: no utterance has features that can be used{first_reasons(skipped)}"
+            f"{name or data.path / 'feats.scp'}: no utterance has features that can be used{first_reasons(skipped)}"
         )
-    dim = first[1].shape[1]
+    dim = some[0].shape[1]
     if frontend is None:
-        endpoint = read_record(EndpointConfig, data.path / ENDPOINT_RECORD)
-        mfcc, ssl = (made if isinstance(made, kind) else None for kind in (MfccConfig, SslConfig))
-        frontend = FrontEnd(dim, mfcc, transform_config, endpoint, ssl)
+        frontend = FrontEnd(dim, made, transform_config, endpoint)
+        warn_of_deltas(data, some, transform_config)
     else:
         refuse_other_kind(frontend, dim, made, data.path)
-    matrices = warp_matrices(warps, frontend)
+    copies = warp_matrices(warps, frontend)
     stats = {}
     if frontend.transform.cmvn == "speaker":
-        for name, matrix in {None: None, **matrices}.items():
-            own = speaker_stats(data, dim, allow_pipes, matrix)
-            stats.update({(speaker, name): sums for speaker, sums in own.items()})
-    return FeatureSet(data, frontend, stats, allow_pipes, matrices)
+        for factor, matrix in {None: None, **copies}.items():
+            own = speaker_stats(data, dim, lambda: matrices(data.feats, {}, dim), matrix)
+            stats.update({(speaker, factor): sums for speaker, sums in own.items()})
+    return FeatureSet(data, frontend, matrices, stats, copies, name)
+
+
+def warn_of_deltas(data, some, config):
+    """Warn where stored features hold the deltas already that the transform would add."""
+    if not config.delta_order:
+        return
+    windows = (DELTA_WINDOW, config.delta_window)
+    orders = {max(count_deltas(feats, window) for window in windows) for feats in some}
+    if len(orders) == 1 and (order := orders.pop()):
+        statics = some[0].shape[1] // (order + 1)
+        log.warning(
+            "%s: the features hold deltas already (columns %d to %d are regressions of the first %d), and delta_order=%d adds them "
+            "once more: delta_order=0 takes the features as they are",
+            data.path,
+            statics + 1,
+            some[0].shape[1],
+            statics,
+            config.delta_order,
+        )
 
 
 def warp_matrices(factors, frontend):
-    """Dict of the factor, as text, to its matrix; empty, with a warning, where nobody knows how the features
-    were made.
-    """
+    """Dict of the factor, as text, to its matrix; empty, with a warning, where there is none for such features."""
     if len(factors) == 1:
         return {}
-    if frontend.mfcc is None or frontend.dim % frontend.mfcc.num_ceps:
-        log.warning(
-            "no warped copies to train on: how the features were made is not known (%s beside feats.scp says it)",
-            MFCC_RECORD,
-        )
-        return {}
-    return {f"{factor:g}": warp_matrix(factor, frontend.mfcc) for factor in factors[1:]}
+    kind, matrices = frontend.kind, {}
+    for factor in factors[1:]:
+        matrix = kind.warp_matrix(factor)
+        if matrix is None or frontend.dim % len(matrix):
+            given = f"how the features were made is not known ({KIND_RECORD} beside feats.scp says it)"
+            why = given if kind == GivenFeatures() else f"{kind.title} features can't be warped"
+            log.warning("no warped copies to train on: %s", why)
+            return {}
+        matrices[f"{factor:g}"] = matrix
+    return matrices
+
+
+def checked_matrices(pairs, skipped, dim=None):
+    """Yield (utt, stored features float32 (T, D)) for what can be used; the reasons for the others go to `skipped`."""
+    for utt, feats in pairs:
+        reason = unusable(feats)
+        if reason:
+            skipped[utt] = reason
+            continue
+        if dim not in (None, feats.shape[1]):
+            raise DataError(
+                f"utterance '{utt}' has dimension {feats.shape[1]}, those before it {dim} "
+                f"(compute all features with one setting: asrkit compute-mfcc)"
+            )
+        dim = feats.shape[1]
+        yield utt, np.ascontiguousarray(feats, dtype=np.float32)
 
 
 def usable_matrices(data, scp, skipped, allow_pipes, dim=None):
-    """Yield (utt, stored features float32 (T, D)) for what can be used of `scp`; the reasons for the others
-    go to `skipped`.
-    """
+    """The same of what feats.scp names."""
     try:
-        for utt, feats in read_scp(scp, base=data.path, allow_pipes=allow_pipes):
-            reason = unusable(feats)
-            if reason:
-                skipped[utt] = reason
-                continue
-            if dim not in (None, feats.shape[1]):
-                raise DataError(
-                    f"utterance '{utt}' has dimension {feats.shape[1]}, those before it {dim} "
-                    f"(compute all features with one setting: asrkit compute-mfcc)"
-                )
-            dim = feats.shape[1]
-            yield utt, np.ascontiguousarray(feats, dtype=np.float32)
+        yield from checked_matrices(read_scp(scp, base=data.path, allow_pipes=allow_pipes), skipped, dim)
     except DataError as error:
         raise DataError(f"{data.path / 'feats.scp'}: {error}") from None
 
@@ -229,36 +356,22 @@ def check_words(data):
             )
 
 
-def unusable(feats):
-    """Why a feature matrix can't be used, or None."""
-    if feats.ndim != 2:
-        return f"its features are a vector of {feats.size}, not a matrix"
-    if not len(feats):
-        return "no frames"
-    if not feats.shape[1]:
-        return "frames without any dimension"
-    if not np.isfinite(feats).all():
-        return f"{int((~np.isfinite(feats)).any(axis=1).sum())} of {len(feats)} frames hold NaN or infinite values"
-    return None
-
-
 def refuse_other_kind(frontend, dim, made, where):
     difference = frontend.difference(dim, made)
     if difference:
-        command = "compute-ssl" if frontend.ssl else "compute-mfcc"
+        command = frontend.kind.command or "compute-mfcc"
         raise DataError(
             f"{where}: features of another kind than the model's: {difference} (asrkit {command} with the model's settings)"
         )
 
 
-def speaker_stats(data, dim, allow_pipes, warp=None):
+def speaker_stats(data, dim, read, warp=None):
     """CMVN statistics by speaker: from cmvn.scp where it is there and nothing is warped, else summed over the
-    directory's utterances.
+    features that `read()` yields.
     """
     if not data.cmvn or warp is not None:
-        items = usable_matrices(data, data.feats, {}, allow_pipes, dim)
         return sum_by_speaker(
-            data, items if warp is None else ((utt, warp_feats(feats, warp)) for utt, feats in items)
+            data, read() if warp is None else ((utt, warp_feats(feats, warp)) for utt, feats in read())
         )
     stats = {}
     for speaker in {data.speaker(utt): None for utt in data.feats}:
@@ -302,7 +415,7 @@ def check_skipped(skipped, most, verb, done):
     """Raise where more utterances had to be skipped than the user allows."""
     if len(skipped) > most:
         raise DataError(
-            f"{summary(verb, done, skipped)}: more than --max-skipped {most} (mend or remove them, or raise it)"
+            f"{summary(verb, done, skipped)}: more than max_skipped={most} (mend or remove them, or raise it)"
         )
 
 

@@ -5,16 +5,10 @@ words.
 import re
 
 from asrkit.errors import DataError
-from asrkit.io.alignment import POSITION, STRESS
 from asrkit.io.files import read_lines
 
 VARIANT = re.compile(r"(?<=.)\(\d+\)$")  # CMU's second and third way to say a word: `read(2)`
 BETWEEN = "|"  # words of one utterance
-
-
-def plain(phone):
-    """`AH0_B` as `AH`."""
-    return STRESS.sub("", POSITION.sub("", phone))
 
 
 def read_lexicon(path, words=None):
@@ -49,7 +43,9 @@ def read_lexicon(path, words=None):
 
 
 def look_up(lexicon, word):
-    """The ways to say a word, written as it is, or all small, or all in capitals; None where there are none."""
+    """Find the ways to say a word, written as it is, or all small, or all in capitals; None where there are
+    none.
+    """
     return lexicon.get(word) or lexicon.get(word.lower()) or lexicon.get(word.upper())
 
 

@@ -1,68 +1,27 @@
 """The model file of MixGoP: one mixture a phone, in an `.npz` read without pickle."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from asrkit.errors import DataError
 from asrkit.features.frontend import FrontEnd
-from asrkit.io.model_file import below, feature_dim, fitting, read_npz, write_npz
+from asrkit.io.model_file import below, fitting, read_npz, write_npz
 from asrkit.models.base import check_array
 from asrkit.models.low_rank import LowRankMixture
 from asrkit.models.mixture import DiagMixture, FullMixture
 from asrkit.phones.baselines import MODELS
 from asrkit.phones.lda import Lda
 from asrkit.phones.mixgop import MixgopConfig, PhoneModel
-from asrkit.phones.tokens import cut_tokens
+from asrkit.phones.phone_set import PhoneSet
 
 KIND = "MixGoP model"
 # Where arrays that are no phone's stand among the phones'; no phone holds white space.
 BASELINE, LDA = "the baseline {}", "the lda"
 
 
-@dataclass(frozen=True)
-class PhoneSet:
-    """All phones' models, and what it takes to score an utterance with them.
-
-    Attributes
-    ----------
-    models : dict of str to PhoneModel
-        In C-locale order of the phones.
-    counts : dict of str to int
-        Training tokens of every phone, those without a model included.
-    config : MixgopConfig
-    min_rating : float or None
-        Tokens rated less were left out of the training; None where ratings played no part.
-    frontend : FrontEnd
-    frame_shift_s : float
-    data_hash : str
-        SHA-256 over the training utterances' names, phones and features.
-    baselines : dict
-        Those of `asrkit.gop` that were trained on the same tokens.
-    lda : Lda or None
-        What tokens go through before they are scored.
-    """
-
-    models: dict
-    counts: dict
-    config: MixgopConfig
-    min_rating: float | None
-    frontend: FrontEnd
-    frame_shift_s: float
-    data_hash: str
-    baselines: dict = field(default_factory=dict)
-    lda: Lda | None = None
-
-    def cut(self, feats, labels, start_s, end_s):
-        """The tokens of one utterance as these models want them: `tokens.cut_tokens` with their settings,
-        then the LDA.
-        """
-        tokens = cut_tokens(feats, labels, start_s, end_s, self.frame_shift_s, self.config.pooling)
-        return self.lda.of(tokens) if self.lda else tokens
-
-
 def write_mixgop(path, phone_set):
+    """Write a PhoneSet; equal ones are equal bytes."""
     arrays = {}
     for phone, model in phone_set.models.items():
         arrays.update({f"{phone}/{name}": array for name, array in model.mixture.to_arrays().items()})
@@ -86,7 +45,17 @@ def write_mixgop(path, phone_set):
 
 
 def read_mixgop(path):
-    """Read a MixGoP model, or the `final.npz` of a training folder."""
+    """Read a MixGoP model, or the `final.npz` of a training folder.
+
+    Returns
+    -------
+    PhoneSet
+
+    Raises
+    ------
+    DataError
+        The file is missing, is none of MixGoP's, or its content is damaged.
+    """
     path = Path(path)
     path = path / "final.npz" if path.is_dir() else path
     if not path.exists():
@@ -95,7 +64,7 @@ def read_mixgop(path):
     with fitting(path):
         config, frontend = MixgopConfig(**meta["config"]), FrontEnd.from_dict(meta["frontend"])
         counts = {phone: int(count) for phone, count in meta["counts"].items()}
-        width, lda = feature_dim(frontend) + config.added_dims, None
+        width, lda = frontend.model_dim + config.added_dims, None
         if meta.get("lda"):  # a model of an asrkit without LDA does not say
             lda = Lda(**below(arrays, LDA))
             lda.check(width)

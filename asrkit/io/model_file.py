@@ -4,7 +4,6 @@ import contextlib
 import io
 import json
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,59 +15,11 @@ from asrkit.io.files import atomic_write, read_bytes
 from asrkit.models.base import check_array
 from asrkit.models.codebook import Codebook
 from asrkit.words.training import TrainConfig
+from asrkit.words.vocabulary import Vocabulary
 
-VERSION = 2
+VERSION = 3  # 2 had a front end without a kind of features, which `FrontEnd.from_dict` still reads
+READABLE = (2, 3)
 CODEBOOK = "the codebook"  # where its arrays stand among the words'; no word holds white space
-
-
-@dataclass(frozen=True)
-class ModelSet:
-    """A vocabulary of trained words, and all that it takes to go from a recording to one of them.
-
-    Attributes
-    ----------
-    family : str
-    words : tuple of str
-        In C-locale order, the order of every score vector.
-    models : dict of str to WordModel
-    config : dict
-        The settings of the training: "family" and "train".
-    codebook : Codebook or None
-        Of families whose observations are codes.
-    frontend : FrontEnd
-    data_hash : str
-        SHA-256 over the training utterances' names, words and features.
-    """
-
-    family: str
-    words: tuple
-    models: dict
-    config: dict
-    codebook: Codebook | None
-    frontend: FrontEnd
-    data_hash: str
-
-    def observe(self, feats):
-        """Model features -> what the word models see: the features, or their codes."""
-        return feats if self.codebook is None else self.codebook.quantize(feats)
-
-    @property
-    def family_config(self):
-        return families.load(self.family).Config(**self.config["family"])
-
-    @property
-    def num_parameters(self):
-        """Numbers that training set: probabilities, means and (co)variances, and the codebook's vectors."""
-        total = 0 if self.codebook is None else self.codebook.vectors.size
-        for model in self.models.values():
-            for name, array in model.to_arrays().items():
-                if name.startswith("log_"):
-                    total += int(np.isfinite(array).sum())
-                elif name in ("means", "variances"):
-                    total += model.num_gauss * array.shape[-1]
-                elif name == "covariances":  # they are symmetric
-                    total += model.num_gauss * array.shape[-1] * (array.shape[-1] + 1) // 2
-        return total
 
 
 def write_npz(path, kind, meta, arrays):
@@ -94,27 +45,26 @@ def read_npz(path, kind):
         raise DataError(f"{path}: not an asrkit {kind} file") from None
     if found != kind:
         raise DataError(f"{path}: holds a {found}, not a {kind}")
-    if version != VERSION:
-        raise DataError(
-            f"{path}: format version {version}, this asrkit reads version {VERSION} (train again)"
-        )
+    if version not in READABLE:
+        known = " and ".join(map(str, READABLE))
+        raise DataError(f"{path}: format version {version}, this asrkit reads versions {known} (train again)")
     return meta, arrays
 
 
-def write_model(path, model_set):
+def write_model(path, vocabulary):
     arrays = {
         f"{word}/{name}": a
-        for word in model_set.words
-        for name, a in model_set.models[word].to_arrays().items()
+        for word in vocabulary.words
+        for name, a in vocabulary.models[word].to_arrays().items()
     }
-    if model_set.codebook is not None:
-        arrays.update({f"{CODEBOOK}/{name}": a for name, a in vars(model_set.codebook).items()})
+    if vocabulary.codebook is not None:
+        arrays.update({f"{CODEBOOK}/{name}": a for name, a in vars(vocabulary.codebook).items()})
     meta = {
-        "family": model_set.family,
-        "words": list(model_set.words),
-        "config": model_set.config,
-        "frontend": model_set.frontend.to_dict(),
-        "data_hash": model_set.data_hash,
+        "family": vocabulary.family,
+        "words": list(vocabulary.words),
+        "config": vocabulary.config,
+        "frontend": vocabulary.frontend.to_dict(),
+        "data_hash": vocabulary.data_hash,
     }
     write_npz(path, "model", meta, arrays)
 
@@ -140,7 +90,7 @@ def read_model(path):
         TrainConfig(**meta["config"]["train"])
         frontend = FrontEnd.from_dict(meta["frontend"])
         width, codebook = feature_dim(frontend), None
-        if family.OBSERVATIONS == "codes":
+        if family.has_codes:
             codebook = checked_codebook(below(arrays, CODEBOOK), width)
             width = codebook.size
         models = {word: family.from_arrays(below(arrays, word)) for word in words}
@@ -149,7 +99,7 @@ def read_model(path):
                 model.check(width)
             except ValueError as error:
                 raise ValueError(f"word '{word}': {error}") from None
-        return ModelSet(
+        return Vocabulary(
             meta["family"], words, models, meta["config"], codebook, frontend, str(meta["data_hash"])
         )
 

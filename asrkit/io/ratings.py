@@ -49,8 +49,8 @@ class Ratings:
 
 
 def read_scores(folder, kinds=()):
-    """The phones.tsv of a folder; `kinds` are the columns that are read beside those that say which phone it
-    is.
+    """Read the phones.tsv of a folder; `kinds` are the columns that are read beside those that say which
+    phone it is.
     """
     path = folder / TABLE
     if not path.exists():
@@ -98,7 +98,7 @@ def numbers(values, path, name):
 
 
 def number_or_none(text, where):
-    """A number, nan for `nan` and `NA`."""
+    """Read a number, nan for `nan` and `NA`."""
     try:
         value = float("nan" if text == "NA" else text)
     except ValueError:
@@ -107,7 +107,7 @@ def number_or_none(text, where):
 
 
 def read_ratings(path):
-    """Ratings in one of the three forms: that of the first line's names, or what all lines look like."""
+    """Read ratings in one of the three forms: that of the first line's names, or what all lines look like."""
     lines = [
         (number, line.split("\t") if "\t" in line else line.split())
         for number, line in read_lines(path)

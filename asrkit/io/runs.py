@@ -5,22 +5,21 @@ said.
 import contextlib
 import hashlib
 import json
-import logging
 import time
-import traceback
 
 from asrkit import __version__
 from asrkit.errors import DataError
 from asrkit.io.archive import SPEC, resolve
 from asrkit.io.data_dir import SIDE_VERBATIM, TABLES
 from asrkit.io.files import atomic_write, read_table, remove
+from asrkit.runtime import log_to
 
 RECORD = "run.json"  # in the folder of a run, written last: where it is, the run is complete
 TAIL = 5  # lines of a failed run's log that are shown
 
 
 def once(work, folder, settings, directories, results):
-    """Call `work()` with its output in folder/log, unless that was done before with equal settings and data.
+    """Call `work()` with its log in folder/log, unless that was done before with equal settings and data.
 
     Parameters
     ----------
@@ -78,7 +77,7 @@ def each_once(work, runs, directories, log_path):
         for path in (folder / RECORD, *runs[folder][1]):
             remove(path)
     try:
-        with output_to(log_path):
+        with log_to(log_path):
             facts = work(missing) or {}
     except DataError:
         lines = log_path.read_text(encoding="utf-8").splitlines()[-TAIL:]
@@ -114,29 +113,3 @@ def sign(settings, directories):
                         archives[match["path"]] = [about.st_size, about.st_mtime_ns]
     digest.update(json.dumps(archives, sort_keys=True).encode())
     return digest.hexdigest()
-
-
-@contextlib.contextmanager
-def output_to(path):
-    """All that is printed and logged goes to the file `path`, at last the error that ends it."""
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        open(path, "w", encoding="utf-8") as stream,
-        contextlib.redirect_stdout(stream),
-        contextlib.redirect_stderr(stream),
-    ):
-        root.handlers = [logging.StreamHandler(stream)]
-        root.setLevel(logging.INFO)
-        try:
-            yield
-        except DataError as error:
-            stream.write(f"error: {error}\n")
-            raise
-        except Exception:
-            traceback.print_exc(file=stream)
-            raise
-        finally:
-            root.handlers = handlers
-            root.setLevel(level)

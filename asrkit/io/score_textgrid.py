@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from asrkit.io.alignment import Phone
 from asrkit.io.files import read_lines, remove
 from asrkit.io.ratings import read_scores
 from asrkit.io.textgrid import write_textgrid
+from asrkit.phones.phone import Phone
 
 FOLDER, SUFFIX = "textgrid", ".TextGrid"
 SHOWN = 5
@@ -26,14 +26,14 @@ log = logging.getLogger("asrkit")
 
 
 def file_name(utt):
-    """A name of an utterance, or of a phone, as that of a file: one that holds a slash must not lead out of
-    the folder.
+    """Turn the name of an utterance or a phone into that of a file: one that holds a slash must not lead out
+    of the folder.
     """
     return "".join(ESCAPED.get(letter, letter) for letter in utt)
 
 
 def remove_score_textgrids(out):
-    """Delete those of an earlier scoring."""
+    """Delete the TextGrids of an earlier scoring."""
     for path in (Path(out) / FOLDER).glob(f"*{SUFFIX}"):
         remove(path)
 
@@ -82,7 +82,7 @@ def intervals(texts, spans):
 
 
 def read_words(path):
-    """The words of each utterance: dict of utt to list of intervals."""
+    """Read the words of each utterance: dict of utt to list of intervals."""
     words = {}
     for number, line in read_lines(path):
         if number > 1:
@@ -92,7 +92,7 @@ def read_words(path):
 
 
 def score_text(value):
-    """`-97.29`, `0.3193`, `-123457`; nothing for nan."""
+    """Write a score with about four digits: `-97.29`, `0.3193`, `-123457`; nothing for nan."""
     if math.isnan(value):
         return ""
     if math.isinf(value) or not value:

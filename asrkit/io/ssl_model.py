@@ -5,13 +5,13 @@ ever downloaded.
 import functools
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from asrkit.errors import DataError, UsageError
-from asrkit.features.frontend import SslConfig
-from asrkit.features.ssl import cut_above
+from asrkit.distribution import missing_extra
+from asrkit.errors import DataError, SettingsError
+from asrkit.features.kinds.ssl import SslConfig, cut_above
+from asrkit.runtime import stay_offline
 
 # stands for masked frames, of which only training has any: a checkpoint may lack it
 UNUSED = {"masked_spec_embed"}
@@ -35,14 +35,13 @@ class SslModel:
 
 def libraries():
     """(torch, transformers), or a DataError that says how to get them."""
-    os.environ["HF_HUB_OFFLINE"] = "1"  # read when transformers is imported
+    stay_offline()
     try:
         import torch
         import transformers
     except ImportError as error:
-        raise DataError(
-            f"features of self-supervised models need torch and transformers ({error}): pip install 'asrkit[ssl]'"
-        ) from None
+        what = "features of self-supervised models need torch and transformers"
+        raise missing_extra("ssl", what, error) from None
     torch.set_num_threads(1)
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
@@ -63,7 +62,7 @@ def describe_ssl(folder, layer):
 
     Raises
     ------
-    UsageError
+    SettingsError
         There is no such layer.
     DataError
         The folder holds no model of wav2vec2's kind.
@@ -87,8 +86,8 @@ def describe_ssl(folder, layer):
         )
     last = config.num_hidden_layers
     if not -last - 1 <= layer <= last:
-        raise UsageError(
-            f"--layer={layer}: {folder} has {last} transformer layers: 0 to {last}, or -1 (the last) to {-last - 1} from the end"
+        raise SettingsError(
+            f"layer={layer}: {folder} has {last} transformer layers: 0 to {last}, or -1 (the last) to {-last - 1} from the end"
         )
     rate_hz, normalize = hearing(folder)
     name, weights = folder.resolve().name, digest(weight_files(folder))
@@ -149,7 +148,7 @@ def load_ssl(folder, layer, device):
     """
     torch, transformers = libraries()
     if device == "cuda" and not torch.cuda.is_available():
-        raise DataError("--device=cuda: torch sees no such device here")
+        raise DataError("device=cuda: torch sees no such device here")
     safe = weight_files(Path(folder))[0].suffix == ".safetensors"
     try:
         model, info = transformers.AutoModel.from_pretrained(

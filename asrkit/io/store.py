@@ -7,6 +7,8 @@ come back in blocks of about `BLOCK` frames, cut by the data alone.
 
 import hashlib
 import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -38,13 +40,13 @@ class Store:
         Parameters
         ----------
         features : FeatureSet
-        folder : path
-            Where a temporary file may lie while the Store lives; it is made when needed.
+        folder : path or None
+            Where a temporary file may lie while the Store lives; it is made when needed. None: where the system has them.
         observe : callable, optional
             Model features -> what is kept of them, such as their codes.
         """
         self.utts, self.words, self._arrays, self._places, self._file = [], {}, {}, {}, None
-        self._folder, self._size = Path(folder), 0
+        self._folder, self._size = Path(tempfile.gettempdir() if folder is None else folder), 0
         digest = hashlib.sha256()
         for utt, feats in features:
             word = features.word(utt)
@@ -110,11 +112,19 @@ class Store:
         return self.source(utts).sample(num_frames)
 
 
-class Source:
+class Source(ABC):
     """A word's utterances as blocks, cut by the data alone."""
 
     def __init__(self, blocks, lengths):
         self._blocks, self._lengths = blocks, lengths
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Block]:
+        """Go through the blocks."""
+
+    @abstractmethod
+    def _names(self):
+        """Give the utterances of each block."""
 
     def sample(self, num_frames):
         """A Block of about that many frames: whole utterances, the shortest and others spread evenly over

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asrkit.errors import DataError
-from asrkit.io.alignment import OVERLAP_S, TINY_S, Phone
 from asrkit.io.files import atomic_write, read_bytes
+from asrkit.phones.phone import TINY_S, Phone, overlap
 
 SUFFIX = ".textgrid"
 PHONE_TIERS, WORD_TIERS = ("phones", "phonemes", "phone"), ("words", "word")
@@ -150,7 +150,7 @@ def _tier(tokens):
         end_s = start_s if points else tokens.number("the end of an interval")
         if start_s < -TINY_S or end_s < start_s - TINY_S:
             tokens.fail(f"an interval from {start_s:g} to {end_s:g} s in tier '{name}'", "mend it in Praat")
-        if start_s < last_s - OVERLAP_S - TINY_S:
+        if overlap(last_s, start_s):
             tokens.fail(
                 f"an interval of tier '{name}' starts at {start_s:g} s, before the one above it ends at {last_s:g} s",
                 "mend it in Praat",
@@ -163,8 +163,8 @@ def _tier(tokens):
 
 
 def pick_tier(tiers, wanted="", among=(), required=True):
-    """The interval tier called `wanted`, else by one of the names `among`; a ValueError says why there is
-    none.
+    """Pick the interval tier called `wanted`, else by one of the names `among`; a ValueError says why there
+    is none.
 
     Case does not matter. Where a file has several speakers, MFA calls a tier `speaker - phones`: that counts
     where there is one. A tier that is not required and not there is None.
@@ -178,7 +178,7 @@ def pick_tier(tiers, wanted="", among=(), required=True):
     if len(found) != 1:
         told = ", ".join(f"'{tier.name}'" for tier in tiers) or "none"
         raise ValueError(
-            f"{len(found) or 'no'} tiers called {' or '.join(names)}, one is needed (tiers: {told}; --tier, --word-tier choose)"
+            f"{len(found) or 'no'} tiers called {' or '.join(names)}, one is needed (tiers: {told}; tier= and word_tier= choose)"
         )
     if found[0].points:
         raise ValueError(f"tier '{found[0].name}' holds points, not intervals")
@@ -186,7 +186,7 @@ def pick_tier(tiers, wanted="", among=(), required=True):
 
 
 def find_textgrids(path):
-    """All TextGrid files of a folder and the folders in it, or the one file that `path` is, sorted."""
+    """Find all TextGrid files of a folder and the folders in it, or the one file that `path` is, sorted."""
     path = Path(path)
     return (
         [path]
@@ -242,7 +242,7 @@ def _without_gaps(path, name, phones, end_s):
     intervals, last_s, lost = [], 0.0, 0
     for phone in sorted(phones, key=lambda phone: (phone.start_s, phone.end_s)):
         start_s, stop_s = float(phone.start_s), float(phone.end_s)
-        if start_s < last_s - OVERLAP_S - TINY_S:
+        if overlap(last_s, start_s):
             raise DataError(
                 f"{path}: tier '{name}': '{phone.label}' starts at {start_s:g} s, before the one before it ends at {last_s:g} s"
             )

@@ -1,20 +1,20 @@
-"""What is wrong with a data directory: every fault as one line with file, line, key, numbers and remedy."""
+"""Find the faults of a data directory: each as one line with file, line, key, numbers and remedy."""
 
+import functools
 import logging
-import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
-from asrkit.config import option
+from asrkit.config import PathLike, option
 from asrkit.errors import DataError
 from asrkit.io.archive import SPEC, is_pipe, read_matrix, refuse_pipe, resolve
 from asrkit.io.audio import audio_info
 from asrkit.io.data_dir import SIDE_BY_SPEAKER, SIDE_BY_UTT, TABLES, missing_file, parse_segment
 from asrkit.io.files import c_sorted
+from asrkit.runtime import ordered_map
 
 log = logging.getLogger("asrkit")
 
@@ -41,12 +41,20 @@ class Checks:
 
 @dataclass(frozen=True)
 class Entry:
+    """Where a key stands in a table, and what follows it."""
+
     line: int
     value: str
 
 
-def find_faults(path, checks):
-    """All faults of the data directory `path`; less than a fault is logged as a warning.
+def find_faults(path: PathLike, checks: Checks) -> list[str]:
+    """Find all faults of a data directory; what is unusual but allowed is logged as a warning.
+
+    Parameters
+    ----------
+    path : path
+        The data directory.
+    checks : Checks
 
     Returns
     -------
@@ -73,8 +81,8 @@ def find_faults(path, checks):
     return faults
 
 
-def line_fault(name, value):
-    """What is wrong with what follows the key on a line of the file `name`, or an empty string."""
+def line_fault(name: str, value: str) -> str:
+    """Find what is wrong with what follows the key on a line of the file `name`, or an empty string."""
     fields = value.split()
     if not fields:
         return "empty transcript" if name == "text" else "nothing follows the key"
@@ -101,16 +109,16 @@ def _absent(path, checks):
     present = {name for name in CHECKED if (path / name).exists()}
     faults = [missing_file(path, name) for name in ("utt2spk", "spk2utt") if name not in present]
     if "text" not in present and not checks.no_text:
-        faults.append(f"{missing_file(path, 'text')[:-1]}; --no-text if by design)")
+        faults.append(f"{missing_file(path, 'text')[:-1]}; no_text=true if by design)")
     if not present & {"wav.scp", "feats.scp"} and not (checks.no_wav and checks.no_feats):
         faults.append(
             f"{path}: neither wav.scp nor feats.scp (asrkit prepare-wavs and asrkit compute-mfcc make them)"
         )
     elif "wav.scp" not in present and not checks.no_wav:
-        log.warning("%s: no wav.scp, only features (--no-wav if by design)", path)
+        log.warning("%s: no wav.scp, only features (no_wav=true if by design)", path)
     elif "feats.scp" not in present and not checks.no_feats:
         log.warning(
-            "%s: no feats.scp yet (asrkit compute-mfcc %s makes it; --no-feats if by design)", path, path
+            "%s: no feats.scp yet (asrkit compute-mfcc %s makes it; no_feats=true if by design)", path, path
         )
     if "segments" in present and "wav.scp" not in present:
         faults.append(f"{path}/segments: there is no wav.scp with its recordings ({path}/wav.scp)")
@@ -118,7 +126,7 @@ def _absent(path, checks):
 
 
 def _scan(path):
-    """The entries of one table, the first where a key is repeated, and the faults of its lines."""
+    """Read the entries of one table, the first where a key is repeated, and the faults of its lines."""
     entries, faults = {}, []
     fix = f"asrkit fix-data {path.parent}"
     try:
@@ -162,7 +170,7 @@ def _scan(path):
 
 
 def _compare_utts(path, tables):
-    """Every utterance that some file has and another lacks."""
+    """Find every utterance that some file has and another lacks."""
     recordings = "segments" if "segments" in tables else "wav.scp"
     names = [n for n in ("utt2spk", "text", recordings, "feats.scp", *SIDE_BY_UTT) if n in tables]
     faults = []
@@ -181,7 +189,7 @@ def _compare_utts(path, tables):
 
 
 def _compare_speakers(path, tables):
-    """utt2spk against spk2utt, cmvn.scp and spk2gender, and the order Kaldi wants."""
+    """Compare utt2spk with spk2utt, cmvn.scp and spk2gender, and with the order Kaldi wants."""
     if "utt2spk" not in tables:
         return []
     utt2spk = {utt: entry.value for utt, entry in tables["utt2spk"].items() if len(entry.value.split()) == 1}
@@ -235,7 +243,7 @@ def _compare_spk2utt(path, utt2spk, lines, spk2utt):
 
 
 def _compare_recordings(path, tables):
-    """Recordings of segments that wav.scp lacks, and the reverse."""
+    """Find recordings of segments that wav.scp lacks, and the reverse."""
     if not {"segments", "wav.scp"} <= tables.keys():
         return []
     wav, used, faults = tables["wav.scp"], set(), []
@@ -255,26 +263,21 @@ def _compare_recordings(path, tables):
 
 
 def _check_wavs(path, wav, checks):
-    """Durations in seconds of the recordings that can be read, and the faults of the others."""
+    """Read the recordings: durations in seconds of those that can be read, and the faults of the others."""
     durations_s, rates, stereo, faults = {}, {}, [], []
-    for key, entry in tqdm(wav.items(), desc="recordings", disable=None, file=sys.stderr):
-        if not entry.value:
+    given = {key: entry for key, entry in wav.items() if entry.value}
+    check = functools.partial(_wav_info, path=path, checks=checks)
+    infos = ordered_map(check, [entry.value for entry in given.values()], label="recordings")
+    for (key, entry), (info, fault) in zip(given.items(), infos):
+        if fault:
+            faults.append(f"{path}/wav.scp:{entry.line}: recording '{key}': {fault}")
+        if info is None:
             continue
-        try:
-            if checks.read_wavs:
-                rate, num_samples, channels = audio_info(
-                    entry.value, base=path, allow_pipes=checks.allow_pipes
-                )
-                if num_samples == 0:
-                    raise DataError(f"{entry.value}: 0 samples (record it again, or leave it out)")
-                durations_s[key] = num_samples / rate
-                rates.setdefault(rate, []).append(key)
-                if channels > 1:
-                    stereo.append(key)
-            else:
-                _check_exists(entry.value, path, checks)
-        except DataError as error:
-            faults.append(f"{path}/wav.scp:{entry.line}: recording '{key}': {error}")
+        rate, num_samples, channels = info
+        durations_s[key] = num_samples / rate
+        rates.setdefault(rate, []).append(key)
+        if channels > 1:
+            stereo.append(key)
     if len(rates) > 1:
         each = ", ".join(
             f"{len(keys)} at {rate} Hz (first '{keys[0]}')" for rate, keys in sorted(rates.items())
@@ -285,6 +288,20 @@ def _check_wavs(path, wav, checks):
             "%s/wav.scp: %d recordings have several channels (first '%s')", path, len(stereo), stereo[0]
         )
     return durations_s, faults
+
+
+def _wav_info(spec, path, checks):
+    """What `audio_info` says of a recording, or None, and its fault, or None."""
+    try:
+        if not checks.read_wavs:
+            _check_exists(spec, path, checks)
+            return None, None
+        info = audio_info(spec, base=path, allow_pipes=checks.allow_pipes)
+        if info[1] == 0:
+            raise DataError(f"{spec}: 0 samples (record it again, or leave it out)")
+        return info, None
+    except DataError as error:
+        return None, str(error)
 
 
 def _check_exists(spec, path, checks):
@@ -353,20 +370,24 @@ def _check_cmvn(path, cmvn, checks):
 def _arrays(path, name, scp, checks, faults):
     """Yield (key, entry, array) of the entries of an scp file; those that cannot be read go to `faults`."""
     owner = "speaker" if name == "cmvn.scp" else "utterance"
-    for key, entry in tqdm(scp.items(), desc=name, disable=None, file=sys.stderr):
-        here = f"{path}/{name}:{entry.line}: {owner} '{key}'"
-        if not entry.value:
-            continue
-        try:
-            if checks.read_feats:
-                array = read_matrix(entry.value, base=path, allow_pipes=checks.allow_pipes)
-            else:
-                _check_exists(entry.value, path, checks)
-                continue
-        except DataError as error:
-            faults.append(f"{here}: {error}")
-            continue
-        broken = array.size - int(np.isfinite(array).sum())
-        if broken:
-            faults.append(f"{here}: {broken} of {array.size} values are NaN or infinite (compute it anew)")
-        yield key, entry, array
+    given = {key: entry for key, entry in scp.items() if entry.value}
+    read = functools.partial(_read_array, path=path, checks=checks)
+    arrays = ordered_map(read, [entry.value for entry in given.values()], label=name)
+    for (key, entry), (array, fault) in zip(given.items(), arrays):
+        if fault:
+            faults.append(f"{path}/{name}:{entry.line}: {owner} '{key}': {fault}")
+        if array is not None:
+            yield key, entry, array
+
+
+def _read_array(spec, path, checks):
+    """An array, or None where it can't or shall not be read, and its fault, or None."""
+    try:
+        if not checks.read_feats:
+            _check_exists(spec, path, checks)
+            return None, None
+        array = read_matrix(spec, base=path, allow_pipes=checks.allow_pipes)
+    except DataError as error:
+        return None, str(error)
+    broken = array.size - int(np.isfinite(array).sum())
+    return array, f"{broken} of {array.size} values are NaN or infinite (compute it anew)" if broken else None

@@ -3,10 +3,29 @@ rising.
 """
 
 import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 import numpy as np
+
+StatsT = TypeVar("StatsT", bound="Stats")
+
+
+class WarpedCopy(NamedTuple):
+    """The key of a copy of an utterance with a warped frequency axis; the utterance's own key is its id."""
+
+    utt: str
+    factor: str
+
+    def __str__(self) -> str:
+        return f"{self.utt} {self.factor}"
+
+
+def is_recording(key: str | WarpedCopy) -> bool:
+    """Whether a key is that of an utterance as it was recorded, not of a warped copy."""
+    return isinstance(key, str)
 
 
 @dataclass(frozen=True)
@@ -15,8 +34,8 @@ class Block:
 
     Attributes
     ----------
-    utts : tuple of str
-        U utterance ids.
+    utts : tuple of str or WarpedCopy
+        U utterance ids, and keys of copies.
     obs : numpy.ndarray
         (N, D) feature vectors, or (N,) codes.
     offsets : numpy.ndarray
@@ -26,13 +45,13 @@ class Block:
         often.
     """
 
-    utts: tuple
+    utts: tuple[str, ...]
     obs: np.ndarray
     offsets: np.ndarray
     keep: bool = False
 
     @classmethod
-    def from_items(cls, items, keep=False):
+    def from_items(cls, items: Iterable[tuple[str, np.ndarray]], keep: bool = False) -> "Block":
         """Build from (utt, array) pairs; all arrays must have the same dimension."""
         items = list(items)
         lengths = [len(array) for _, array in items]
@@ -45,40 +64,42 @@ class Block:
         )
 
     @property
-    def lengths(self):
+    def lengths(self) -> np.ndarray:
         return np.diff(self.offsets)
 
-    def prepared(self, emission):
+    def prepared(self, emission: "Emission") -> Any:
         """What the emission makes of the frames before it looks at them, or None where it needs nothing."""
         if not self.keep:
             return emission.prepare(self.obs)
         kept = self.__dict__.setdefault("_kept", {})
-        key = type(emission), emission.center.tobytes() if hasattr(emission, "center") else b""
+        key = type(emission), b"" if emission.center is None else emission.center.tobytes()
         if key not in kept:
             kept[key] = emission.prepare(self.obs)
         return kept[key]
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator["Block"]:
         """A block is the smallest source of blocks: itself."""
         yield self
 
-    def sample(self, num_frames):
+    def sample(self, num_frames: int) -> "Block":
         """All of it: what is in one block is small enough to start a training from."""
         return self
 
-    def select(self, indices):
+    def select(self, indices: Iterable[int]) -> "Block":
         """The block of the utterances at `indices`."""
         return Block.from_items(
             (self.utts[u], self.obs[self.offsets[u] : self.offsets[u + 1]]) for u in indices
         )
 
-    def items(self):
+    def items(self) -> Iterator[tuple[str, np.ndarray]]:
         """Yield (utt, array)."""
         for u, utt in enumerate(self.utts):
             yield utt, self.obs[self.offsets[u] : self.offsets[u + 1]]
 
 
-def chunks(items, frames=8192):
+def chunks(
+    items: Iterable[tuple[str, np.ndarray]], frames: int = 8192
+) -> Iterator[list[tuple[str, np.ndarray]]]:
     """Cut (utt, array) pairs into lists of about `frames` frames, as they come; by the data alone, so that
     nothing depends on the jobs.
     """
@@ -93,52 +114,183 @@ def chunks(items, frames=8192):
         yield some
 
 
-class Emission(Protocol):
-    """State densities: sees frames and occupancies, knows nothing of time."""
+class Emission(ABC):
+    """State densities: an emission sees frames and occupancies, and knows nothing of time. S states, N frames."""
 
-    def prepare(self, obs): ...  # what the next two both need, or None
-    def log_likelihood(self, obs, *, prepared): ...  # (N, S)
-    def accumulate(self, obs, gamma, *, prepared): ...  # -> Stats
-    def estimate(self, stats, config): ...  # -> Emission
-    def adapt(self, stats, prior, config): ...  # -> Emission: `estimate`, with itself as the prior
-    def log_prior(self, adapted, prior): ...  # float: what that prior thinks of an Emission, 0 for itself
+    can_grow: ClassVar[bool] = False  # has `split(occ, targets, min_count)`
+    center: np.ndarray | None = None  # (D,): what `prepare` takes frames relative to, where that matters
+
+    @property
+    @abstractmethod
+    def num_gauss(self) -> int:
+        """Gaussians of all states; 0 where there are none."""
+
+    @property
+    @abstractmethod
+    def components(self) -> np.ndarray:
+        """Gaussians of each state: int (S,)."""
+
+    @property
+    @abstractmethod
+    def floored(self) -> np.ndarray:
+        """Variances on their floor, by state: int (S,)."""
+
+    @property
+    @abstractmethod
+    def num_parameters(self) -> int:
+        """Numbers that training sets."""
+
+    @abstractmethod
+    def check(self, num_states: int, width: int) -> None:
+        """Raise ValueError unless the arrays are an emission of so many states over observations so wide."""
+
+    def prepare(self, obs: np.ndarray) -> Any:
+        """Compute what `log_likelihood` and `accumulate` both need of the frames; None where that is nothing."""
+        return None
+
+    @abstractmethod
+    def log_likelihood(self, obs: np.ndarray, *, prepared: Any = None) -> np.ndarray:
+        """Score frames under every state: float64 (N, S)."""
+
+    @abstractmethod
+    def accumulate(self, obs: np.ndarray, gamma: np.ndarray, *, prepared: Any = None) -> "Stats":
+        """Sum over frames; `gamma` (N, S) is the occupancy of the states."""
+
+    @abstractmethod
+    def estimate(self, stats: "Stats", config: Any) -> "Emission":
+        """Make the emission that is likeliest under the sums."""
+
+    @abstractmethod
+    def adapt(self, stats: "Stats", prior: Any, config: Any) -> "Emission":
+        """Make the emission that is likeliest under the sums with this one as the prior."""
+
+    @abstractmethod
+    def log_prior(self, adapted: "Emission", prior: Any) -> float:
+        """Evaluate the log density of an emission under the prior that this one is, 0 for itself."""
+
+    @property
+    def gaussians(self) -> "Emission":
+        """The Gaussians whose means MLLR moves: of families that have it among their `adaptations`."""
+        raise NotImplementedError
+
+    def with_gaussians(self, gaussians: "Emission") -> "Emission":
+        """Make the same emission with other Gaussians, where it has some."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Give the arrays that make it up, by name."""
+
+    @classmethod
+    def stack(cls, emissions: "list[Emission]", num_states: int) -> "Emission | None":
+        """Make one emission of many, `num_states` states each; None where each is scored by itself."""
+        return None
 
 
 class BlockSource(Protocol):
-    """A word's utterances, cut by the data into blocks that fit in memory; goes through them as often as
-    asked.
+    """A word's utterances, cut by the data into blocks that fit in memory; goes through them as often as asked."""
+
+    def __iter__(self) -> Iterator[Block]: ...
+    def sample(self, num_frames: int) -> Block: ...  # about that many frames, spread over all utterances
+
+
+class WordModel(ABC):
+    """The model of one word: sees blocks of utterances (U of them, N frames in all); is frozen, `estimate` makes a new one.
+
+    Attributes
+    ----------
+    emission : Emission
+        Of the states, where there are several and they can be aligned, and of families with MLLR among their `adaptations`.
     """
 
-    def __iter__(self): ...  # Block
-    def sample(self, num_frames): ...  # -> Block: about that many frames, spread over all utterances
+    emission: Emission
 
+    @property
+    @abstractmethod
+    def num_states(self) -> int:
+        """States, S; 1 where time plays no part."""
 
-class WordModel(Protocol):
-    """One word: sees blocks, is frozen; `estimate` returns a new one."""
+    @property
+    @abstractmethod
+    def shortest(self) -> int:
+        """Frames of the shortest path through the model."""
 
-    components: np.ndarray  # (S,): Gaussians of each state
-    floored: np.ndarray  # (S,): variances on their floor
-    shortest: int  # frames of the shortest path
+    @property
+    @abstractmethod
+    def num_parameters(self) -> int:
+        """Numbers that training sets."""
 
-    def log_likelihood(self, block): ...  # (U,)
-    def align(self, block): ...  # (U,), int32 (N,)
-    def accumulate(self, block, method): ...  # "viterbi" | "baum-welch" -> Stats
-    # static: the same for (model, block) pairs at once -> list of Stats
-    def accumulate_many(pairs, method): ...
-    def bank(models): ...  # static: -> Bank
-    def estimate(self, stats, config): ...  # -> WordModel
-    def adapt(self, stats, prior, config): ...  # -> WordModel: `estimate`, with itself as the prior
-    def log_prior(self, adapted, prior): ...  # float: what that prior thinks of a WordModel, 0 for itself
-    def check(self, width): ...  # ValueError where the arrays are no model of observations that wide
-    def schedule(self, config): ...  # -> numbers of Gaussians that training grows to in turn
-    def grow(self, stats, config, total): ...  # -> a larger WordModel, or None where nothing can grow
-    def to_arrays(self): ...  # dict of str to array
+    @property
+    def num_gauss(self) -> int:
+        """Gaussians of all states."""
+        return 0
+
+    @property
+    def components(self) -> np.ndarray:
+        """Gaussians of each state: int (S,)."""
+        return np.zeros(self.num_states, dtype=int)
+
+    @property
+    def floored(self) -> np.ndarray:
+        """Variances on their floor, by state: int (S,)."""
+        return np.zeros(self.num_states, dtype=int)
+
+    @abstractmethod
+    def check(self, width: int) -> None:
+        """Raise ValueError unless the arrays are a model of observations of `width` dimensions or symbols."""
+
+    @abstractmethod
+    def log_likelihood(self, block: Block) -> np.ndarray:
+        """Score utterances over all paths: float64 (U,)."""
+
+    @abstractmethod
+    def align(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
+        """Find the best paths: their scores (U,), -inf where there is none, and the state of each frame, int32 (N,)."""
+
+    @abstractmethod
+    def accumulate(self, block: Block, method: str = "viterbi") -> "WordStats":
+        """Sum over a block: "viterbi" along the best path, "baum-welch" over all paths."""
+
+    @staticmethod
+    def accumulate_many(pairs: "list[tuple[WordModel, Block]]", method: str = "viterbi") -> "list[WordStats]":
+        """Do the same for several models, each over its own block."""
+        return [model.accumulate(block, method) for model, block in pairs]
+
+    @staticmethod
+    @abstractmethod
+    def bank(models: "list[WordModel]") -> "Bank":
+        """Put the models of several words side by side for decoding."""
+
+    @abstractmethod
+    def estimate(self, stats: "WordStats", config: Any) -> "WordModel":
+        """Make the model that is likeliest under the sums; itself where there is nothing to estimate."""
+
+    def adapt(self, stats: "WordStats", prior: Any, config: Any) -> "WordModel":
+        """Make the model that is likeliest under the sums with this one as the prior: of families with `adaptations`."""
+        raise NotImplementedError
+
+    def log_prior(self, adapted: "WordModel", prior: Any) -> float:
+        """Evaluate the log density of a model under the prior that this one is, 0 for itself."""
+        raise NotImplementedError
+
+    def schedule(self, config: Any) -> list[int]:
+        """List the numbers of Gaussians that training grows to in turn."""
+        return []
+
+    def grow(self, stats: "WordStats", config: Any, total: int | None = None) -> "WordModel | None":
+        """Make a larger model; None where nothing can grow."""
+        return None
+
+    @abstractmethod
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Give the arrays that make it up, by name: what a model file holds, and `Family.from_arrays` reads."""
 
 
 class Bank(Protocol):
     """A vocabulary for decoding: every word scores every utterance of a block in one pass."""
 
-    def scores(self, block, method): ...  # "viterbi" | "forward" -> (U, W), -inf where a word has no path
+    # "viterbi" | "forward" -> (U, W), -inf where a word has no path
+    def scores(self, block: Block, method: str) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -147,14 +299,14 @@ class Stats:
     Stats.
     """
 
-    def __add__(self, other):
+    def __add__(self: StatsT, other: StatsT) -> StatsT:
         values = {}
         for field in dataclasses.fields(self):
             mine, theirs = getattr(self, field.name), getattr(other, field.name)
             values[field.name] = mine + theirs
         return type(self)(**values)
 
-    def to_arrays(self):
+    def to_arrays(self) -> dict[str, np.ndarray]:
         """Flat dict of field name to array; names do not repeat between a Stats and the Stats inside it."""
         arrays = {}
         for field in dataclasses.fields(self):
@@ -162,9 +314,9 @@ class Stats:
             arrays.update(value.to_arrays() if isinstance(value, Stats) else {field.name: np.asarray(value)})
         return arrays
 
-    def filled(self, arrays):
+    def filled(self: StatsT, arrays: Mapping[str, np.ndarray]) -> StatsT:
         """The same kind of sums with the values of `to_arrays`' dict."""
-        values = {}
+        values: dict[str, Any] = {}
         for field in dataclasses.fields(self):
             mine = getattr(self, field.name)
             if isinstance(mine, Stats):
@@ -196,8 +348,13 @@ class WordStats(Stats):
     utts: int
     skipped: int
 
+    @property
+    def occupancy(self) -> np.ndarray:
+        """Frames of each state, (S,): of models whose states can lose Gaussians or have variances on their floor."""
+        raise NotImplementedError
 
-def check_array(name, array, shape, *, log=False):
+
+def check_array(name: str, array: np.ndarray, shape: tuple[int, ...], *, log: bool = False) -> None:
     """An array of a model file is float64, of that shape, and holds numbers; -inf only where it holds logs."""
     if array.dtype != np.float64 or array.shape != shape:
         raise ValueError(f"{name} is {array.dtype} {array.shape}, not float64 {shape}")
@@ -205,19 +362,19 @@ def check_array(name, array, shape, *, log=False):
         raise ValueError(f"{name} holds NaN or infinite values")
 
 
-def check_distribution(name, log_probs):
+def check_distribution(name: str, log_probs: np.ndarray) -> None:
     """Each row's probabilities sum to one."""
     if not np.allclose(np.exp(log_probs).sum(axis=-1), 1, rtol=0, atol=1e-6):
         raise ValueError(f"{name} does not sum to one")
 
 
-def safe_log(p):
+def safe_log(p: np.ndarray) -> np.ndarray:
     """log p with log 0 = -inf, without the warning: zero means forbidden here, not a mistake."""
     with np.errstate(divide="ignore"):
         return np.log(p)
 
 
-def floored_distribution(counts, floor):
+def floored_distribution(counts: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarray]:
     """Maximise sum_k counts[k] log p[k] over distributions p with p[k] >= floor.
 
     The exact solution: entries that would fall below `floor` sit on it, the others share the rest in
@@ -251,7 +408,7 @@ def floored_distribution(counts, floor):
             return np.full(len(counts), 1.0 / len(counts)), on_floor
 
 
-def smoothed_rows(log_probs, counts, prior_count, floor):
+def smoothed_rows(log_probs: np.ndarray, counts: np.ndarray, prior_count: float, floor: float) -> np.ndarray:
     """Each row's relative frequencies, as if `prior_count` things had been counted before that were just as
     the row says.
 
@@ -266,7 +423,7 @@ def smoothed_rows(log_probs, counts, prior_count, floor):
     return out
 
 
-def rows_log_prior(log_probs, others, prior_count):
+def rows_log_prior(log_probs: np.ndarray, others: np.ndarray, prior_count: float) -> float:
     """Log density of rows `others` under the prior of `smoothed_rows`, relative to that of `log_probs`
     themselves.
     """
@@ -274,7 +431,7 @@ def rows_log_prior(log_probs, others, prior_count):
     return prior_count * float((np.exp(log_probs[allowed]) * (others[allowed] - log_probs[allowed])).sum())
 
 
-def log_sum(joint):
+def log_sum(joint: np.ndarray) -> np.ndarray:
     """log sum exp over the last axis, which holds no row of -inf alone."""
     peak = joint.max(axis=-1)
     return np.log(np.exp(joint - peak[..., None]).sum(axis=-1)) + peak

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from asrkit.models.base import (
+    Emission,
     Stats,
     check_array,
     check_distribution,
@@ -23,12 +24,16 @@ class CategoricalStats(Stats):
 
 
 @dataclass(frozen=True)
-class Categorical:
+class Categorical(Emission):
     """`log_probs[s, k]` is log P(symbol k | state s): (S, K)."""
 
     log_probs: np.ndarray
 
     num_gauss = 0
+
+    @property
+    def num_parameters(self):
+        return int(np.isfinite(self.log_probs).sum())
 
     @property
     def components(self):
@@ -44,9 +49,6 @@ class Categorical:
         """Raise ValueError unless this is a table of `num_states` states and `width` symbols."""
         check_array("log_probs", self.log_probs, (num_states, width), log=True)
         check_distribution("log_probs", self.log_probs)
-
-    def prepare(self, obs):
-        """Nothing to do beforehand."""
 
     def log_likelihood(self, obs, *, prepared=None):
         """log P(code | state): (N, S)."""

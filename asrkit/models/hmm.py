@@ -7,6 +7,7 @@ import numpy as np
 from asrkit.models import kernels
 from asrkit.models.base import (
     Stats,
+    WordModel,
     WordStats,
     check_array,
     check_distribution,
@@ -46,7 +47,7 @@ class HmmStats(WordStats):
 
 
 @dataclass(frozen=True)
-class Hmm:
+class Hmm(WordModel):
     """A word model.
 
     Attributes
@@ -73,6 +74,11 @@ class Hmm:
     @property
     def num_gauss(self):
         return self.emission.num_gauss
+
+    @property
+    def num_parameters(self):
+        arcs = sum(int(np.isfinite(array).sum()) for array in (self.log_start, self.log_trans, self.log_exit))
+        return arcs + self.emission.num_parameters
 
     @property
     def components(self):
@@ -224,7 +230,7 @@ class Hmm:
         """
         sizes, most = (
             [self.num_states],
-            config.num_gauss * self.num_states if hasattr(self.emission, "split") else 0,
+            config.num_gauss * self.num_states if self.emission.can_grow else 0,
         )
         while sizes[-1] < most:
             sizes.append(min(most, int(np.ceil(sizes[-1] * config.growth))))
@@ -275,7 +281,7 @@ class HmmBank:
         self._shape = self._arcs.log_start.shape[:2]
         emissions = [model.emission for model in models]
         kind = type(emissions[0])
-        self._emission = kind.stack(emissions, self._shape[0]) if hasattr(kind, "stack") else None
+        self._emission = kind.stack(emissions, self._shape[0])
         self._emissions = emissions
 
     def scores(self, block, method="viterbi"):

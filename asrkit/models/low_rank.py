@@ -107,6 +107,11 @@ class LowRankMixture:
         """log p(x): (N, 1)."""
         return log_sum(self.component_log_likelihood(obs))
 
+    def projected_covariance(self, component, axes):
+        """Covariance (K, K) of one component under x -> x @ axes (D, K)."""
+        own = self.axes[self.offsets[component] : self.offsets[component + 1]] @ axes
+        return own.T @ own + self.reg_covar * axes.T @ axes
+
     def to_arrays(self):
         return dict(vars(self))
 

@@ -14,7 +14,13 @@ LOG_2PI = np.log(2.0 * np.pi)
 class DiagMixture(Mixture):
     """Mixtures with diagonal covariances; `variances` is (S, M, D)."""
 
+    spread = "variances"
+
     variances: np.ndarray
+
+    @property
+    def precisions(self):
+        return 1.0 / self.variances
 
     def _check_spread(self):
         check_array("variances", self.variances, self.means.shape)
@@ -83,6 +89,10 @@ class DiagMixture(Mixture):
     def _second_moments(self, means):
         return self.variances + means**2
 
+    def projected_covariance(self, component, axes):
+        """Covariance (K, K) of one component of the first state under x -> x @ axes (D, K)."""
+        return (axes * self.variances[0, component][:, None]).T @ axes
+
     def _divergence(self, other):
         """Kullback-Leibler divergence of each of the other's Gaussians from its own (S, M)."""
         ratio = self.variances / other.variances
@@ -117,7 +127,13 @@ class DiagMixture(Mixture):
 class FullMixture(Mixture):
     """Mixtures with full covariances; `covariances` is (S, M, D, D)."""
 
+    spread = "covariances"
+
     covariances: np.ndarray
+
+    @property
+    def precisions(self):
+        return np.linalg.inv(self.covariances)
 
     def _check_spread(self):
         check_array("covariances", self.covariances, (*self.means.shape, self.means.shape[-1]))
@@ -192,6 +208,10 @@ class FullMixture(Mixture):
 
     def _second_moments(self, means):
         return self.covariances + means[..., :, None] * means[..., None, :]
+
+    def projected_covariance(self, component, axes):
+        """Covariance (K, K) of one component of the first state under x -> x @ axes (D, K)."""
+        return axes.T @ self.covariances[0, component] @ axes
 
     def _divergence(self, other):
         """Kullback-Leibler divergence of each of the other's Gaussians from its own (S, M)."""

@@ -4,11 +4,14 @@ A mixture is an emission: it sees frames and occupancies. A state with fewer com
 carries components of weight zero (log weight -inf), which are never visited.
 """
 
+from abc import abstractmethod
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
 
 from asrkit.models.base import (
+    Emission,
     Stats,
     check_array,
     check_distribution,
@@ -40,9 +43,14 @@ class MixtureStats(Stats):
     first: np.ndarray
     second: np.ndarray
 
+    @property
+    def gaussians(self):
+        """The sums of the mixture that holds the Gaussians: these."""
+        return self
+
 
 @dataclass(frozen=True)
-class Mixture:
+class Mixture(Emission):
     """One mixture a state; a subclass adds the covariances.
 
     Attributes
@@ -55,6 +63,9 @@ class Mixture:
     center : (D,)
         Frames are taken relative to it, so that squares do not drown small variances. Training keeps it.
     """
+
+    spread: ClassVar[str]  # the attribute that holds the covariances
+    can_grow = True
 
     log_weights: np.ndarray
     means: np.ndarray
@@ -83,6 +94,30 @@ class Mixture:
     @property
     def num_gauss(self):
         return int(self.components.sum())
+
+    @property
+    def num_parameters(self):
+        return int(np.isfinite(self.log_weights).sum()) + self.num_spread_parameters
+
+    @property
+    def num_spread_parameters(self):
+        """Numbers in means and covariances, which are symmetric."""
+        dim = self.means.shape[-1]
+        a_gaussian = dim if self.spread == "variances" else dim * (dim + 1) // 2
+        return self.num_gauss * (dim + a_gaussian)
+
+    @property
+    def gaussians(self):
+        """The mixture that holds the Gaussians: itself."""
+        return self
+
+    def with_gaussians(self, gaussians):
+        return gaussians
+
+    @property
+    @abstractmethod
+    def precisions(self):
+        """Inverse covariances: (S, M, D) or (S, M, D, D)."""
 
     def check(self, num_states, width):
         """Raise ValueError unless these are mixtures of `num_states` states over `width` dimensions."""
@@ -268,11 +303,7 @@ class Mixture:
             return out.reshape(-1, *out.shape[2:])
 
         one = mixtures[0]
-        spread = {
-            name: laid(name, getattr(one, name)[0, 0])
-            for name in ("variances", "covariances")
-            if hasattr(one, name)
-        }
+        spread = {cls.spread: laid(cls.spread, getattr(one, cls.spread)[0, 0])}
         center = np.mean([mixture.center for mixture in mixtures], axis=0)
         return cls(
             laid("log_weights", -np.inf),

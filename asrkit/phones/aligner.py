@@ -1,5 +1,4 @@
-"""Which phone is spoken when, by pocketsphinx: known words, known pronunciations -> the frames of every
-phone.
+"""Forced alignment by pocketsphinx: known words, known pronunciations -> the frames of every phone.
 
 Two passes over an utterance: the words and the silences between them, then the phones within each word.
 """
@@ -43,7 +42,7 @@ class Aligner:
         return Decoder(hmm=self.model, lm=None, dict=None, bestpath=False, loglevel="FATAL", **BEAMS)
 
     def unknown_phones(self, phones):
-        """Those of some phones that the model does not have."""
+        """Find those of some phones that the model does not have."""
         decoder = self._decoder()
         return [phone for number, phone in enumerate(phones) if not _add(decoder, f"p{number}", phone)]
 
@@ -113,5 +112,5 @@ def _listen(decoder, sound):
 
 @functools.lru_cache(maxsize=1)
 def aligner(model):
-    """The aligner of a model; one a process."""
+    """Make the aligner of a model; one a process."""
     return Aligner(model)

@@ -43,7 +43,7 @@ class Anmi:
 
 
 def neighbours(utts, phones, starts_s, ends_s):
-    """The phones before and after every token; EDGE at the ends of its utterance and beside a pause.
+    """Find the phones before and after every token; EDGE at the ends of its utterance and beside a pause.
 
     Parameters
     ----------
@@ -63,8 +63,26 @@ def neighbours(utts, phones, starts_s, ends_s):
     return left, right
 
 
+def utterance_tokens(phone_set, feats, utt, phones, wanted):
+    """Yield (phone, its tokens (n, D), their left and right neighbours) of one utterance, for each phone of
+    `wanted` that is in it.
+
+    Of the poolings `all` and `placed` each frame is a token; of a model with LDA they are what comes out of
+    it.
+    """
+    labels = np.array([phone.label for phone in phones], dtype=object)
+    times = np.array([(phone.start_s, phone.end_s) for phone in phones])
+    tokens = phone_set.cut(feats, labels, *times.T)
+    left, right = neighbours([utt] * len(phones), labels, *times.T)
+    owner = np.repeat(np.arange(len(phones)), tokens.counts)
+    for name in wanted:
+        mine = labels[owner] == name
+        if mine.any():
+            yield name, tokens.obs[mine], left[owner[mine]], right[owner[mine]]
+
+
 def manners(neighbours, manner_of=None):
-    """The class of every neighbour; stress digits don't count, EDGE stays.
+    """Find the class of every neighbour; stress digits don't count, EDGE stays.
 
     Raises
     ------
@@ -82,7 +100,7 @@ def manners(neighbours, manner_of=None):
 
 
 def mutual_information(a, b):
-    """I(a; b) and H(a) of the counted frequencies, nats; codes are int arrays (N,)."""
+    """Compute I(a; b) and H(a) of the counted frequencies, nats; codes are int arrays (N,)."""
     joint = np.zeros((a.max() + 1, b.max() + 1))
     np.add.at(joint, (a, b), 1)
     joint /= len(a)
@@ -91,7 +109,7 @@ def mutual_information(a, b):
 
 
 def anmi(phones, components, environments, min_tokens=1, deals=20, seed=0):
-    """I(environment; component) / H(environment) of every phone, and the mean over phones.
+    """Compute I(environment; component) / H(environment) of every phone, and the mean over phones.
 
     Parameters
     ----------
@@ -135,7 +153,7 @@ def anmi(phones, components, environments, min_tokens=1, deals=20, seed=0):
 
 
 def clusters(phones, components, left, right, scores, exemplars=3, contexts=3):
-    """Every component of every phone: how many tokens, which neighbours, which tokens are nearest.
+    """Describe every component of every phone: how many tokens, which neighbours, which tokens are nearest.
 
     Parameters
     ----------

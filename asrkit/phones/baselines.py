@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from asrkit.errors import SettingsError
 from asrkit.models.base import check_array, log_sum
 
 BLOCK = 1024  # tokens compared with a phone's own at a time
@@ -39,7 +40,7 @@ class Logistic:
     log_priors: np.ndarray
 
     @classmethod
-    def fit(cls, tokens, counts):
+    def fit(cls, tokens, counts, *, max_iters=MAX_ITERS):
         """Fit to each phone's drawn tokens (n, D), drawn of so many: the model, and whether the solver
         converged.
 
@@ -59,7 +60,7 @@ class Logistic:
         if len(tokens) > 1:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always", ConvergenceWarning)
-                peer = LogisticRegression(max_iter=MAX_ITERS).fit(
+                peer = LogisticRegression(max_iter=max_iters).fit(
                     (obs - center) / scale, np.repeat(np.arange(len(tokens)), drawn)
                 )
             # Of two phones it has one row, the second's against none: the first's is zero.
@@ -77,12 +78,12 @@ class Logistic:
             raise ValueError("scale is not positive")
 
     def log_posterior(self, obs):
-        """log P(phone | token): (N, P)."""
+        """Compute log P(phone | token): (N, P)."""
         logits = ((obs - self.center) / self.scale) @ self.weights.T + self.biases
         return logits - log_sum(logits)[:, None]
 
     def score(self, obs, labels):
-        """Scores (N, 4) of tokens that should be the phones `labels`."""
+        """Compute the scores (N, 4) of tokens that should be the phones `labels`."""
         log_post = self.log_posterior(obs)
         own = log_post[np.arange(len(obs)), labels]
         max_logit = own - self.log_priors[labels]
@@ -114,7 +115,9 @@ class Neighbours:
         check_offsets(self.offsets, len(self.tokens))
 
     def score(self, obs, labels):
-        """Minus the distance (N, 1) to a near token of the phone: one in ten of them is as near or nearer."""
+        """Compute minus the distance (N, 1) to a near token of the phone: one in ten of them is as near or
+        nearer.
+        """
         from scipy.spatial.distance import cdist  # late: needed here only
 
         out = np.empty((len(obs), 1))
@@ -179,7 +182,9 @@ class OneClass:
             raise ValueError("gammas are not positive")
 
     def score(self, obs, labels):
-        """Decision (N, 1) of the own phone's machine: positive inside, where half of the training tokens are."""
+        """Compute the decision (N, 1) of the own phone's machine: positive inside, where half of the training
+        tokens are.
+        """
         from scipy.spatial.distance import cdist  # late: needed here only
 
         out = np.empty((len(obs), 1))
@@ -195,7 +200,17 @@ class OneClass:
 MODELS = {"logistic": Logistic, "knn": Neighbours, "svm": OneClass}  # in the order of their columns
 
 
-def fit_baselines(names, tokens, counts):
+def chosen_models(text):
+    """Which of `MODELS` a text names: `none`, `all`, or some with commas between."""
+    if text in ("none", "all"):
+        return tuple(MODELS) if text == "all" else ()
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise SettingsError(f"baselines={text} names none: none, all, or some of {', '.join(MODELS)}")
+    return names
+
+
+def fit_baselines(names, tokens, counts, *, max_iters=MAX_ITERS):
     """Fit baselines, `names` of `MODELS`.
 
     Parameters
@@ -204,6 +219,8 @@ def fit_baselines(names, tokens, counts):
         The drawn tokens of every phone.
     counts : (P,)
         Of how many each phone's were drawn.
+    max_iters : int
+        Iterations of the regression's solver at the most.
 
     Returns
     -------
@@ -214,18 +231,18 @@ def fit_baselines(names, tokens, counts):
     others = {name: MODELS[name].fit(tokens) for name in ("knn", "svm") if name in names}
     if "logistic" not in names:
         return others, True
-    logistic, converged = Logistic.fit(tokens, counts)
+    logistic, converged = Logistic.fit(tokens, counts, max_iters=max_iters)
     return {"logistic": logistic, **others}, converged
 
 
 def kinds_of(baselines):
-    """The names of the columns that `score_baselines` makes."""
+    """Name the columns that `score_baselines` makes."""
     return tuple(kind for model in baselines.values() for kind in model.KINDS)
 
 
 def score_baselines(baselines, tokens):
-    """Scores (P, K) of `Tokens`, the columns `kinds_of(baselines)`; NaN where there is none, of several
-    frames the mean over them.
+    """Compute the scores (P, K) of `Tokens`, the columns `kinds_of(baselines)`; NaN where there is none, of
+    several frames the mean over them.
     """
     there = tokens.counts > 0
     out = np.full((len(there), len(kinds_of(baselines))), np.nan)
@@ -238,7 +255,7 @@ def score_baselines(baselines, tokens):
 
 
 def standard_of(obs):
-    """Mean and standard deviation (D,) each; 1 for what does not vary."""
+    """Compute mean and standard deviation, (D,) each; 1 for what does not vary."""
     return obs.mean(axis=0), np.where(np.ptp(obs, axis=0) > 0, obs.std(axis=0), 1.0)
 
 

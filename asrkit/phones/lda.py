@@ -61,6 +61,9 @@ class Lda:
             obs[:, :width] - center[:width], np.repeat(np.arange(len(tokens)), [len(own) for own in tokens])
         )
         found = peer.scalings_[:, :dim]  # fewer where the phones' means lie in a smaller space
+        # Spread 1 within phones, over all tokens: scikit-learn before 1.9.1 divides by the tokens less the phones.
+        inside = np.concatenate([own[:, :width] - own[:, :width].mean(axis=0) for own in tokens])
+        found = found / (inside @ found).std(axis=0)
         axes = np.delete(axes, np.arange(found.shape[1], dim), axis=1)
         axes[:width, : found.shape[1]] = found
         return cls(center, axes)
@@ -70,9 +73,9 @@ class Lda:
         check_array("axes", self.axes, (dim, self.axes.shape[-1]))
 
     def of(self, tokens):
-        """The same Tokens, mapped."""
+        """Map the observations of Tokens."""
         return dataclasses.replace(tokens, obs=self.apply(tokens.obs))
 
     def apply(self, obs):
-        """(N, D) -> (N, K)."""
+        """Map observations: (N, D) -> (N, K)."""
         return (obs - self.center) @ self.axes

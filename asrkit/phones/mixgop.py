@@ -105,7 +105,7 @@ def train_phone(phone, tokens, count, config):
         mixture, history, ending = fit_mixture(tokens, start, config)
     except np.linalg.LinAlgError:
         raise ValueError(
-            f"phone '{phone}': a covariance is singular (a larger --reg-covar than {config.reg_covar:g})"
+            f"phone '{phone}': a covariance is singular (a larger reg_covar= than {config.reg_covar:g})"
         ) from None
     model = PhoneModel(mixture, np.sort(mixture.log_likelihood(tokens)[:, 0]), count)
     return model, {
@@ -120,8 +120,8 @@ def train_phone(phone, tokens, count, config):
 
 
 def cluster(obs, num_gauss, rng):
-    """Responsibilities (N, M), 0 or 1, of k-means clusters; fewer than asked for where there are fewer
-    distinct tokens.
+    """Compute responsibilities (N, M), 0 or 1, of k-means clusters; fewer than asked for where there are
+    fewer distinct tokens.
     """
     _, labels = kmeans(obs - obs.mean(axis=0), num_gauss, rng, max_iters=300)
     kept, labels = np.unique(labels, return_inverse=True)
@@ -129,7 +129,8 @@ def cluster(obs, num_gauss, rng):
 
 
 def fit_mixture(obs, responsibilities, config):
-    """EM from given responsibilities (N, M), with the steps and the ending of scikit-learn's GaussianMixture.
+    """Run EM from given responsibilities (N, M), with the steps and the ending of scikit-learn's
+    GaussianMixture.
 
     Returns
     -------
@@ -151,7 +152,7 @@ def fit_mixture(obs, responsibilities, config):
 
 
 def estimate_mixture(obs, responsibilities, config):
-    """The M step: weights, means, and covariances to whose diagonals `reg_covar` is added.
+    """Do the M step: weights, means, and covariances to whose diagonals `reg_covar` is added.
 
     Notes
     -----
@@ -218,7 +219,7 @@ class Scores:
     rival: np.ndarray
 
     def table(self):
-        """(P, K): the columns are `KINDS`."""
+        """Stack the scores to (P, K): the columns are `KINDS`."""
         return np.stack([getattr(self, kind) for kind in KINDS], axis=1)
 
 
@@ -243,7 +244,7 @@ class PhoneBank:
         self._together = DiagMixture.stack(mixtures, 1) if diagonal else None  # one product for all phones
 
     def log_likelihood(self, obs):
-        """log P(x | phone): (N, P)."""
+        """Compute log P(x | phone): (N, P)."""
         if self._together is not None:
             return self._together.log_likelihood(obs)
         return np.concatenate([model.mixture.log_likelihood(obs) for model in self._models], axis=1)
@@ -347,7 +348,7 @@ def _spread(values, name, there):
 
 
 def summarise(scores):
-    """Mean, least and 10th percentile of each column of (P, K), NaN skipped: (K, 3)."""
+    """Compute mean, least and 10th percentile of each column of (P, K), NaN skipped: (K, 3)."""
     ordered = np.sort(scores, axis=0)  # NaN last
     out = np.full((scores.shape[1], 3), np.nan)
     for k, count in enumerate((~np.isnan(ordered)).sum(axis=0)):

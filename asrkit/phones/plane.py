@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from asrkit.models.base import log_sum
+from asrkit.phones.allophones import clusters
+
 
 @dataclass(frozen=True)
 class Plane:
@@ -32,7 +35,7 @@ class Plane:
 
 
 def fit_plane(obs, comps, means):
-    """The plane that shows a phone's components best.
+    """Find the plane that shows a phone's components best.
 
     Every dimension is measured in units of its standard deviation within components, pooled. Of three or more
     components that have tokens, the plane is the one in which their means, each as heavy as its tokens, lie
@@ -92,15 +95,42 @@ def _principal(rows):
 
 
 def component_means(mixture):
-    """(M, D) of a DiagMixture or FullMixture of one state, or a LowRankMixture."""
+    """Give the means (M, D) of a DiagMixture or FullMixture of one state, or of a LowRankMixture."""
     return mixture.means.reshape(-1, mixture.means.shape[-1])
 
 
-def projected_covariance(mixture, component, axes):
-    """The 2 x 2 covariance of one component's Gaussian under x -> x @ axes."""
-    if hasattr(mixture, "variances"):
-        return (axes * mixture.variances[0, component][:, None]).T @ axes
-    if hasattr(mixture, "covariances"):
-        return axes.T @ mixture.covariances[0, component] @ axes
-    own = mixture.axes[mixture.offsets[component] : mixture.offsets[component + 1]] @ axes
-    return own.T @ own + mixture.reg_covar * axes.T @ axes
+def place_components(mixture, obs, left, right):
+    """Find the plane of a phone's tokens, and where the Gaussians lie in it.
+
+    Parameters
+    ----------
+    mixture : DiagMixture or FullMixture of one state, or LowRankMixture
+    obs : (N, D)
+    left, right : array of str (N,)
+        Neighbours of every token.
+
+    Returns
+    -------
+    plane : Plane
+    comps : int (N,)
+        The component that each token falls to.
+    rows : list of dict
+        Components that have tokens, as `plots.components.plot_components` takes them.
+    """
+    joint = mixture.component_log_likelihood(obs)[:, 0]
+    comps, loglik = joint.argmax(axis=1), log_sum(joint)
+    means = component_means(mixture)
+    plane = fit_plane(obs, comps, means)
+    found = clusters(np.full(len(obs), ""), comps, left, right, loglik, exemplars=0, contexts=1)
+    rows = [
+        {
+            "component": row["component"],
+            "n": row["n"],
+            "left": row["left"][0],
+            "right": row["right"][0],
+            "mean": plane.points(means[row["component"]]),
+            "covariance": mixture.projected_covariance(row["component"], plane.axes),
+        }
+        for row in found
+    ]
+    return plane, comps, rows

@@ -12,6 +12,11 @@ SCORABLE, NO_LENGTH, PAST_END, NO_MODEL = range(4)  # why a token has no score
 REASONS = ("", "zero length", "past the end of the features", "no model")
 
 
+def fault_reason(fault, phone):
+    """Say why a token has no score: a fault of Tokens, and the phone's name."""
+    return f"{REASONS[fault]} of {phone}" if fault == NO_MODEL else REASONS[fault]
+
+
 @dataclass(frozen=True)
 class Tokens:
     """The realisations of P phones.
@@ -43,7 +48,7 @@ class Tokens:
 
 
 def cut_tokens(feats, labels, start_s, end_s, frame_shift_s, pooling):
-    """The tokens of one utterance.
+    """Cut the tokens of one utterance.
 
     Parameters
     ----------
@@ -96,8 +101,8 @@ def cut_tokens(feats, labels, start_s, end_s, frame_shift_s, pooling):
 
 
 def phone_rng(seed, phone, purpose):
-    """Chance that depends on the seed and the phone's name alone: not on the other phones, the process or its
-    hash seed.
+    """Make a generator that depends on the seed and the phone's name alone: not on the other phones, the
+    process or its hash seed.
     """
     return np.random.default_rng([seed, zlib.crc32(phone.encode()), purpose])
 
@@ -133,6 +138,6 @@ class Reservoir:
         self._keys, self._rows, self._held = [keys], [rows], len(keys)
 
     def tokens(self):
-        """The drawn tokens (n, D), in the order in which they came."""
+        """Give the drawn tokens (n, D), in the order in which they came."""
         self._thin()
         return self._rows[0].astype(np.float64)

@@ -1,5 +1,4 @@
-"""Pictures of phones and their scores, as PNG, in the dress of `plots_style`: an utterance, speakers, the
-components of a phone.
+"""Pictures of phones and their scores, as PNG: an utterance, speakers against phones.
 
 Scores are coloured by viridis, dark for low, whose steps look equally wide to all eyes, colour-blind ones
 among them; what has no score is grey.
@@ -12,19 +11,15 @@ import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.patches import Ellipse, Rectangle
-from matplotlib.patheffects import withStroke
+from matplotlib.patches import Rectangle
 
-from asrkit.plots.style import GREY, RIGHT, minus, save, styled
+from asrkit.plots.style import RIGHT, minus, save, styled
 
 COLOURS, AROUND_ZERO = "viridis", "RdBu"
 UNSCORED = {"facecolor": "0.93", "hatch": "//////", "edgecolor": "0.7"}
 QUANTILES = (0.05, 0.95)
 TOP_HZ = 8000  # speech has little above
 RANGE_DB = 55
-# Okabe & Ito's colours, told apart by all; yellow, too pale on white, is left out for a violet.
-COMPONENT_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#222222", "#7a5195")
-WIDE = 1.2  # a plane's picture is so many times as wide as high
 NARROW_IN = 0.09  # a box narrower than this has no room for letters
 LETTER_IN = 0.068  # width of a letter of 9 points, about
 
@@ -53,7 +48,7 @@ class Sound:
 
 
 def short(value):
-    """A score in few letters: `-0.3`, `-57`, `-123k`; nothing for nan."""
+    """Write a score in few letters: `-0.3`, `-57`, `-123k`; nothing for nan."""
     if not np.isfinite(value):
         return "" if np.isnan(value) else minus(str(value))
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
@@ -66,8 +61,8 @@ def short(value):
 
 
 def score_range(scores):
-    """Where the colours begin and end: 5 to 95 % of the scores, so that a few far ones do not make all others
-    alike.
+    """Find where the colours begin and end: 5 to 95 % of the scores, so that a few far ones do not make all
+    others alike.
     """
     scores = np.asarray(scores, dtype=float)
     scores = scores[np.isfinite(scores)]
@@ -76,8 +71,8 @@ def score_range(scores):
 
 
 def wideband(samples, rate_hz):
-    """A spectrogram as phoneticians read it: windows of 5 ms, so that formants are bands and the voice's
-    pulses are seen.
+    """Compute a spectrogram as phoneticians read it: windows of 5 ms, so that formants are bands and the
+    voice's pulses are seen.
 
     The window is Gaussian, cut at twice that length, and high frequencies are lifted by 6 dB an octave.
     """
@@ -192,8 +187,8 @@ def plot_utterance(sound, phones, limits, path, kind, title=None):
 
 
 def draw_phone(axes, label, start, end, score, colour, inches):
-    """A box with the label and the score, upright where the box is too narrow for them; without, where even
-    that has no room.
+    """Draw a box with the label and the score, upright where the box is too narrow for them; without, where
+    even that has no room.
     """
     look = UNSCORED if np.isnan(score) else {"facecolor": colour, "edgecolor": "white"}
     axes.add_patch(Rectangle((start, 0.04), end - start, 0.92, linewidth=0.8, **look))
@@ -219,7 +214,7 @@ def draw_phone(axes, label, start, end, score, colour, inches):
 
 
 def runs_of_words(phones):
-    """(word, start, end) of phones side by side under one name."""
+    """Join phones side by side that have the same word: list of (word, start, end)."""
     words = []
     for (_, start, end, _, word), before in zip(phones, [None, *phones]):
         if word and before and before[4] == word:
@@ -320,149 +315,7 @@ def short_tick(value):
 
 
 def thin_labels(set_ticks, names, step_in, needed_in):
-    """Every name, or of too many every second, third, ..."""
+    """Label every name, or of too many every second, third, ..."""
     every = int(np.ceil(needed_in / step_in - 1e-9))
     places = np.arange(0, len(names), max(every, 1))
     set_ticks(places, [names[i] for i in places], fontsize=8 if every <= 1 else 7)
-
-
-@styled
-def plot_components(points, comps, rows, path, title=None):
-    """Draw a phone's tokens in the plane, coloured by component, the Gaussians of the greatest as ellipses of
-    one standard deviation.
-
-    Parameters
-    ----------
-    points : (N, 2)
-    comps : int (N,)
-    rows : list of dict
-        The components, most tokens first: "component", "n", "mean" (2,), "covariance" (2, 2), and the
-        commonest neighbours "left" and "right", (phone, share). As many as there are colours are labelled
-        with the neighbours, `S_T`; the others are pale.
-    """
-    points, comps = np.asarray(points, dtype=float), np.asarray(comps)
-    named = rows[: len(COMPONENT_COLOURS)]
-    figure = Figure(figsize=(9.3, 5.7), layout="constrained")
-    axes = figure.add_subplot()
-    opacity = float(np.clip(400 / max(len(points), 1), 0.25, 0.8))
-    others = ~np.isin(comps, [row["component"] for row in named])
-    if others.any():
-        what = f"{len(rows) - len(named)} more: {others.sum()} tokens"
-        axes.plot(
-            *points[others].T,
-            "o",
-            color="0.82",
-            markersize=3,
-            markeredgewidth=0,
-            alpha=0.7,
-            zorder=1,
-            label=what,
-        )
-    corners = []
-    for row, colour in zip(named, COMPONENT_COLOURS):
-        own = comps == row["component"]
-        (left, left_share), (right, right_share) = row["left"], row["right"]
-        what = f"{row['component']}: {row['n']} tokens, {left} {100 * left_share:.0f} %, {right} {100 * right_share:.0f} %"
-        axes.plot(
-            *points[own].T,
-            "o",
-            color=colour,
-            markersize=3.5,
-            markeredgewidth=0,
-            alpha=opacity,
-            zorder=2,
-            label=what,
-        )
-        values, vectors = np.linalg.eigh(row["covariance"])
-        size = 2 * np.sqrt(np.maximum(values, 0))
-        angle = np.degrees(np.arctan2(vectors[1, 1], vectors[0, 1]))
-        axes.add_patch(
-            Ellipse(
-                row["mean"],
-                size[1],
-                size[0],
-                angle=angle,
-                fill=False,
-                edgecolor=colour,
-                linewidth=1.6,
-                zorder=4,
-            )
-        )
-        reach = np.sqrt(np.maximum(np.diagonal(row["covariance"]), 0))
-        corners += [row["mean"] - reach, row["mean"] + reach]
-    low, high = np.quantile(points, [0.015, 0.985], axis=0)
-    low, high = np.minimum(low, np.min(corners, axis=0)), np.maximum(high, np.max(corners, axis=0))
-    middle, size = (low + high) / 2, 1.1 * (high - low)
-    # steps are equal on both axes
-    size = np.maximum(size, [size[1] * WIDE, size[0] / WIDE]) if size.max() > 0 else np.array([WIDE, 1.0])
-    (left, bottom), (right, top) = middle - size / 2, middle + size / 2
-    axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
-    places = apart(np.array([row["mean"] for row in named]), 0.09 * (right - left), 0.045 * (top - bottom))
-    for row, colour, place in zip(named, COMPONENT_COLOURS, places):
-        axes.annotate(
-            f"{row['left'][0]}_{row['right'][0]}",
-            row["mean"],
-            place,
-            ha="center",
-            va="center",
-            color=colour,
-            fontweight="bold",
-            zorder=6,
-            path_effects=[withStroke(linewidth=3, foreground="white")],
-            annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.8, "shrinkA": 4, "shrinkB": 0},
-        )
-    outside = int(
-        np.sum(
-            (points[:, 0] < left) | (points[:, 0] > right) | (points[:, 1] < bottom) | (points[:, 1] > top)
-        )
-    )
-    if outside:
-        axes.text(
-            0.99,
-            0.01,
-            f"{outside} beyond the edges",
-            transform=axes.transAxes,
-            ha="right",
-            va="bottom",
-            color=GREY,
-            fontsize=8,
-        )
-    axes.set(xlabel="first axis (standard deviations within components)", ylabel="second axis")
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(lambda value, _: minus(f"{value:g}"))
-    axes.grid(color="0.94", linewidth=0.6)
-    axes.set_axisbelow(True)
-    handles, labels = axes.get_legend_handles_labels()
-    first = int(others.any())  # the pale ones, which stand last in the legend
-    handles, labels = handles[first:] + handles[:first], labels[first:] + labels[:first]
-    legend = axes.legend(
-        handles,
-        labels,
-        loc="upper left",
-        bbox_to_anchor=(1.01, 1),
-        borderaxespad=0,
-        frameon=False,
-        alignment="left",
-        markerscale=1.8,
-        title="component: tokens, commonest\nneighbour left and right",
-    )
-    for handle in legend.legend_handles:
-        handle.set_alpha(1)
-    axes.set_title(title or "")
-    save(figure, path)
-
-
-def apart(places, width, height):
-    """Places of labels (n, 2), moved up and down so that no two boxes of this size overlap; the first stays
-    where it is.
-    """
-    out = np.array(places, dtype=float).reshape(-1, 2)
-    for i in range(1, len(out)):
-        steps = sorted(range(-2 * len(out), 2 * len(out) + 1), key=lambda step: (abs(step), step))
-        for step in steps:
-            tried = places[i] + np.array([0, 0.5 * step * height])
-            if not np.any((np.abs(out[:i, 0] - tried[0]) < width) & (np.abs(out[:i, 1] - tried[1]) < height)):
-                out[i] = tried
-                break
-    return out

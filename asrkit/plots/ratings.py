@@ -1,4 +1,4 @@
-"""Pictures of pronunciation scores, as PNG, in the dress of `plots_style`."""
+"""Pictures of pronunciation scores and human ratings, as PNG."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -21,7 +21,7 @@ def plot_evaluation(
     utt_ratings, utt_scores : array (U,)
         As they were given, without nan.
     phones : dict of str to dict
-        What `rating.agree_by_phone` returned; empty: the first panel alone.
+        What `evaluation.rating.agree_by_phone` returned; empty: the first panel alone.
     """
     utt_ratings, utt_scores = np.asarray(utt_ratings, dtype=float), np.asarray(utt_scores, dtype=float)
     drawn = np.isfinite(utt_ratings) & np.isfinite(utt_scores)

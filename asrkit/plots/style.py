@@ -7,6 +7,7 @@ The same numbers give the same bytes: the user's matplotlibrc has no say, and no
 import functools
 
 import matplotlib.style
+import numpy as np
 
 STYLE = {
     "font.size": 9,
@@ -37,3 +38,13 @@ def save(figure, path):
 
 def minus(text):
     return text.replace("-", "\N{MINUS SIGN}")
+
+
+def spread(values, gap):
+    """Move sorted values apart to at least `gap`, the whole staying centred on where it was."""
+    steps = gap * np.arange(len(values))
+    # v[i] - i * gap must not fall: the mean of its running maximum and minimum from the two ends is one answer.
+    rest = np.asarray(values) - steps
+    upward = np.maximum.accumulate(rest)
+    downward = np.minimum.accumulate(rest[::-1])[::-1]
+    return (upward + downward) / 2 + steps

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from asrkit.config import check_fields, option
+from asrkit.errors import SettingsError
+from asrkit.families.base import MAP, MLLR, MLLR_MAP
 from asrkit.models.codebook import kmeans
 from asrkit.words.training import BAUM_WELCH, VITERBI, accumulate
 
-MAP, MLLR, BOTH = "map", "mllr", "mllr-map"
 MOVABLE = ("means", "variances", "weights", "transitions")
 
 
@@ -19,7 +20,7 @@ class AdaptConfig:
     method: str = option(
         MAP,
         "each Gaussian by its own frames, all by one transform, or the one after the other",
-        choices=(MAP, MLLR, BOTH),
+        choices=(MAP, MLLR, MLLR_MAP),
     )
     alignment: str = option(
         VITERBI, "count frames along the best path, or over all paths", choices=(VITERBI, BAUM_WELCH)
@@ -50,10 +51,10 @@ class AdaptConfig:
         check_fields(self)
         strangers = [part for part in self.moves if part not in MOVABLE]
         if strangers:
-            raise ValueError(f"--update={self.update}: '{strangers[0]}' is none of {', '.join(MOVABLE)}")
+            raise SettingsError(f"update={self.update}: '{strangers[0]}' is none of {', '.join(MOVABLE)}")
         if "variances" in self.moves and "means" not in self.moves:
-            raise ValueError(
-                f"--update={self.update}: variances move with their means (--update means,{self.update})"
+            raise SettingsError(
+                f"update={self.update}: variances move with their means (update=means,{self.update})"
             )
 
     @property
@@ -105,7 +106,7 @@ class ListenConfig:
     adapt: str = option(
         "none",
         "move the models to each speaker's recordings as they are heard",
-        choices=("none", MAP, MLLR, BOTH),
+        choices=("none", MAP, MLLR, MLLR_MAP),
     )
     adapt_passes: int = option(3, "how often: each time by what was heard after the one before", minimum=1)
     adapt_tau: float = option(
@@ -117,21 +118,21 @@ class ListenConfig:
         check_fields(self)
 
 
-def adapt_to_heard(model_set, blocks, config, scorer_of):
+def adapt_to_heard(vocabulary, blocks, config, scorer_of):
     """Move a vocabulary to a speaker whose words nobody wrote down: what is heard is taken for what was said.
 
     Parameters
     ----------
-    model_set : ModelSet
+    vocabulary : Vocabulary
     blocks : list of Block
         The speaker's utterances.
     config : ListenConfig
     scorer_of : callable
-        ModelSet -> what has `block_scores(block)`, the scores (U, W) of every word.
+        Vocabulary -> what has `block_scores(block)`, the scores (U, W) of every word.
 
     Returns
     -------
-    ModelSet
+    Vocabulary
     """
     settings = AdaptConfig(
         method=config.adapt,
@@ -140,21 +141,21 @@ def adapt_to_heard(model_set, blocks, config, scorer_of):
         prior_count=config.adapt_tau,
         transform=config.adapt_transform,
     )
-    moved, num_blocks = model_set, model_set.frontend.transform.delta_order + 1
+    moved, num_blocks = vocabulary, vocabulary.frontend.transform.delta_order + 1
     for _ in range(config.adapt_passes):
-        scorer, heard = scorer_of(moved), {word: [] for word in model_set.words}
+        scorer, heard = scorer_of(moved), {word: [] for word in vocabulary.words}
         for block in blocks:
             scores = scorer.block_scores(block)
             best = np.where(np.isfinite(scores.max(axis=1)), scores.argmax(axis=1), -1)
-            for index, word in enumerate(model_set.words):
+            for index, word in enumerate(vocabulary.words):
                 if (best == index).any():
                     heard[word].append(block.select(np.flatnonzero(best == index)))
         data = {word: some for word, some in heard.items() if some}
         if not data:
-            return model_set
+            return vocabulary
         moved = replace(
             moved,
-            models=adapt_words(model_set.models, data, settings, model_set.family_config, num_blocks)[0],
+            models=adapt_words(vocabulary.models, data, settings, vocabulary.family_config, num_blocks)[0],
         )
     return moved
 
@@ -166,7 +167,8 @@ def _sums(models, data, alignment):
 
 def _entries(method, iteration, models, sums, log_priors):
     for word, log_prior in log_priors.items():
-        facts = {name: getattr(sums.get(word), name, 0) for name in ("log_like", "frames", "utts", "skipped")}
+        names = ("log_like", "frames", "utts", "skipped")
+        facts = {name: getattr(sums[word], name) if word in sums else 0 for name in names}
         per_frame = facts["log_like"] / max(facts["frames"], 1)
         yield {
             "word": word,
@@ -199,9 +201,9 @@ def transform_means(models, sums, config, num_blocks):
     log_priors : dict of str to float
         What `solve_transform` takes off the gain, word by word.
     """
-    mixtures = {word: _pool(model.emission) for word, model in models.items()}
+    mixtures = {word: model.emission.gaussians for word, model in models.items()}
     parts = [
-        _pulls(mixture, _pool(sums[word].emission) if word in sums else None)
+        _pulls(mixture, sums[word].emission.gaussians if word in sums else None)
         for word, mixture in mixtures.items()
     ]
     means, *pulls = (np.concatenate(part) for part in zip(*parts, strict=True))
@@ -222,7 +224,8 @@ def transform_means(models, sums, config, num_blocks):
     moved = {}
     for (word, model), part in zip(models.items(), np.split(shift, ends), strict=True):
         means = mixtures[word].means + part.reshape(mixtures[word].means.shape)
-        moved[word] = replace(model, emission=_with_means(model.emission, means))
+        gaussians = replace(mixtures[word], means=means)
+        moved[word] = replace(model, emission=model.emission.with_gaussians(gaussians))
     return moved, {
         word: float(part.sum()) for word, part in zip(models, np.split(log_prior, ends), strict=True)
     }
@@ -237,24 +240,11 @@ def _shift(means, occ, distance, precision, free, tau):
     return bias.T + bend, -0.5 * tau * (bend * _times(precision, bend)).sum(axis=1)
 
 
-def _pool(emission):
-    """The Gaussians of an emission or of its sums: states that share a pool have none of their own."""
-    return getattr(emission, "pool", emission)
-
-
-def _with_means(emission, means):
-    if hasattr(emission, "pool"):
-        return replace(emission, pool=replace(emission.pool, means=means))
-    return replace(emission, means=means)
-
-
 def _pulls(mixture, stats):
     """Of every Gaussian: mean (G, D), frames (G,), the sum of their distances from the mean (G, D), precision
     (G, D) or (G, D, D).
     """
-    precision = (
-        1.0 / mixture.variances if hasattr(mixture, "variances") else np.linalg.inv(mixture.covariances)
-    )
+    precision = mixture.precisions
     precision = precision.reshape(-1, *precision.shape[2:])
     means = mixture.means.reshape(len(precision), -1)
     if stats is None:

@@ -2,25 +2,29 @@
 
 import numpy as np
 
-from asrkit.models.base import Block
+from asrkit.models.base import Bank, Block, WordModel
+from asrkit.words.vocabulary import Vocabulary
 
 STATES = 512  # states of several words that are scored together, which bounds memory for large vocabularies
 
+METHODS = ("viterbi", "forward")  # a word's score: its best path, or the sum over all
+
 
 class Scorer:
-    """A vocabulary ready for decoding: the words of a ModelSet side by side."""
+    """A vocabulary ready for decoding: the words of a Vocabulary side by side."""
 
-    def __init__(self, model_set, method="viterbi"):
+    def __init__(self, vocabulary: Vocabulary, method: str = "viterbi") -> None:
         """
         Parameters
         ----------
         method : {"viterbi", "forward"}
             The best path's log-probability, or the sum over all paths.
         """
-        self._observe, self._method, self._banks = model_set.observe, method, []
+        self._observe, self._method = vocabulary.observe, method
+        self._banks: list[Bank] = []
         models, states = [], 0
-        for word in model_set.words:
-            models.append(model_set.models[word])
+        for word in vocabulary.words:
+            models.append(vocabulary.models[word])
             states += models[-1].num_states
             if states >= STATES:
                 self._add_bank(models)
@@ -28,10 +32,10 @@ class Scorer:
         if models:
             self._add_bank(models)
 
-    def _add_bank(self, models):
+    def _add_bank(self, models: list[WordModel]) -> None:
         self._banks.append(models[0].bank(models))
 
-    def scores(self, items):
+    def scores(self, items: list[tuple[str, np.ndarray]]) -> np.ndarray:
         """Score utterances against every word.
 
         Parameters
@@ -42,16 +46,16 @@ class Scorer:
         Returns
         -------
         numpy.ndarray
-            float64 (U, W), words in the order of the ModelSet; -inf where a word has no path of that length.
+            float64 (U, W), words in the order of the Vocabulary; -inf where a word has no path of that length.
         """
         return self.block_scores(Block.from_items((utt, self._observe(feats)) for utt, feats in items))
 
-    def block_scores(self, block):
+    def block_scores(self, block: Block) -> np.ndarray:
         """The same for a Block of what the word models see: features, or codes."""
         return np.concatenate([bank.scores(block, self._method) for bank in self._banks], axis=1)
 
 
-def best_words(model_set, scores):
+def best_words(vocabulary: Vocabulary, scores: np.ndarray) -> list[tuple[str | None, float, float]]:
     """The winner, its score and its margin over the runner-up, for each row of `scores`; no finite score, no
     winner.
 
@@ -60,20 +64,20 @@ def best_words(model_set, scores):
     list of (str or None, float, float)
         Log-likelihood and margin in nats; the margin is inf where only one word has a path.
     """
-    out = []
+    out: list[tuple[str | None, float, float]] = []
     for row in scores:
         order = np.argsort(-row, kind="stable")
         if not np.isfinite(row[order[0]]):
             out.append((None, -np.inf, 0.0))
             continue
         margin = row[order[0]] - row[order[1]] if len(order) > 1 else np.inf
-        out.append((model_set.words[order[0]], float(row[order[0]]), float(margin)))
+        out.append((vocabulary.words[order[0]], float(row[order[0]]), float(margin)))
     return out
 
 
-def no_path_reason(model_set, num_frames):
+def no_path_reason(vocabulary: Vocabulary, num_frames: int) -> str:
     """Why an utterance has no winner."""
-    shortest = min(model.shortest for model in model_set.models.values())
+    shortest = min(model.shortest for model in vocabulary.models.values())
     return (
         "impossible under every word's model"
         if num_frames >= shortest

@@ -1,14 +1,14 @@
-"""Several systems' scores as one: a weighted sum, with weights learned on speakers that none of the systems
-was trained on.
-"""
+"""Combine the scores of several systems: a weighted sum, its weights learned on held-out speakers."""
 
 import numpy as np
+
+from asrkit.errors import DataError
 
 RIDGE = 1e-6  # keeps weights finite where a combination makes no error at all
 
 
 def fuse(scores, weights):
-    """Weighted sum of systems' scores.
+    """Sum the scores of several systems with weights.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def fuse(scores, weights):
 
 
 def learn_weights(scores, said):
-    """The weights under which the softmax of the fused scores gives the words that were said the largest
+    """Find the weights under which the softmax of the fused scores gives the words that were said the largest
     likelihood.
 
     Logistic regression with one weight a system, which is concave: Brümmer and du Preez (2006),
@@ -41,7 +41,7 @@ def learn_weights(scores, said):
     Parameters
     ----------
     scores : (K, U, W)
-        Of utterances that the systems were not trained on.
+        Log-likelihoods of utterances that the systems were not trained on.
     said : int (U,)
         Index of the word.
 
@@ -52,7 +52,7 @@ def learn_weights(scores, said):
 
     Raises
     ------
-    ValueError
+    DataError
         No utterance has a finite score of its word in all systems.
     """
     from scipy.optimize import minimize  # late: needed here only
@@ -60,7 +60,7 @@ def learn_weights(scores, said):
     rows = np.arange(len(said))
     usable = np.isfinite(scores[:, rows, said]).all(axis=0)
     if not usable.any():
-        raise ValueError("no utterance has a score of its word in all systems")
+        raise DataError("no utterance has a score of its word in all systems")
     # (K, U, W), 0 at the word itself
     lead = scores[:, usable] - scores[:, rows[usable], said[usable]][..., None]
     impossible = ~np.isfinite(lead).all(axis=0)

@@ -68,7 +68,7 @@ def train_beside(family_name, family_configs, train_config, data, indices=None):
     for word, source in data.items():
         sample = source.sample(SAMPLE)
         for place, config in enumerate(family_configs):
-            for start in _starts(config):
+            for start in range(family.num_starts(config)):
                 rng = np.random.default_rng([train_config.seed, indices[word], start])
                 training = _train(family.init(config, sample, rng, start), config, train_config)
                 trainings[word, start, place], wanted[word, start, place] = training, next(training)
@@ -82,13 +82,12 @@ def train_beside(family_name, family_configs, train_config, data, indices=None):
                     done[key] = stop.value
                     del wanted[key]
     return [
-        {word: _best_start(word, [done[word, start, place] for start in _starts(config)]) for word in data}
+        {
+            word: _best_start(word, [done[word, start, place] for start in range(family.num_starts(config))])
+            for word in data
+        }
         for place, config in enumerate(family_configs)
     ]
-
-
-def _starts(family_config):
-    return range(getattr(family_config, "num_starts", 1))
 
 
 def _alike(wanted):
@@ -165,6 +164,9 @@ def _train(model, family_config, train_config):
         ending = LIMIT
         for _ in range(train_config.growth_iters if sizes else train_config.max_iters):
             new = model.estimate(stats, family_config)
+            if new is model:  # a family that estimates nothing
+                ending = CONVERGED
+                break
             new_stats = yield new, method
             removed = model.components - new.components
             gain = new_stats.log_like - stats.log_like
@@ -224,13 +226,15 @@ def _entry(model, stats, method, phase, iteration, removed):
         "states": model.num_states,
         "gaussians": model.num_gauss,
         "removed": int(removed.sum()),
-        "removed_states": _by_state(removed, stats.occupancy),
+        "removed_states": _by_state(removed, stats),
         "floored": int(model.floored.sum()),
-        "floored_states": _by_state(model.floored, stats.occupancy),
+        "floored_states": _by_state(model.floored, stats),
         "ending": None,
     }
 
 
-def _by_state(counts, occupancy):
+def _by_state(counts, stats):
     """[state, how many, the state's frames] wherever there are any."""
-    return [[int(s), int(counts[s]), round(float(occupancy[s]), 2)] for s in np.flatnonzero(counts)]
+    states = np.flatnonzero(counts)
+    occupancy = stats.occupancy if len(states) else None
+    return [[int(s), int(counts[s]), round(float(occupancy[s]), 2)] for s in states]

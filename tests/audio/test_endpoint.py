@@ -8,8 +8,10 @@ import soundfile
 
 from asrkit.audio.endpoint import EndpointConfig, detect_endpoints
 from asrkit.cli.main import main
+from asrkit.errors import DataError, SettingsError
 from asrkit.io.data_dir import read_data_dir
 from asrkit.io.features import read_record
+from asrkit.workflows.detect_endpoints import detect_endpoints as detect_in_data
 
 RATE_HZ = 8000
 EXACT = EndpointConfig(padding_ms=0.0)
@@ -203,16 +205,16 @@ def test_loudness_does_not_matter(word, gain):
 
 
 IMPOSSIBLE = {
-    "--low-fraction": {"low_fraction": 0.5}, "--high-fraction": {"high_fraction": 1.0},
-    "--endpoint-frame-length": {"frame_length_ms": 0.0}, "--endpoint-frame-shift": {"frame_shift_ms": -1.0}, "--endpoint-frame-shift ": {"frame_shift_ms": float("nan")},
-    "--padding-ms": {"padding_ms": -60.0}, "--max-gap-ms": {"max_gap_ms": -1.0}, "--crossing-ms": {"crossing_ms": -50.0},
-    "--min-speech-ms": {"min_speech_ms": float("nan")}, "--padding-ms=inf": {"padding_ms": float("inf")},
+    "low_fraction=0.5": {"low_fraction": 0.5}, "high_fraction=1.0": {"high_fraction": 1.0},
+    "frame_length_ms=0.0": {"frame_length_ms": 0.0}, "frame_shift_ms=-1.0": {"frame_shift_ms": -1.0}, "frame_shift_ms=nan": {"frame_shift_ms": float("nan")},
+    "padding_ms=-60.0": {"padding_ms": -60.0}, "max_gap_ms=-1.0": {"max_gap_ms": -1.0}, "crossing_ms=-50.0": {"crossing_ms": -50.0},
+    "min_speech_ms=nan": {"min_speech_ms": float("nan")}, "padding_ms=inf": {"padding_ms": float("inf")},
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("flag", "settings"), IMPOSSIBLE.items(), ids=IMPOSSIBLE)
-def test_impossible_settings_name_their_flag(flag, settings):
-    with pytest.raises(ValueError, match=flag.strip()):
+@pytest.mark.parametrize(("told", "settings"), IMPOSSIBLE.items(), ids=IMPOSSIBLE)
+def test_impossible_settings_are_told(told, settings):
+    with pytest.raises(SettingsError, match=told):
         EndpointConfig(**settings)
 
 
@@ -237,7 +239,7 @@ def data_dir(tmp_path):
 
 @pytest.mark.parametrize("nj", ["1", "2"])
 def test_command_writes_segments(data_dir, capsys, monkeypatch, nj):
-    monkeypatch.setattr("asrkit.cli.commands.detect_endpoints.CHUNK", 1)
+    monkeypatch.setattr("asrkit.workflows.detect_endpoints.CHUNK", 1)
     assert main(["detect-endpoints", str(data_dir), "--padding-ms=20", "--nj", nj]) == 0
     out, err = capsys.readouterr()
     assert out.startswith("found 3, skipped 0: ") and out.endswith(" s of speech in 5.7 s\n")
@@ -255,7 +257,7 @@ def test_command_writes_segments(data_dir, capsys, monkeypatch, nj):
 def test_command_does_not_overwrite(data_dir, capsys):
     (data_dir / "segments").write_text("amy-no amy-no 0 1\n")
     assert main(["detect-endpoints", str(data_dir)]) == 1
-    assert "segments: already there (--force true replaces it)" in capsys.readouterr().err
+    assert "segments: already there (--force=true replaces it)" in capsys.readouterr().err
     assert (data_dir / "segments").read_text() == "amy-no amy-no 0 1\n"
     assert main(["detect-endpoints", str(data_dir), "--force"]) == 0
     assert len(read_data_dir(data_dir).segments) == 3
@@ -282,3 +284,33 @@ def test_command_writes_no_empty_segments(data_dir, capsys, wavs):
     assert main(["detect-endpoints", str(data_dir), "--max-skipped", "9"]) == 1
     assert f"{data_dir}: no " in capsys.readouterr().err
     assert not (data_dir / "segments").exists()
+
+
+def test_impossible_settings_of_the_command_are_told_as_options(data_dir, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["detect-endpoints", str(data_dir), "--low-fraction", "0.5"])
+    assert stop.value.code == 2
+    assert "--low-fraction=0.5 and --high-fraction=0.4 must rise" in capsys.readouterr().err
+
+
+def test_skipped_recordings_are_told_in_options(data_dir, capsys):
+    samples, rate_hz = soundfile.read(data_dir / "amy-no.wav")
+    soundfile.write(data_dir / "amy-no.wav", np.stack([samples, samples], axis=1), rate_hz)
+    assert main(["detect-endpoints", str(data_dir), "--strict", "--max-skipped", "1"]) == 0
+    assert "refused by --strict=true" in capsys.readouterr().out
+
+
+def test_from_python(data_dir, capsys):
+    config = EndpointConfig(padding_ms=20.0)
+    found = detect_in_data(data_dir, config=config)
+    assert list(found.times) == ["amy-no", "amy-yes", "bob-no"] and found.skipped == {}
+    segments = read_data_dir(data_dir).segments
+    for utt, (start_s, end_s) in found.times.items():
+        assert (segments[utt].start_s, segments[utt].end_s) == pytest.approx((start_s, end_s), abs=5e-4)
+    assert found.speech_s == pytest.approx(sum(end_s - start_s for start_s, end_s in found.times.values()))
+    assert found.total_s == pytest.approx(5.7)
+    with pytest.raises(DataError, match=r"already there \(force=true replaces it\)"):
+        detect_in_data(data_dir)
+    assert capsys.readouterr().out == ""
+    assert main(["detect-endpoints", str(data_dir), "--padding-ms=20", "--force"]) == 0
+    assert capsys.readouterr().out.splitlines() == found.lines()

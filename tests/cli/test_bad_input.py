@@ -265,7 +265,7 @@ def test_model_file_of_another_version(trained, tmp_path, monkeypatch):
     monkeypatch.setattr(model_file, "VERSION", 99)
     write_npz(tmp_path / "new.npz", "model", meta, arrays)
     monkeypatch.undo()
-    with pytest.raises(DataError, match="format version 99, this asrkit reads version 2"):
+    with pytest.raises(DataError, match="format version 99, this asrkit reads versions 2 and 3"):
         read_model(tmp_path / "new.npz")
 
 
@@ -344,7 +344,7 @@ def edited(trained, tmp_path, change):
         (lambda meta, arrays: meta.update(config=5), "does not fit"),
         (
             lambda meta, arrays: meta["config"]["family"].update(variance_floor=-3),
-            "--variance-floor=-3 is less than 0",
+            "variance_floor=-3 is less than 0",
         ),
         (lambda meta, arrays: meta["frontend"].update(transform=None), "does not fit"),
         (lambda meta, arrays: meta["frontend"]["transform"].update(delta_order=1), "means is float64"),

@@ -10,8 +10,10 @@ from synthetic import RATE_HZ, WORDS, word_samples, write_words
 
 from asrkit.audio import duplicates
 from asrkit.cli import main as cli
+from asrkit.errors import DataError
 from asrkit.io.archive import write_archive
 from asrkit.io.files import read_table, write_table
+from asrkit.workflows.check_leaks import check_leaks
 
 UTT = "anna-two-1"  # what is found again
 
@@ -199,3 +201,21 @@ def test_the_wave_decides_at_a_fraction_of_a_sample():
     assert duplicates.same_wave(a, b) > 0.999 and duplicates.same_wave(b, a) > 0.999
     assert duplicates.same_wave(a, a[500:]) > 0.999 and duplicates.same_wave(a[:4000], a[5000:]) < 0.3
     assert duplicates.same_wave(np.zeros(400, np.float32), a) == 0
+
+
+def test_from_python(world, tmp_path, capsys):
+    path = read_table(world / "train" / "wav.scp")[UTT]
+    test = with_one_more(world, tmp_path / "test", path, utt="zed-1")
+    leaks = check_leaks(world / "train", test)
+    assert leaks.speakers == ["anna", "bert"] and leaks.num_test_speakers == 3
+    assert leaks.same == [("zed-1", UTT, "the same file")] and leaks.compared == "sound"
+    assert (leaks.utts, leaks.copies, leaks.alike) == ([], [], []) and leaks.count == 3
+    assert check_leaks(world / "train", test, allow_shared_speakers=True).count == 1
+    assert all(score < 1 for *_, score in check_leaks(world / "train", test, threshold=0.2).alike)
+    assert capsys.readouterr().out == ""
+    for most in (5, 1, 0):
+        assert status_of("check-leaks", world / "train", test, "--max", most) == 1
+        assert capsys.readouterr().out.splitlines() == leaks.lines(most)
+    with pytest.raises(DataError, match="nothing to compare"):
+        (test / "wav.scp").unlink()
+        check_leaks(world / "train", test)

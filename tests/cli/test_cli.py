@@ -1,5 +1,7 @@
 """The command line: help, exit statuses, what goes to stdout and what to stderr."""
 
+import contextlib
+import os
 import re
 import subprocess
 import sys
@@ -136,11 +138,11 @@ WRONG_USAGE = {
     "abbreviation": (["--num-c=3"], "unknown option --num-c (did you mean --num-ceps?)"),
     "no number": (["--num-ceps=many"], "argument --num-ceps: invalid int value: 'many'"),
     "no boolean": (["--snip-edges=maybe"], "argument --snip-edges: invalid boolean 'maybe' (true or false)"),
-    "no choice": (["--window-type=gauss"], "argument --window-type: invalid choice: 'gauss'"),
+    "no choice": (["--window-type=gauss"], "argument --window-type: 'gauss' is none of povey"),
     "impossible together": (["--num-ceps=30"], "--num-ceps=30"),
     "no value": (["--num-ceps"], "argument --num-ceps: expected one argument"),
     "another word": (["other"], "unexpected argument 'other'"),
-    "no conf file": (["--config", "none.conf"], "--config none.conf: cannot be read: No such file"),
+    "no conf file": (["--config", "none.conf"], "none.conf: cannot be read: No such file"),
     "no conf file named": (["--config"], "--config needs a file"),
     "jobs": (["--nj=0"], "argument --nj: 0 is less than 1"),
     "compression": (["--compress=9"], "--compress=9"),
@@ -315,3 +317,32 @@ def test_a_conf_file_may_name_the_family(tmp_path, capsys):
         == 1
     )
     assert "nowhere" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["train"], ["compute-mfcc"], ["mixgop", "train"], ["mixgop"]])
+def test_help_of_a_name_is_its_help(capsys, words):
+    shown = []
+    for line in (["help", *words], [*words, "--help"]):
+        with contextlib.suppress(SystemExit):
+            cli.main(line)
+        shown.append(capsys.readouterr().out)
+    assert shown[0] == shown[1] and shown[0].startswith(f"usage: asrkit {' '.join(words)} ")
+
+
+def test_a_guess_is_near_or_is_not_made(capsys):
+    for flag, guess in (("--threshold", ""), ("--covarianc", " (did you mean --covariance?)")):
+        with pytest.raises(SystemExit):
+            cli.main(["train", "data", "exp", "--family", "chmm", flag, "1"])
+        assert f"unknown option {flag}{guess} (asrkit train --help" in capsys.readouterr().err
+
+
+def test_what_the_terminal_cannot_show_is_escaped(tmp_path):
+    folder = tmp_path / "左"
+    folder.mkdir()
+    (folder / "text").write_text("a-1 左\n", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "asrkit", "info", str(folder)],
+        env={**os.environ, "PYTHONIOENCODING": "cp1252"},
+        capture_output=True,
+    )
+    assert done.returncode == 0 and b"\\u5de6" in done.stdout and b"Traceback" not in done.stderr

@@ -7,10 +7,12 @@ import pytest
 from command import asrkit
 
 from asrkit.cli import main as cli
-from asrkit.cli.commands.decode import write_decoding
+from asrkit.errors import DataError, SettingsError
 from asrkit.io.archive import read_scp
 from asrkit.io.files import read_table, write_table
 from asrkit.words.fusion import fuse, learn_weights
+from asrkit.workflows.combine import combine
+from asrkit.workflows.decode import write_decoding
 
 
 def invented(num_utts=400, num_words=5, scales=(3.0, 0.5), noises=(1.0, 1.0), seed=0):
@@ -92,7 +94,7 @@ def test_what_is_impossible_teaches_nothing():
     held[1, np.arange(400), others] = -np.inf  # one competitor is out of the game
     assert_best(learn_weights(held, said), held, said)
     assert abs(learn_weights(held, said) / weights - 1).max() > 0.01
-    with pytest.raises(ValueError, match="no utterance"):
+    with pytest.raises(DataError, match="no utterance"):
         learn_weights(np.full((2, 3, 4), -np.inf), np.zeros(3, dtype=int))
 
 
@@ -127,6 +129,32 @@ def test_words_and_utterances_of_one_alone(tmp_path, capsys):
     assert list(read_table(tmp_path / "out" / "words.txt")) == ["one", "two", "zwei"]
     scores = dict(read_scp(read_table(tmp_path / "out" / "scores.scp")))
     np.testing.assert_array_equal(scores["u1"], [-np.inf, -8.0, -np.inf])
+
+
+def test_combine_from_python(tmp_path, capsys):
+    a = decoding(tmp_path / "a", ["one", "two"], {"u1": [-5, -6], "u2": [-9, -2], "u3": [-1, -2]})
+    b = decoding(tmp_path / "b", ["two", "zwei"], {"u1": [-1, -9], "u2": [-4, -1]}, {"u3": "too short"})
+    combined = combine(tmp_path / "python", [a, b], weights=(1, 2))
+    assert (combined.decode_dirs, combined.weights) == ((a, b), (1.0, 2.0))
+    assert combined.hypotheses == {"u1": "two", "u2": "two"} and combined.skipped == {"u3": "too short"}
+    asrkit("combine", tmp_path / "command", a, b, "--weights", "1,2")
+    assert capsys.readouterr().out.splitlines() == combined.lines()
+    for name in ("hyp", "skipped", "words.txt", "decode.json", "combine.json", "scores.ark"):
+        assert (tmp_path / "python" / name).read_bytes() == (tmp_path / "command" / name).read_bytes()
+    assert combine(tmp_path / "equal", [a, b]).weights == (1.0, 1.0)
+    for settings, message in (
+        ({"weights": [1]}, "weights=1: 2 numbers are needed"),
+        ({"weights": ["a", "b"]}, "weights=a,b are not numbers"),
+        ({"weights": [1, 1], "learn": a, "held_out": [a, b]}, f"weights=1,1 or learn={a}, not both"),
+        ({"learn": a}, f"learn={a} without held_out"),
+        ({"held_out": [a, b]}, f"held_out={a},{b} without learn"),
+        ({"learn": a, "held_out": [a]}, f"held_out={a}: 1 folders for 2 systems"),
+    ):
+        with pytest.raises(SettingsError, match=message):
+            combine(tmp_path / "none", [a, b], **settings)
+    with pytest.raises(SettingsError, match="at least two"):
+        combine(tmp_path / "none", [a])
+    assert not (tmp_path / "none").exists()
 
 
 def test_weights_are_learned_from_held_out_decodings(tmp_path, capsys):

@@ -5,9 +5,11 @@ import shutil
 import pytest
 from command import asrkit
 
+from asrkit.errors import SettingsError
 from asrkit.io.archive import read_matrix
 from asrkit.io.data_dir import read_data_dir
 from asrkit.io.files import read_table, write_table
+from asrkit.workflows.combine_data import combine_data
 
 KEYED = ("text", "utt2spk", "feats.scp", "utt2num_frames", "utt2dur", "wav.scp")
 
@@ -146,8 +148,24 @@ def test_what_does_not_go_together(make_data_dir, tmp_path, capsys, breakage, me
     assert message.format(first=first) in capsys.readouterr().err and not (tmp_path / "all").exists()
 
 
-def test_out_is_another_folder(make_data_dir):
+def test_out_is_another_folder(make_data_dir, capsys):
     folder = make_data_dir()
     with pytest.raises(SystemExit) as stop:
         asrkit("combine-data", folder, folder)
     assert stop.value.code == 2
+    assert f"{folder}: the output folder is one of the directories" in capsys.readouterr().err
+
+
+def test_from_python(make_data_dir, tmp_path, capsys):
+    first = make_data_dir()
+    second = renamed(first, tmp_path / "second")
+    (second / "utt2dur").unlink()
+    capsys.readouterr()
+    whole = combine_data([first, second], tmp_path / "all")
+    assert whole.sizes == [6, 6] and whole.left_out == ["utt2dur"]
+    assert whole.data.text == read_data_dir(tmp_path / "all").text
+    assert capsys.readouterr().out == ""
+    asrkit("combine-data", tmp_path / "all", first, second)
+    assert capsys.readouterr().out.splitlines() == whole.lines()
+    with pytest.raises(SettingsError, match="the whole is written elsewhere"):
+        combine_data([first, second], first)

@@ -10,9 +10,13 @@ import soundfile
 from command import MFCC, asrkit
 from synthetic import RATE_HZ, WORDS, word_samples, write_words
 
+from asrkit.errors import DataError
+from asrkit.families import load
 from asrkit.io.archive import read_matrix
 from asrkit.io.files import read_table, write_table
 from asrkit.io.model_file import read_model
+from asrkit.workflows.info import info
+from asrkit.workflows.report import report
 
 SMALL = {
     "gmm": ["--num-gauss", "4", "--num-starts", "1"],
@@ -67,6 +71,7 @@ def test_training_log_never_falls_and_says_how_it_ended(world, family):
 
 
 @pytest.mark.parametrize("family", SMALL)
+@pytest.mark.bytes
 def test_same_seed_same_bytes_for_any_number_of_jobs(world, family, tmp_path):
     if family == "dhmm":
         asrkit("train-codebook", world / "train", tmp_path / "again", "--codebook-size", "16")
@@ -198,12 +203,35 @@ def test_info(world, what, capsys):
     assert expected[what] in out
 
 
-def test_report_has_the_table_and_the_pictures(world, capsys):
-    decodes = []
+@pytest.mark.parametrize(
+    "what, kind",
+    [
+        ("chmm", "exp folder"),
+        ("dhmm/codebook.npz", "codebook"),
+        ("gmm/final.npz", "model"),
+        ("train", "data directory"),
+        ("train/feats.scp", "archive"),
+        ("wavs/one_anna_0.wav", "recording"),
+    ],
+)
+def test_info_from_python(world, what, kind, capsys):
+    found = info(world / what)
+    assert (found.path, found.kind) == (world / what, kind) and str(world / what) in found.lines()[0]
+    asrkit("info", world / what)
+    assert capsys.readouterr().out.splitlines() == found.lines()
+
+
+@pytest.fixture(scope="module")
+def scored(world):
+    """The same, with scored decodings in FAMILY/decode_report."""
     for family in SMALL:
-        decodes.append(world / family / "decode_report")
-        asrkit("decode", world / family, world / "test", decodes[-1])
-        asrkit("score", world / "test", decodes[-1])
+        asrkit("decode", world / family, world / "test", world / family / "decode_report")
+        asrkit("score", world / "test", world / family / "decode_report")
+    return world
+
+
+def test_report_has_the_table_and_the_pictures(scored, capsys):
+    world, decodes = scored, [scored / family / "decode_report" for family in SMALL]
     capsys.readouterr()
     asrkit("report", world / "report", world / "test", *decodes, "--title", "invented words")
     table = capsys.readouterr().out
@@ -217,6 +245,60 @@ def test_report_has_the_table_and_the_pictures(world, capsys):
     assert (world / "report" / "alignment.png").stat().st_size > 20000
     for name in ("alignment.png", "confusion_gmm.png"):
         assert f"({name})" in (world / "report" / "report.md").read_text()
+
+
+def test_report_from_python_is_that_of_the_command(scored, tmp_path, capsys):
+    capsys.readouterr()
+    decodes = [scored / family / "decode_report" for family in ("gmm", "chmm")]
+    reported = report(tmp_path / "python", scored / "test", decodes, title="invented")
+    asrkit("report", tmp_path / "command", scored / "test", *decodes, "--title=invented")
+    assert capsys.readouterr().out.splitlines() == reported.lines()
+    names = sorted(path.name for path in (tmp_path / "command").iterdir())
+    assert names == sorted([*reported.pictures, "table.txt", "report.md"])
+    for name in names:
+        assert (tmp_path / "python" / name).read_bytes() == (tmp_path / "command" / name).read_bytes()
+    assert reported.pictures["alignment.png"].startswith("chmm: the best state sequence of ")
+    with pytest.raises(DataError, match="no features of utt=nobody"):
+        report(tmp_path / "python", scored / "test", decodes, utt="nobody")
+
+
+def test_report_of_what_has_no_states_and_no_training_curves(scored, tmp_path, monkeypatch, caplog):
+    """Families differ in what they can show: what there is not is left out."""
+    shutil.copytree(scored / "chmm", tmp_path / "chmm")
+    decode, log = tmp_path / "chmm" / "decode_report", tmp_path / "chmm" / "train.jsonl"
+    assert set(report(tmp_path / "all", scored / "test", [decode]).pictures) == {
+        "confusion_chmm.png",
+        "training_chmm.png",
+        "alignment.png",
+    }
+    last = {(entry := json.loads(line))["word"]: entry for line in log.read_text().splitlines()}
+    log.write_text("".join(json.dumps(entry) + "\n" for entry in last.values()))  # one line a word
+    assert "training_chmm.png" not in report(tmp_path / "all", scored / "test", [decode]).pictures
+    for capability in ("can_align", "has_states"):
+        with monkeypatch.context() as patch:
+            patch.setattr(type(load("chmm")), capability, False)
+            pictures = report(tmp_path / capability, scored / "test", [decode], utt="bert-one-0").pictures
+        assert set(pictures) == {"confusion_chmm.png"}
+        assert "utt=bert-one-0: no alignment is drawn" in caplog.text
+        caplog.clear()
+        assert not (tmp_path / capability / "alignment.png").exists()
+
+
+def test_report_refuses_broken_facts(scored, tmp_path, capsys):
+    shutil.copytree(scored / "gmm", tmp_path / "gmm")
+    decode = tmp_path / "gmm" / "decode_report"
+    for path, text, message in (
+        (decode / "report.json", "[]", 'nothing under "errors" (asrkit score makes it anew)'),
+        (decode / "decode.json", "{}", 'nothing under "seconds" (asrkit decode makes it anew)'),
+        (tmp_path / "gmm" / "train.json", "{", "no JSON"),
+        (tmp_path / "gmm" / "train.jsonl", '{"word": "one"}\n{"word": "one"}\n', "no training log"),
+    ):
+        whole = path.read_text()
+        path.write_text(text)
+        asrkit("report", tmp_path / "out", scored / "test", decode, status=1)
+        err = capsys.readouterr().err
+        assert f"{path}: {message}" in err and "Traceback" not in err
+        path.write_text(whole)
 
 
 def test_report_counts_the_errors_by_noise_and_ratio(world, tmp_path, capsys):
@@ -295,6 +377,7 @@ def test_report_counts_the_errors_by_noise_and_ratio(world, tmp_path, capsys):
     assert "does not tell utt, noise and snr" in capsys.readouterr().err
 
 
+@pytest.mark.bytes
 def test_forward_score_is_at_least_the_best_path(world, tmp_path):
     asrkit("decode", world / "chmm", world / "test", tmp_path / "v")
     asrkit("decode", world / "chmm", world / "test", tmp_path / "f", "--method", "forward", "--nj", "2")

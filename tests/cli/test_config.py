@@ -3,25 +3,26 @@
 import argparse
 import dataclasses
 import importlib
+import inspect
 import pkgutil
 
 import pytest
 
 import asrkit
 from asrkit.cli import main as cli
+from asrkit.cli.options import add_options, boolean, from_args
 from asrkit.config import (
-    add_options,
     flag_name,
     format_conf,
     format_value,
-    from_args,
     from_dict,
     nearest,
     parse_bool,
     read_conf,
 )
-from asrkit.errors import UsageError
-from asrkit.features.frontend import MfccConfig, TransformConfig
+from asrkit.errors import AsrkitError, SettingsError
+from asrkit.features.kinds.mfcc import MfccConfig
+from asrkit.features.transform import TransformConfig
 
 
 def config_classes():
@@ -31,6 +32,8 @@ def config_classes():
         if module.name == "asrkit.__main__":
             continue
         for held in vars(importlib.import_module(module.name)).values():
+            if inspect.isabstract(held):
+                continue
             if isinstance(held, type) and dataclasses.is_dataclass(held) and held.__module__ == module.name:
                 if any("help" in field.metadata for field in dataclasses.fields(held)):
                     found[f"{module.name.removeprefix('asrkit.')}.{held.__name__}"] = held
@@ -130,8 +133,10 @@ def test_false(text):
 
 @pytest.mark.parametrize("text", ["", "yes", "no", "2", "tru"])
 def test_no_boolean(text):
-    with pytest.raises(argparse.ArgumentTypeError, match="invalid boolean"):
+    with pytest.raises(SettingsError, match="invalid boolean"):
         parse_bool(text)
+    with pytest.raises(argparse.ArgumentTypeError, match="invalid boolean"):
+        boolean(text)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +178,7 @@ def test_conf_file_lines(tmp_path):
 def test_refused_conf_files(tmp_path, content, message):
     if content is not None:
         (tmp_path / "x.conf").write_bytes(content)
-    with pytest.raises(UsageError, match=message):
+    with pytest.raises(AsrkitError, match=message):
         parsed(MfccConfig, ["--config", f"{tmp_path}/x.conf"])
 
 
@@ -185,7 +190,7 @@ def test_files_in_their_order_then_the_command_line(tmp_path):
 
 
 def test_refused_values_are_wrong_usage():
-    with pytest.raises(UsageError, match="--num-ceps=24"):
+    with pytest.raises(SettingsError, match="num_ceps=24"):
         parsed(MfccConfig, ["--num-ceps=24"])
 
 

@@ -129,6 +129,7 @@ def test_the_result_is_a_decode_folder(world, tmp_path, capsys):
     assert [line.split()[0] for line in table] == ["system", "one", "two"]
 
 
+@pytest.mark.bytes
 def test_unchanged_folds_are_kept_and_changed_ones_are_not(world, tmp_path, capsys):
     data, exp = tmp_path / "data", tmp_path / "cv"
     shutil.copytree(world / "data", data)
@@ -165,6 +166,7 @@ def test_unchanged_folds_are_kept_and_changed_ones_are_not(world, tmp_path, caps
 
 
 @pytest.mark.parametrize("by", ["speaker", "random"])
+@pytest.mark.bytes
 def test_the_number_of_jobs_changes_nothing(world, tmp_path, by):
     for jobs in "12":
         asrkit(
@@ -280,7 +282,7 @@ def test_a_fold_that_fails_shows_the_end_of_its_log(world, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "status", "message"),
     [
-        (["--by", "list"], 2, "--by list and --fold-list FILE go together"),
+        (["--by", "list"], 2, "--by=list and --fold-list= go together"),
         (["--folds", "1"], 2, "at least 2 are needed"),
         (["--by", "random", "--folds", "0"], 2, "at least 2 are needed"),
         (["--folds", "9"], 1, "9 folds asked for, but there are 4 speakers"),

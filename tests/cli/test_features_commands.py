@@ -10,12 +10,15 @@ import pytest
 import soundfile
 
 from asrkit.cli.main import main
-from asrkit.features.frontend import MfccConfig, TransformConfig, cmvn_stats, compute_mfcc
+from asrkit.features.kinds.mfcc import MfccConfig, compute_mfcc
+from asrkit.features.transform import TransformConfig, cmvn_stats
 from asrkit.io.archive import read_matrix
 from asrkit.io.audio import read_audio
 from asrkit.io.data_dir import read_data_dir
 from asrkit.io.features import read_features, read_record
 from asrkit.io.files import read_table
+from asrkit.workflows.compute_cmvn import compute_cmvn
+from asrkit.workflows.compute_features import compute_features
 
 RATE = "--sample-frequency=8000"
 CONFIG = MfccConfig(sample_rate_hz=8000)
@@ -38,9 +41,10 @@ def samples_of(folder, name):
 
 
 @pytest.mark.parametrize("nj", [1, 2, 3])
+@pytest.mark.bytes
 def test_features_are_those_of_the_recordings(make_data_dir, monkeypatch, capsys, nj):
     folder = make_data_dir()
-    monkeypatch.setattr("asrkit.cli.commands.compute_mfcc.CHUNK", 4)
+    monkeypatch.setitem(compute_features.__wrapped__.__kwdefaults__, "chunk", 4)
     assert asrkit("compute-mfcc", folder, RATE, "--nj", nj) == 0
     assert capsys.readouterr().out == f"computed 6, skipped 0: 138 frames in {folder}/feats.scp\n"
     feats = matrices(folder)
@@ -69,7 +73,7 @@ def test_settings_arrive_in_the_features_and_the_record(make_data_dir):
     )
     assert (folder / "frame_shift").read_text() == "0.0125\n"
     features = read_features(folder, transform_config=TransformConfig())
-    assert features.frontend.mfcc == config and features.frame_shift_s() == 0.0125
+    assert features.frontend.kind == config and features.frame_shift_s() == 0.0125
 
 
 def test_segments_cut_the_recordings(make_data_dir):
@@ -152,7 +156,7 @@ def test_bad_recordings_are_named_and_nothing_is_half_written(damaged, capsys):
     assert (
         out == ""
         and "computed 2, skipped 6 (amy-no: " in err
-        and "and 3 more): more than --max-skipped 5" in err
+        and "and 3 more): more than --max-skipped=5" in err
     )
     assert (folder / "feats.scp").read_bytes() == before and not list((folder / "data").iterdir()), (
         "the old features stay"
@@ -303,6 +307,15 @@ def test_statistics(make_data_dir, capsys, speakers):
         own = np.concatenate([feats[utt] for utt in UTTS if utt.startswith(name)])
         assert found.dtype == np.float64
         np.testing.assert_allclose(found, cmvn_stats(own))
+
+
+def test_statistics_from_python(make_data_dir, capsys):
+    folder = make_data_dir()
+    computed = compute_cmvn(folder)
+    assert computed.scp == folder / "cmvn.scp" and computed.speakers == list(matrices(folder, "cmvn.scp"))
+    assert computed.speakers == ["amy", "bob", "cid"] and capsys.readouterr().out == ""
+    assert asrkit("compute-cmvn", folder) == 0
+    assert capsys.readouterr().out.splitlines() == computed.lines()
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from command import asrkit
 from synthetic import write_words
 
-from asrkit.evaluation.scoring import wilson_interval
+from asrkit.evaluation.significance import wilson_interval
 from asrkit.io.files import read_table
 
 SETTINGS = ["--family", "gmm", "--num-gauss", "2", "--max-iters", "4"]
@@ -97,6 +97,7 @@ def test_draws_are_spread_and_within_one_another(world, tmp_path):
     )
 
 
+@pytest.mark.bytes
 def test_nothing_is_trained_twice_and_jobs_change_nothing(world, tmp_path, capsys):
     run = [
         "learning-curve",
@@ -139,7 +140,7 @@ def test_counts_beyond_what_there_is(world, tmp_path, capsys):
         *SETTINGS,
     )
     assert (
-        "--counts 6: left out, no word has more than 6" in capsys.readouterr().err
+        "--counts=6: left out, no word has more than 6" in capsys.readouterr().err
         and len(rows(tmp_path)) == 1
     )
     for counts, message in (

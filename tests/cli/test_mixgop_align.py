@@ -14,6 +14,7 @@ import soundfile
 from command import asrkit
 from speechlike import RATE_HZ, say
 
+from asrkit.distribution import install_command
 from asrkit.errors import DataError
 from asrkit.io.alignment import read_alignment, read_ctm
 from asrkit.io.lexicon import look_up, read_lexicon, read_pronunciations
@@ -172,9 +173,9 @@ def test_what_can_not_be_aligned_is_named(make_data, tmp_path, capsys):
     asrkit("mixgop", "align", data, tmp_path / "ali", "--lexicon", lexicon, "--max-skipped", "1", status=1)
     error = capsys.readouterr().err
     assert (
-        "not in the dictionary: xyzzy (--lexicon FILE" in error
+        "not in the dictionary: xyzzy (--lexicon=FILE" in error
         and "no words in text" in error
-        and "--max-skipped 1" in error
+        and "--max-skipped=1" in error
     )
     assert "phones of" in error and "QQ" in error and not (tmp_path / "ali").exists()
     asrkit("mixgop", "align", data, tmp_path / "ali", "--lexicon", lexicon, "--max-skipped", "6")
@@ -215,7 +216,8 @@ def test_usage_and_what_is_missing(make_data, tmp_path, monkeypatch, capsys):
     asrkit("mixgop", "align", data, out, "--model", tmp_path, status=1)
     monkeypatch.setitem(sys.modules, "pocketsphinx", None)
     asrkit("mixgop", "align", data, out, status=1)
-    assert "pip install 'asrkit[align]'" in capsys.readouterr().err and not out.exists()
+    assert "mixgop align needs pocketsphinx (" in (said := capsys.readouterr().err) and not out.exists()
+    assert said.endswith(f": {install_command('align')}\n")
 
 
 def test_lexicon(tmp_path):

@@ -13,6 +13,7 @@ from asrkit.io.alignment import read_alignment
 from asrkit.io.mixgop_file import read_mixgop
 from asrkit.phones.mixgop import PhoneBank
 from asrkit.phones.tokens import cut_tokens
+from asrkit.workflows.mixgop_score import mixgop_score
 
 PHONES = ("AA", "B", "SH")
 TRAIN = ["--delta-order=0", "--num-gauss=3", "--min-tokens=20", "--max-tokens=60", "--pooling=mean"]
@@ -89,7 +90,7 @@ def test_train_says_what_it_did(train_set, tmp_path, capsys):
     asrkit("mixgop", "train", train_set / "data", train_set / "ali", tmp_path / "exp", *TRAIN)
     lines = capsys.readouterr().out.splitlines()
     assert lines == [
-        "1 phones have no model, fewer tokens than --min-tokens 20: ZH 6",
+        "1 phones have no model, fewer tokens than --min-tokens=20: ZH 6",
         "trained 3 phones on 120 of 120 tokens",
         "utterances used 24, skipped 0",
     ]
@@ -210,12 +211,11 @@ def test_a_word_said_twice_is_two_words(exp, test_set, tmp_path):
     assert [(row["word"], row["idx"]) for row in words] == [("one", "0"), ("one", "1")] * 8
 
 
-def test_jobs_do_not_change_scores(exp, test_set, tmp_path, monkeypatch):
-    monkeypatch.setattr("asrkit.cli.commands.mixgop_score.ROWS", 12)  # several blocks
-    words = ["mixgop", "score", exp, test_set / "data", test_set / "ali"]
-    asrkit(*words, tmp_path / "a")
-    asrkit(*words, tmp_path / "b", "--nj=2")
-    asrkit(*words, tmp_path / "c", "--posterior=false")
+def test_jobs_do_not_change_scores(exp, test_set, tmp_path):
+    for name, options in (("a", {}), ("b", {"jobs": 2}), ("c", {"posterior": False})):
+        mixgop_score(  # several blocks
+            exp, test_set / "data", test_set / "ali", tmp_path / name, block_rows=12, **options
+        )
     for name in ("phones", "words", "utterances", "speakers"):
         assert (tmp_path / "a" / f"{name}.tsv").read_bytes() == (tmp_path / "b" / f"{name}.tsv").read_bytes()
     whole, quick = table(tmp_path / "a" / "phones.tsv"), table(tmp_path / "c" / "phones.tsv")
@@ -281,7 +281,7 @@ def test_utterances_on_one_side_only(exp, test_set, tmp_path, capsys):
     said = capsys.readouterr().out
     assert (
         "utterances scored 7, skipped 2 (dan-03: no alignment; eve-00: aligned, but not in" in said
-        and "--max-skipped 0" in said
+        and "--max-skipped=0" in said
     )
     assert {row["utt"] for row in table(tmp_path / "out" / "phones.tsv")} == {
         f"{s}-0{t}" for s in ("cid", "dan") for t in range(4)
@@ -312,7 +312,7 @@ def test_too_few_tokens_for_any_phone(train_set, tmp_path, capsys):
     said = error_of(
         capsys, "train", train_set / "data", train_set / "ali", tmp_path / "exp", *TRAIN, "--min-tokens=1000"
     )
-    assert "no phone has --min-tokens 1000 tokens, the most has 48" in said
+    assert "no phone has --min-tokens=1000 tokens, the most has 48" in said
 
 
 def test_only_a_mixgop_model_scores(train_set, exp, tmp_path, capsys):
@@ -384,7 +384,7 @@ def test_training_on_typical_speakers(train_set, tmp_path, capsys):
     assert read_mixgop(tmp_path / "exp").counts == {"AA": 24, "B": 24, "SH": 12, "ZH": 3}
     with pytest.raises(SystemExit, match="2"):
         asrkit("mixgop", *words)
-    assert "--min-speaker-rating needs --ratings" in capsys.readouterr().err
+    assert "--min-speaker-rating=1.99 needs --ratings=FILE" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("change, said", [

@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
-from asrkit.cli.commands import mixgop_clusters, mixgop_evaluate
+from asrkit.cli.commands import mixgop_clusters as clusters_command
+from asrkit.cli.commands import mixgop_evaluate as evaluate_command
 from asrkit.cli.main import Parser
-from asrkit.errors import DataError, UsageError
+from asrkit.cli.output import speak_flags
+from asrkit.errors import DataError, SettingsError
+from asrkit.workflows.mixgop_evaluate import mixgop_evaluate
 
 PHONES = {"u1": "T AA N", "u2": "N AA T", "u3": "AA T", "u4": "N N T AA"}
 RATINGS = {"u1": [2.0, 1.0, 0.0], "u2": [0.2, 2.0, 2.0], "u3": [0.0, 1.0], "u4": [2.0, 2.0, 2.0, 1.8]}
@@ -76,8 +79,9 @@ def evaluate(tmp_path, capsys):
             *options,
         ]
         parser = Parser()
-        mixgop_evaluate.add_arguments(parser)
-        assert mixgop_evaluate.main(parser.parse_args([str(word) for word in words])) == 0
+        evaluate_command.add_arguments(parser)
+        speak_flags(parser.flags())
+        assert evaluate_command.main(parser.parse_args([str(word) for word in words])) == 0
         return json.loads((tmp_path / "out" / "evaluation.json").read_text()), capsys.readouterr().out
 
     return run
@@ -167,7 +171,7 @@ def test_several_systems_are_rows_of_one_table(evaluate, tmp_path):
     seen = [(row["system"], row["kind"], row["num_phones"]) for row in facts["rows"]]
     assert seen == [("a", "z", 12), ("a", "ratio", 12), ("b", "z", 11), ("b", "ratio", 11)]
     assert "not all rows rest on the same phones" in printed
-    assert "no intervals: --data or --utt2spk says who spoke" in printed
+    assert "no intervals: --data=DIR or --utt2spk=FILE says who spoke" in printed
 
 
 def test_ratings_of_other_data_directories_are_left_aside(evaluate, tmp_path, caplog):
@@ -177,17 +181,18 @@ def test_ratings_of_other_data_directories_are_left_aside(evaluate, tmp_path, ca
     assert facts["rows"][0]["only_rated"] == ["other"] and "utterances rated, but not scored: 1" in printed
 
 
-def test_speakers_that_are_not_known(evaluate, tmp_path, caplog, monkeypatch):
+def test_speakers_that_are_not_known(evaluate, tmp_path, caplog):
     evaluate(wide())
     (tmp_path / "some").write_text("u4 cid\nu1 cid\n")
     facts, _ = evaluate(wide(), "--utt2spk", str(tmp_path / "some"))
     assert facts["rows"][0]["num_speakers"] == 3
     assert "no speaker is known of 2 utterances" in caplog.text and "u2, u3" in caplog.text
-    monkeypatch.setattr(mixgop_evaluate, "MOST_SPEAKERS", 2)
-    facts, _ = evaluate(wide(), "--data", str(tmp_path))
-    assert facts["rows"][0]["phone_tau"]["low"] is None
+    found = mixgop_evaluate(
+        [tmp_path / "sys"], tmp_path / "ratings.tsv", higher_is="better", data_dir=tmp_path, most_speakers=2
+    )
+    assert np.isnan(found.rows[0]["phone_tau"]["low"])
     assert "no intervals of 3 speakers" in caplog.text
-    with pytest.raises(UsageError, match="not both"):
+    with pytest.raises(SettingsError, match="not both"):
         evaluate(wide(), "--utt2spk", "x", "--data", "y")
 
 
@@ -221,7 +226,7 @@ def test_bad_scores(evaluate, tmp_path):
         DataError, match=r"no score 'posteriors' \(did you mean posterior\?\); it has loglik, "
     ):
         evaluate(wide(), "--kinds", "posteriors")
-    with pytest.raises(UsageError, match="names no kind"):
+    with pytest.raises(SettingsError, match="names no kind"):
         evaluate(wide(), "--kinds", ",")
     table = tmp_path / "sys" / "phones.tsv"
     text = table.read_text()
@@ -264,8 +269,8 @@ def test_clusters(tmp_path, capsys):
 
     def run(*options):
         parser = Parser()
-        mixgop_clusters.add_arguments(parser)
-        assert mixgop_clusters.main(parser.parse_args([str(tmp_path / "sys"), *options])) == 0
+        clusters_command.add_arguments(parser)
+        assert clusters_command.main(parser.parse_args([str(tmp_path / "sys"), *options])) == 0
         return capsys.readouterr().out.splitlines()
 
     lines = run("--min-tokens", "2")
@@ -282,5 +287,5 @@ def test_clusters(tmp_path, capsys):
     (tmp_path / "classes").write_text("T t\nAA v\n")
     with pytest.raises(DataError, match="no class for the phones N"):
         run("--environment", "manner", "--classes", str(tmp_path / "classes"))
-    with pytest.raises(UsageError, match="goes with"):
+    with pytest.raises(SettingsError, match="goes with"):
         run("--classes", "x")

@@ -8,10 +8,12 @@ import soundfile
 from command import asrkit
 from scored import TRAIN, rows_of, write_scored
 
-from asrkit.cli.commands import mixgop_plot
 from asrkit.io.alignment import read_alignment
 from asrkit.io.mixgop_file import read_mixgop
+from asrkit.phones.allophones import utterance_tokens
+from asrkit.plots import components as plots_components
 from asrkit.plots import phones as plots_phones
+from asrkit.workflows import mixgop_plot
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +32,8 @@ def made(tmp_path_factory):
 def figures(monkeypatch):
     """The figures that are drawn, instead of files: writing takes longer than all else here."""
     drawn = []
-    monkeypatch.setattr(plots_phones, "save", lambda figure, path: drawn.append(figure))
+    for room in (plots_phones, plots_components):
+        monkeypatch.setattr(room, "save", lambda figure, path: drawn.append(figure))
     return drawn
 
 
@@ -104,10 +107,10 @@ def test_utterances_of_few_phones_are_passed_over(made):
 @pytest.mark.parametrize(
     "words, status, told",
     [
-        (["--utts=ann-00"], 2, "--utts needs --data"),
-        (["--exp=x"], 2, "--exp goes with --ali"),
-        (["--phones=AA"], 2, "need --data DIR, --exp EXP and --ali ALI"),
-        (["--exp={exp}", "--ali={ali}"], 2, "need --data DIR"),
+        (["--utts=ann-00"], 2, "--utts=ann-00 needs --data=DIR"),
+        (["--exp=x"], 2, "--exp=x goes with --ali=ALI"),
+        (["--phones=AA"], 2, "need --data=DIR, --exp=EXP and --ali=ALI"),
+        (["--exp={exp}", "--ali={ali}"], 2, "need --data=DIR"),
         (["--kind=posteriors"], 1, "no score 'posteriors' (did you mean posterior?); it has loglik"),
         (["--data={data}", "--utts=ann-1"], 1, "utterance 'ann-1' is not in it (did you mean ann-"),
         (
@@ -228,8 +231,7 @@ def test_frames_are_tokens_where_the_pooling_says_so(made, tmp_path):
     feats = kaldiio.load_scp(str(made / "test" / "data" / "feats.scp"))["dan-01"]
     phones = read_alignment(made / "test" / "ali")["dan-01"]
     found = {
-        phone: parts
-        for phone, *parts in mixgop_plot.utterance_tokens(phone_set, feats, "dan-01", phones, ["SH", "AA"])
+        phone: parts for phone, *parts in utterance_tokens(phone_set, feats, "dan-01", phones, ["SH", "AA"])
     }
     assert sorted(found) == ["AA", "SH"]
     spans = [

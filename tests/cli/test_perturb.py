@@ -11,10 +11,12 @@ from synthetic import RATE_HZ
 
 from asrkit.audio.perturbation import PerturbConfig, Treatment, parse_lists, treatments
 from asrkit.cli.main import main
-from asrkit.errors import UsageError
+from asrkit.errors import SettingsError
 from asrkit.io.audio import read_audio
 from asrkit.io.data_dir import read_data_dir
+from asrkit.io.features import ReadConfig
 from asrkit.io.files import read_table
+from asrkit.workflows.perturb import perturb
 
 SPEAKER_HZ = {"amy": 500, "bob": 900, "cid": 1400, "dan": 2000}
 UTTS = [f"{speaker}-{word}" for speaker in SPEAKER_HZ for word in ("no", "yes")]
@@ -146,14 +148,20 @@ def test_what_changes_one_setting_leaves_the_rest():
 
 
 WRONG = {
-    "nothing": ([], "nothing to do: one of --noise, --reverb, --speed, --tempo, --warp, --gain-db is needed"),
+    "nothing": (
+        [],
+        "nothing to do: one of --noise=..., --reverb=..., --speed=..., --tempo=..., --warp=..., --gain-db=... is needed",
+    ),
     "neutral": (["--speed=1", "--reverb=0,0.0"], "--reverb=0,0.0: 0.0 stands there twice"),
     "noise": (
         ["--noise=pink,bable"],
         "--noise=pink,bable: 'bable' is none of none, white, pink, babble, recorded (did you mean babble?)",
     ),
     "snr": (["--noise=white", "--snr=10,loud"], "--snr=10,loud: 'loud' is no number"),
-    "snr without noise": (["--speed=0.9", "--snr=10"], "--snr=10, but of which --noise?"),
+    "snr without noise": (
+        ["--speed=0.9", "--snr=10"],
+        "--snr=10, but of which noise? (--noise=white, pink, babble, recorded)",
+    ),
     "empty": (["--noise=white", "--snr="], "--snr=: '' is no number"),
     "not finite": (["--noise=white", "--snr=nan"], "--snr=nan: nan is not a finite number"),
     "too loud": (["--noise=white", "--snr=10,200"], "--snr=10,200: 200 is more than 100"),
@@ -165,14 +173,14 @@ WRONG = {
     "gain": (["--gain-db=-3"], "argument --gain-db: -3 is less than 0"),
     "copies": (["--speed=0.9", "--copies=0"], "argument --copies: 0 is less than 1"),
     "voices": (["--noise=babble", "--babble-voices=0"], "argument --babble-voices: 0 is less than 1"),
-    "no noise dir": (["--noise=recorded"], "--noise=recorded needs --noise-dir"),
+    "no noise dir": (["--noise=recorded"], "--noise=recorded needs --noise-dir=DIR"),
     "noise dir in vain": (
         ["--noise=white", "--noise-dir=x"],
-        "--noise-dir x, but recorded is not among --noise=white",
+        "--noise-dir=x, but recorded is not among --noise=white",
     ),
     "babble dir in vain": (
         ["--noise=white", "--babble-dir=x"],
-        "--babble-dir x, but babble is not among --noise=white",
+        "--babble-dir=x, but babble is not among --noise=white",
     ),
     "unknown": (["--nois=white"], "unknown option --nois (did you mean --noise?)"),
 }
@@ -189,7 +197,7 @@ def test_wrong_usage(data, tmp_path, capsys, words, message):
 
 def test_defaults_change_nothing():
     assert PerturbConfig().copies == 1
-    with pytest.raises(UsageError, match="nothing to do"):
+    with pytest.raises(SettingsError, match="nothing to do"):
         parse_lists(PerturbConfig())
 
 
@@ -284,8 +292,9 @@ def test_kept_originals_are_the_recordings_themselves(data, tmp_path):
     assert set(read_table(again / "utt2uniq").values()) == set(UTTS)
 
 
+@pytest.mark.bytes
 def test_same_seed_same_bytes_whatever_the_jobs(data, noise_dir, tmp_path, monkeypatch):
-    monkeypatch.setattr("asrkit.cli.commands.perturb.CHUNK", 3)
+    monkeypatch.setattr("asrkit.workflows.perturb.CHUNK", 3)
     settings = [
         "--noise",
         "white,pink,babble,recorded",
@@ -376,6 +385,29 @@ def test_what_cannot_be_used_is_counted(data, tmp_path, capsys):
     )
 
 
+def test_from_python(data, tmp_path, capsys):
+    (data / "wav" / "amy-no.wav").write_bytes(b"")
+    capsys.readouterr()
+    out, config = tmp_path / "out", PerturbConfig(noise="white", snr="10", gain_db=30.0, copies=2)
+    made = perturb(data, out, config=config, read=ReadConfig(max_skipped=1))
+    assert made.num_originals == 7 and len(made.copies) == 14 and list(made.skipped) == ["amy-no"]
+    rows, lengths = records(out), read_table(out / "utt2dur")
+    assert rows.keys() == made.copies.keys() == read_table(out / "wav.scp").keys()
+    for utt, copy in made.copies.items():
+        assert (rows[utt]["original"], rows[utt]["noise"]) == (copy.original, copy.treatment.noise)
+        assert float(rows[utt]["gain_db"]) == pytest.approx(copy.gain_db, abs=1e-4)
+        assert float(lengths[utt]) == pytest.approx(copy.duration_s, abs=1e-3)
+    lower = {utt for utt, copy in made.copies.items() if copy.gain_db < copy.treatment.gain_db}
+    assert 0 < made.num_scaled == len(lower) < 14
+    assert capsys.readouterr().out == ""
+    before = files(out)
+    words = ["--noise=white", "--snr=10", "--gain-db=30", "--copies=2", "--max-skipped=1"]
+    assert asrkit("perturb", data, out, *words) == 0
+    assert capsys.readouterr().out.splitlines() == made.lines() and files(out) == before
+    with pytest.raises(SettingsError, match="noise=recorded needs noise_dir=DIR"):
+        perturb(data, out, config=PerturbConfig(noise="recorded"))
+
+
 def test_several_channels(data, tmp_path, capsys):
     both = np.stack([tone(300, 0.3), tone(700, 0.3)], axis=1)
     soundfile.write(data / "wav" / "amy-no.wav", both, RATE_HZ)
@@ -383,6 +415,9 @@ def test_several_channels(data, tmp_path, capsys):
     assert "1 recordings (amy-no, ...) have several channels: channel 1 is used" in capsys.readouterr().err
     assert loudest_hz(sounds(tmp_path / "out")["amy-no-1"]) == pytest.approx(700, abs=3)
     assert asrkit("perturb", data, tmp_path / "out", "--gain-db", 1, "--strict") == 1
+    assert "refused by --strict=true" in capsys.readouterr().err
+    assert asrkit("perturb", data, tmp_path / "out", "--gain-db", 1, "--strict", "--max-skipped", 1) == 0
+    assert "refused by --strict=true" in capsys.readouterr().out
 
 
 def damage_no_wav(data, out):
@@ -414,16 +449,16 @@ BROKEN = {
     "no wav.scp": (damage_no_wav, "data/wav.scp: no such file (asrkit prepare-wavs makes one)"),
     "one speaker": (
         damage_one_speaker,
-        "data: only speaker 'amy', whom nobody else can drown (give a --babble-dir)",
+        "data: only speaker 'amy', whom nobody else can drown (--babble-dir=DIR names others)",
     ),
     "in the way": (damage_in_the_way, "out: cannot be written"),
     "not ours": (
         damage_not_ours,
-        "out: holds recordings that asrkit perturb did not make (choose another OUT)",
+        "out: holds recordings that asrkit perturb did not make (choose another output folder)",
     ),
     "recordings not ours": (
         damage_recordings_not_ours,
-        "out: holds recordings that asrkit perturb did not make (choose another OUT)",
+        "out: holds recordings that asrkit perturb did not make (choose another output folder)",
     ),
     "same name": (
         damage_same_name,
@@ -477,7 +512,7 @@ def test_out_must_be_another_folder(data, noise_dir, tmp_path, capsys, words):
         )
         == 2
     )
-    assert "OUT is" in capsys.readouterr().err and files_of(tmp_path) == before
+    assert f"{place}: the output folder is " in capsys.readouterr().err and files_of(tmp_path) == before
 
 
 def files_of(folder):

@@ -4,7 +4,6 @@ files.
 
 import json
 import shutil
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +18,7 @@ from asrkit.io.files import read_table, write_table
 from asrkit.io.store import MemorySource
 from asrkit.models.base import Block
 from asrkit.words import training
+from asrkit.words.settings import TrainingSettings
 from asrkit.words.training import TrainConfig, train_beside, train_words
 
 FIXED = [
@@ -185,6 +185,7 @@ def test_called_again_it_goes_on(data, tuned, capsys, unseen):
     (tuned / "tuned.conf").write_bytes(conf)
 
 
+@pytest.mark.bytes
 def test_the_time_is_spent_and_the_number_of_jobs_changes_nothing(data, tuned, tmp_path, capsys, unseen):
     run = ["tune", data, tmp_path, *CHMM, *STATES, *GAUSS]
     asrkit(*run, "--minutes", "1e-9")
@@ -279,14 +280,14 @@ def test_what_cannot_be_trained_does_not_stop_the_others(data, tmp_path, capsys,
     [
         (
             ["num-stats", "3"],
-            "--try num-stats: no setting of chmm that can be tried (did you mean num-states?)",
+            "--try=num-stats: no setting of chmm that can be tried (did you mean num-states?)",
         ),
         (["codebook-size", "3"], "no setting of chmm"),
-        (["num-states", "3", "few"], "--try num-states: invalid int value: 'few'"),
+        (["num-states", "3", "few"], "--try=num-states: invalid int value: 'few'"),
         (["num-states", "0"], "0 is less than 1"),
-        (["cmvn", "noen"], "invalid choice: 'noen'"),
+        (["cmvn", "noen"], "'noen' is none of"),
         (["warps", "0.9,x"], "--warps=0.9,x: 'x' is no number"),
-        (["num-states"], "--try num-states: needs values"),
+        (["num-states"], "--try=num-states: needs values"),
         (["num-gauss", "2", "--try", "num-gauss", "4"], "stands there twice"),
     ],
 )
@@ -297,8 +298,7 @@ def test_what_cannot_be_tried(data, tmp_path, capsys, words, message):
 
 
 def candidates(family, tries=(), fixed=(), has_cmvn=False):
-    given = {dest: field.default for dest, field, _ in grid.known_settings(family).values()}
-    return grid.combinations(family, tries, SimpleNamespace(**given), fixed, has_cmvn)
+    return grid.combinations(TrainingSettings.of(family), list(tries), fixed, has_cmvn)
 
 
 def test_the_grid_is_what_was_asked_for_and_the_rest_by_the_family():

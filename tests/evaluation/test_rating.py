@@ -5,7 +5,6 @@ import pytest
 from scipy.stats import kendalltau, spearmanr
 from sklearn.metrics import roc_auc_score
 
-from asrkit.evaluation import rating
 from asrkit.evaluation.rating import (
     agree,
     agree_by_phone,
@@ -44,11 +43,10 @@ def test_statistics_are_those_of_scipy_and_scikit_learn(n, values):
     assert estimate_auc(scores, good, owners).value == pytest.approx(roc_auc_score(good, scores), abs=1e-12)
 
 
-def test_more_than_a_chunk_of_one_owner(monkeypatch):
+def test_more_than_a_chunk_of_one_owner():
     scores, ratings, owners = tied(0)
     whole = count_pairs(scores, ratings, owners)
-    monkeypatch.setattr(rating, "CHUNK", 7)
-    assert np.array_equal(count_pairs(scores, ratings, owners).signs, whole.signs)
+    assert np.array_equal(count_pairs(scores, ratings, owners, chunk=7).signs, whole.signs)
 
 
 def test_what_two_speakers_contribute_by_hand():

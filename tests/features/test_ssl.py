@@ -15,8 +15,11 @@ from command import asrkit
 
 from asrkit.cli import main as cli
 from asrkit.errors import DataError
-from asrkit.features.frontend import FrontEnd, MfccConfig, SslConfig, TransformConfig
-from asrkit.features.ssl import hidden_layer, normalise, num_frames
+from asrkit.features.frontend import FrontEnd
+from asrkit.features.kinds.given import GivenFeatures
+from asrkit.features.kinds.mfcc import MfccConfig
+from asrkit.features.kinds.ssl import SslConfig, hidden_layer, normalise, num_frames
+from asrkit.features.transform import TransformConfig
 from asrkit.io.features import read_features
 from asrkit.io.mixgop_file import read_mixgop
 from asrkit.phones.tokens import CENTRE, cut_tokens
@@ -216,14 +219,14 @@ def test_command_writes_what_compute_mfcc_writes(tmp_path, folder, capsys):
     assert (data / "utt2dur").read_text().startswith("amy-1 0.5\n")
     assert (data / "data" / "raw_ssl_data.1.ark").exists()
     conf = (data / "frontend.conf").read_text()
-    assert conf.startswith("--ssl-model=tiny\n--ssl-weights=") and conf.endswith(
+    assert conf.startswith("--kind=ssl\n--ssl-model=tiny\n--ssl-weights=") and conf.endswith(
         "--layer=2\n--sample-frequency=16000\n--normalize=true\n"
     )
     features = read_features(data, transform_config=TransformConfig(delta_order=0))
     assert (
         features.frame_shift_s() == 0.02
-        and features.frontend.mfcc is None
-        and features.frontend.ssl.layer == 2
+        and features.frontend.kind.name == "ssl"
+        and features.frontend.kind.layer == 2
     )
 
 
@@ -418,7 +421,7 @@ def test_without_the_extra(tmp_path, name, monkeypatch, capsys):
         monkeypatch.setitem(sys.modules, name, None)
     asrkit("compute-ssl", tmp_path, "--model", tmp_path, status=1)
     err = capsys.readouterr().err
-    assert "need torch and transformers" in err and "pip install 'asrkit[ssl]'" in err
+    assert "need torch and transformers" in err and "pip install" in err and "asrkit[" not in err
 
 
 def test_help_needs_no_torch(monkeypatch, capsys):
@@ -454,8 +457,8 @@ def test_from_recordings_to_scores(tmp_path, folder, capsys):
     phone_set = read_mixgop(tmp_path / "exp")
     assert (
         phone_set.frame_shift_s == 0.02
-        and phone_set.frontend.ssl.ssl_model == "tiny"
-        and phone_set.frontend.ssl.layer == 2
+        and phone_set.frontend.kind.ssl_model == "tiny"
+        and phone_set.frontend.kind.layer == 2
     )
     shutil.copytree(folder, tmp_path / "renamed")  # the same weights under another name are the same model
     make_model(tmp_path / "other", seed=1)
@@ -483,10 +486,8 @@ def test_from_recordings_to_scores(tmp_path, folder, capsys):
 
 
 def test_kinds_of_features_are_told_apart():
-    one = FrontEnd(16, None, TransformConfig(), None, SslConfig("a", "12ab", 3))
+    one = FrontEnd(16, SslConfig("a", "12ab", 3), TransformConfig())
     assert FrontEnd.from_dict(one.to_dict()) == one
-    old = {name: value for name, value in one.to_dict().items() if name != "ssl"}
-    assert FrontEnd.from_dict(old).ssl is None  # a model that was written before there was such a thing
     assert one.difference(16, SslConfig("b", "12ab", 3)) is None
     assert one.difference(16, SslConfig("a", "12ab", 2)) == "layer is 2, the model's is 3"
     assert (
@@ -496,10 +497,12 @@ def test_kinds_of_features_are_told_apart():
     assert one.difference(8, SslConfig("a", "12ab", 3)) == "dimension is 8, the model's is 16"
     assert one.difference(16, MfccConfig()) == "these are MFCC, the model's are a self-supervised model's"
     assert (
-        FrontEnd(13, MfccConfig(), TransformConfig()).difference(13, one.ssl)
+        FrontEnd(13, MfccConfig(), TransformConfig()).difference(13, one.kind)
         == "these are a self-supervised model's, the model's are MFCC"
     )
-    assert one.difference(16, None).startswith("how the model's were made is known, how these were is not")
+    assert one.difference(16, GivenFeatures()).startswith(
+        "how the model's were made is known, how these were is not"
+    )
 
 
 def test_frontend_conf_says_which_kind(tmp_path):
@@ -510,11 +513,18 @@ def test_frontend_conf_says_which_kind(tmp_path):
         ("", "mfcc"),
         ("--num-ceps=4\n", "mfcc"),
         ("--ssl-model=x\n--ssl-weights=1\n--layer=1\n", "ssl"),
+        ("--kind=fbank\n--num-mel-bins=4\n", "fbank"),
+        ("--kind=mfcc\n", "mfcc"),
     ):
         (tmp_path / "frontend.conf").write_text(text)
         frontend = read_features(tmp_path, transform_config=TransformConfig()).frontend
-        assert (frontend.mfcc is None, frontend.ssl is None) == (kind == "ssl", kind == "mfcc")
-    for text in ("--ssl-model=x\n--num-ceps=4\n", "layer 3\n"):
+        assert frontend.kind.name == kind
+    for text in (
+        "--ssl-model=x\n--num-ceps=4\n",
+        "layer 3\n",
+        "--kind=plp\n",
+        "--kind=fbank\n--num-ceps=4\n",
+    ):
         (tmp_path / "frontend.conf").write_text(text)
         with pytest.raises(DataError, match="frontend.conf"):
             read_features(tmp_path, transform_config=TransformConfig())

@@ -11,8 +11,10 @@ import pytest
 from command import asrkit
 
 from asrkit.errors import DataError
-from asrkit.io.alignment import Phone, clean, read_ali, read_alignment, read_phone_table
+from asrkit.io.ali_archive import read_ali, read_phone_table
+from asrkit.io.alignment import read_alignment
 from asrkit.io.textgrid import pick_tier, read_textgrid, write_textgrid
+from asrkit.phones.phone import Phone, clean
 
 CORPUS = Path(__file__).parents[3] / "shared" / "data" / "speechocean762" / "phones.ctm.gz"
 
@@ -525,9 +527,9 @@ def test_import_holds_the_alignment_against_the_data(make_data_dir, folder, caps
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["ali.ark"], "--phones names the phones.txt"),
-        (["x.ctm", "--tier=a"], "--tier is for --format textgrid"),
-        (["x"], "--format says what"),
+        (["ali.ark"], "--phones=FILE names the phones.txt"),
+        (["x.ctm", "--tier=a"], "--tier=a is for --format=textgrid"),
+        (["x"], "--format= says what"),
         (["x.ctm", "--frame-shift=10"], "10 is more than 1"),
         (["phones.ctm", "."], "OUT is where the alignment is read"),
     ],

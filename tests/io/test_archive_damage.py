@@ -58,7 +58,7 @@ ENTRIES = {**BINARY, **TEXT}
 def test_pipes(tmp_path, spec):
     path, marker = put(tmp_path / "x.mat", BINARY["float matrix"]), tmp_path / "ran"
     spec = spec.format(marker, path)
-    with pytest.raises(DataError, match="is a shell pipe .*--allow-pipes"):
+    with pytest.raises(DataError, match="is a shell pipe .*allow_pipes=true"):
         read_matrix(spec)
     with pytest.raises(DataError, match="utterance 'utt': .* is a shell pipe"):
         list(read_scp({"utt": spec}))

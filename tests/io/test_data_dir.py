@@ -9,9 +9,13 @@ import pytest
 import soundfile
 
 from asrkit.cli.main import main
-from asrkit.errors import DataError
+from asrkit.errors import DataError, SettingsError
 from asrkit.io.archive import read_matrix
 from asrkit.io.data_dir import DataDir, Segment, read_data_dir, subset, write_data_dir
+from asrkit.workflows.fix_data import fix_data
+from asrkit.workflows.prepare_wavs import prepare_wavs
+from asrkit.workflows.split_data import split_data
+from asrkit.workflows.subset_data import subset_data
 
 
 def lines(path):
@@ -210,8 +214,12 @@ REFUSED_SELECTIONS = {
     "none": ([], 2, "one of the arguments"),
     "two": (["--first", "1", "--last", "1"], 2, "not allowed with"),
     "zero": (["--first", "0"], 2, "at least 1"),
-    "exclude first": (["--first", "1", "--exclude"], 2, "--exclude goes with"),
-    "bad regex": (["--utt-regex", "("], 2, "--utt-regex '('"),
+    "exclude first": (
+        ["--first", "1", "--exclude"],
+        2,
+        "--exclude=true goes with --spk-list=FILE, --utt-list=FILE or --utt-regex=RE",
+    ),
+    "bad regex": (["--utt-regex", "("], 2, "--utt-regex='('"),
     "too many": (["--first", "7"], 1, "there are 6 utterances"),
     "unknown id": (["--utt-list", "{utts}"], 1, "utts: 1 of 2 utterances not in"),
     "nothing": (["--utt-regex", "zebra"], 1, "none of 6 utterances"),
@@ -253,6 +261,43 @@ def test_shortest_needs_lengths(make_data_dir, tmp_path, capsys):
     assert "neither utt2num_frames nor utt2dur" in capsys.readouterr().err
 
 
+def test_subset_from_python(make_data_dir, tmp_path, capsys):
+    folder = make_data_dir()
+    part = subset_data(folder, tmp_path / "out", utt_regex="yes", exclude=True)
+    assert part.data.utts == ["amy-no", "bob-no", "cid-no"] and part.num_before == 6
+    assert same_data(part.data, read_data_dir(tmp_path / "out"))
+    assert capsys.readouterr().out == ""
+    assert main(["subset-data", str(folder), str(tmp_path / "out"), "--utt-regex=yes", "--exclude"]) == 0
+    assert capsys.readouterr().out.splitlines() == part.lines()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({}, "exactly one of .* 0 are given"),
+        ({"first": 1, "per_word": 1}, "exactly one of .* 2 are given"),
+        ({"per_spk": 0}, "per_spk=0: at least 1"),
+        ({"random": 1, "seed": -1}, "seed=-1 is less than 0"),
+        ({"last": 1, "exclude": True}, "exclude=true goes with spk_list=FILE"),
+        ({"utt_regex": "("}, r"utt_regex='\('"),
+    ],
+)
+def test_settings_that_choose_nothing(make_data_dir, tmp_path, settings, message):
+    with pytest.raises(SettingsError, match=message):
+        subset_data(make_data_dir(), tmp_path / "out", **settings)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_part_is_written_elsewhere(make_data_dir, capsys):
+    folder = make_data_dir()
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(SystemExit) as stop:
+        main(["subset-data", str(folder), f"{folder}/../data", "--first", "1"])
+    assert stop.value.code == 2
+    assert f"{folder}/../data: the output folder is the data directory" in capsys.readouterr().err
+    assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 # split-data
 
 
@@ -281,7 +326,7 @@ def test_split_more_parts_than_speakers(make_data_dir, capsys):
     folder = make_data_dir()
     assert main(["split-data", str(folder), "4"]) == 1
     assert (
-        "4 parts asked for, but there are 3 speakers (ask for fewer, or --per-utt true)"
+        "4 parts asked for, but there are 3 speakers (ask for fewer, or --per-utt=true)"
         in capsys.readouterr().err
     )
     assert main(["split-data", str(folder), "4", "--per-utt", "true"]) == 0
@@ -294,6 +339,19 @@ def test_split_without_utt2spk(tmp_path):
     put(tmp_path / "text", "a 1", "b 2", "c 3")
     assert main(["split-data", str(tmp_path), "3"]) == 0
     assert lines(tmp_path / "split3" / "2" / "text") == ["b 2"]
+
+
+def test_split_from_python(make_data_dir, capsys):
+    folder = make_data_dir()
+    split = split_data(folder, 2)
+    assert split.folder == folder / "split2" and list(map(len, split.parts)) == [4, 2]
+    assert split.parts == [read_data_dir(split.folder / number).utts for number in "12"]
+    assert capsys.readouterr().out == ""
+    assert main(["split-data", str(folder), "2"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told == split.lines() == [f"split 6 utterances into 2 parts of 4 2 in {folder}/split2"]
+    with pytest.raises(SettingsError, match="parts=0"):
+        split_data(folder, 0)
 
 
 # fix-data
@@ -345,6 +403,22 @@ def test_fix_data_names_twenty(tmp_path, capsys):
     assert main(["fix-data", str(tmp_path)]) == 0
     err = capsys.readouterr().err
     assert err.count("not in text") == 20 and "dropped 9 more" in err
+
+
+def test_fix_from_python(make_data_dir, capsys):
+    folder = make_data_dir()
+    damaged = (folder / "text").read_text().replace("cid-yes yes", "cid-yes")
+    (folder / "text").write_text(damaged)
+    fixed = fix_data(folder)
+    assert fixed.kept == ["amy-no", "amy-yes", "bob-no", "bob-yes", "cid-no"]
+    assert fixed.dropped == {"cid-yes": "empty transcript in text"}
+    assert (fixed.backup / "text").read_text() == damaged
+    assert capsys.readouterr().out == ""
+    (folder / "text").write_text(damaged)
+    for name in ("utt2spk", "wav.scp", "feats.scp"):
+        shutil.copy(fixed.backup / name, folder / name)
+    assert main(["fix-data", str(folder)]) == 0
+    assert capsys.readouterr().out.splitlines() == fixed.lines()
 
 
 # prepare-wavs
@@ -461,7 +535,7 @@ def test_bad_recordings(tmp_path, capsys):
     assert (
         "text.wav: not a recording" in err and "empty.wav: 0 samples" in err and "short.wav: cut off" in err
     )
-    assert "3 of 4 recordings cannot be used (--skip-bad true leaves them out)" in err
+    assert "3 of 4 recordings cannot be used (--skip-bad=true leaves them out)" in err
     assert not (tmp_path / "data").exists()
     assert main([*argv, "--skip-bad", "true"]) == 0
     assert read_data_dir(tmp_path / "data").utts == ["yes-good"]
@@ -487,3 +561,34 @@ def test_preparing_again_forgets_old_segments(tmp_path):
     put(tmp_path / "data" / "segments", "yes-1 yes-1 0.0 0.01")
     assert main(argv) == 0
     assert not (tmp_path / "data" / "segments").exists()
+
+
+def test_prepare_from_python(tmp_path, capsys):
+    put_wavs(tmp_path / "src", "ann_Z_1.wav", "bob_yes_1.wav")
+    put(tmp_path / "src" / "bob_no_1.wav", "no sound")
+    put(tmp_path / "map", "Z zero")
+    settings = {"pattern": "{speaker}_{word}_{index}", "word_map": tmp_path / "map"}
+    with pytest.raises(
+        DataError, match=r"1 of 3 recordings cannot be used \(skip_bad=true leaves them out\)"
+    ):
+        prepare_wavs(tmp_path / "src", tmp_path / "data", **settings)
+    prepared = prepare_wavs(tmp_path / "src", tmp_path / "data", **settings, skip_bad=True)
+    assert prepared.data.text == {"ann-Z-1": "zero", "bob-yes-1": "yes"}
+    assert list(prepared.skipped) == ["bob-no-1"] and "not a recording" in prepared.skipped["bob-no-1"]
+    assert same_data(prepared.data, read_data_dir(tmp_path / "data"))
+    assert capsys.readouterr().out == ""
+    words = ["--pattern", "{speaker}_{word}_{index}", "--map", str(tmp_path / "map"), "--skip-bad"]
+    assert main(["prepare-wavs", str(tmp_path / "src"), str(tmp_path / "data"), *words]) == 0
+    assert capsys.readouterr().out.splitlines() == prepared.lines()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"pattern": "{index}"}, "pattern='{index}' has no {word}"),
+        ({"pattern": "{word}/{speaker}", "speaker": "ann"}, "speaker=ann, but the pattern"),
+    ],
+)
+def test_impossible_patterns(tmp_path, settings, message):
+    with pytest.raises(SettingsError, match=message):
+        prepare_wavs(tmp_path, tmp_path / "data", **settings)

@@ -6,7 +6,7 @@ from command import asrkit
 from test_ssl import TRAIN, Harmful
 
 from asrkit.errors import DataError
-from asrkit.features.frontend import TransformConfig
+from asrkit.features.transform import TransformConfig
 from asrkit.io.archive import read_matrix
 from asrkit.io.features import read_features
 from asrkit.io.mixgop_file import read_mixgop

@@ -104,7 +104,7 @@ def test_models_are_the_same_wherever_the_features_lie(name, block, sample, tmp_
     ]:
         monkeypatch.setattr(store_module, "MEMORY", memory)
         monkeypatch.setattr(store_module, "KEEP", keep)
-        store = Store(features(), tmp_path, sign_codes if family.OBSERVATIONS == "codes" else None)
+        store = Store(features(), tmp_path, sign_codes if family.has_codes else None)
         sources = {word: store.source(utts) for word, utts in by_word(store).items()}
         assert {some.keep for source in sources.values() for some in source} == {memory > 0 and keep > 0}
         models.append(

@@ -8,6 +8,8 @@ import pytest
 import soundfile
 
 from asrkit.cli.main import main
+from asrkit.io.validation import Checks
+from asrkit.workflows.validate_data import validate_data
 
 
 def edit(folder, name, old, new):
@@ -53,7 +55,7 @@ DAMAGES = {
     "no directory": (lambda d: shutil.rmtree(d), ["no such directory"]),
     "no utt2spk": (lambda d: (d / "utt2spk").unlink(), ["utt2spk: no such file", "fix-data"]),
     "no spk2utt": (lambda d: (d / "spk2utt").unlink(), ["spk2utt: no such file", "fix-data"]),
-    "no text": (lambda d: (d / "text").unlink(), ["text: no such file", "--no-text"]),
+    "no text": (lambda d: (d / "text").unlink(), ["text: no such file", "--no-text=true"]),
     "no wav and feats": (
         lambda d: [(d / name).unlink() for name in ("wav.scp", "feats.scp")],
         ["neither wav.scp nor feats.scp"],
@@ -93,10 +95,10 @@ DAMAGES = {
     ),
     "wav cut off": (lambda d: cut(d / "wav" / "amy-no.wav", 1000), ["wav.scp:1:", "'amy-no'", "cut off"]),
     "wav pipe": (
-        lambda d: set_line(d, "wav.scp", 1, "amy-no cat x.wav |"), ["wav.scp:1:", "'amy-no'", "pipe", "--allow-pipes"],
+        lambda d: set_line(d, "wav.scp", 1, "amy-no cat x.wav |"), ["wav.scp:1:", "'amy-no'", "pipe", "--allow-pipes=true"],
     ),
     "feats pipe": (
-        lambda d: set_line(d, "feats.scp", 1, "amy-no cat x.ark |"), ["feats.scp:1:", "'amy-no'", "pipe", "--allow-pipes"],
+        lambda d: set_line(d, "feats.scp", 1, "amy-no cat x.ark |"), ["feats.scp:1:", "'amy-no'", "pipe", "--allow-pipes=true"],
     ),
     "ark missing": (lambda d: (d / "feats.ark").unlink(), ["feats.scp:1:", "'amy-no'", "feats.ark"]),
     "ark cut off": (lambda d: cut(d / "feats.ark", -50), ["feats.scp:6:", "'cid-yes'", "cut off"]),
@@ -215,6 +217,24 @@ def test_different_rates_are_a_warning(make_data_dir, capsys):
     soundfile.write(folder / "wav" / "cid-yes.wav", np.zeros(4000), 16000)
     assert main(["validate-data", str(folder)]) == 0
     assert "5 at 8000 Hz (first 'amy-no'), 1 at 16000 Hz (first 'cid-yes')" in capsys.readouterr().err
+
+
+def test_from_python(make_data_dir, capsys):
+    folder = make_data_dir()
+    found = validate_data(folder)
+    assert found.faults == []
+    assert found.lines() == [f"Successfully validated data-directory {folder}"]
+    (folder / "text").unlink()
+    assert validate_data(folder, checks=Checks(no_text=True)).faults == []
+    drop_line(folder, "wav.scp", 1)
+    found = validate_data(folder)
+    assert len(found.faults) == 2 and found.lines() == found.faults
+    assert "; no_text=true if by design)" in found.faults[0]
+    assert capsys.readouterr().out == ""
+    assert main(["validate-data", str(folder)]) == 1
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [line.replace("no_text=", "--no-text=") for line in found.lines()]
+    assert f"asrkit validate-data: 2 faults in {folder}\n" in err
 
 
 HEALED = (

@@ -362,6 +362,9 @@ def test_tied_state_that_is_never_visited_keeps_its_weights_and_floors_hold():
     assert np.exp(new.log_weights[0]).min() == pytest.approx(0.01)
 
 
+@pytest.mark.filterwarnings(
+    "ignore:Values in x were outside bounds:RuntimeWarning"
+)  # scipy's SLSQP before 1.16
 @pytest.mark.parametrize("seed", range(20))
 def test_floored_distribution_is_the_constrained_maximum(seed):
     """No other distribution on or above the floor explains the counts better (checked against scipy's

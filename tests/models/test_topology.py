@@ -207,7 +207,7 @@ def in_silence(family, word, seed, num_utts=20, least=0.3, most=0.6):
         still = np.array([-4.0, -4, -4])
         x = np.concatenate([np.tile(still, (heads[-1], 1)), parts, np.tile(still, (tails[-1], 1))])
         x += rng.normal(size=x.shape)
-        if family.OBSERVATIONS == "codes":  # nearest of 16 points on a grid
+        if family.has_codes:  # nearest of 16 points on a grid
             x = ((x[:, 0] > 3) * 8 + (x[:, 1] > 3) * 4 + (x[:, 2] < -2) * 2 + (x[:, word] > 1)).astype(
                 np.int32
             )

@@ -1,4 +1,4 @@
-"""asrkit.plots.words: the pictures are there, show the data, and are the same every time."""
+"""asrkit.plots.words, models: the pictures are there, show the data, and are the same every time."""
 
 import io
 
@@ -8,6 +8,8 @@ import pytest
 
 from asrkit.evaluation.scoring import Counts, compute_errors
 from asrkit.plots import words as plots
+from asrkit.plots.models import plot_alignment, plot_training_curves
+from asrkit.plots.style import spread
 
 
 def png(plot, *args):
@@ -86,8 +88,8 @@ def alignment_arguments(num_frames=30):
     "plot, arguments",
     [
         (plots.plot_confusion, (report({**RIGHT, "u2": "yes"}),)),
-        (plots.plot_training_curves, (CURVES,)),
-        (plots.plot_alignment, alignment_arguments()),
+        (plot_training_curves, (CURVES,)),
+        (plot_alignment, alignment_arguments()),
         (plots.plot_learning_curve, (LEARNING,)),
         (plots.plot_tuning, (TUNING, "b")),
         (plots.plot_noise, (NOISE,)),
@@ -123,22 +125,22 @@ def test_confusion_of_nothing_and_of_many_words():
 
 
 def test_training_curves_need_no_gaussians_and_no_words():
-    png(plots.plot_training_curves, {"yes": [(0, -60.0), (1, -59.0)]})
-    png(plots.plot_training_curves, {f"w{i}": [(1, -60.0)] for i in range(25)})
-    png(plots.plot_training_curves, {})
+    png(plot_training_curves, {"yes": [(0, -60.0), (1, -59.0)]})
+    png(plot_training_curves, {f"w{i}": [(1, -60.0)] for i in range(25)})
+    png(plot_training_curves, {})
 
 
 def test_labels_keep_their_distance():
     values = np.sort(np.random.default_rng(1).normal(size=20))
-    spread = plots._spread(values, 0.3)
-    assert np.diff(spread).min() >= 0.3 - 1e-12
-    assert np.array_equal(plots._spread(np.arange(5.0), 0.5), np.arange(5.0))
+    apart = spread(values, 0.3)
+    assert np.diff(apart).min() >= 0.3 - 1e-12
+    assert np.array_equal(spread(np.arange(5.0), 0.5), np.arange(5.0))
 
 
 def test_alignment_refuses_what_does_not_fit():
     spectrogram, freq_hz, shift_s, states, word, scores = alignment_arguments()
     with pytest.raises(ValueError, match="29 states"):
-        png(plots.plot_alignment, spectrogram, freq_hz, shift_s, states[1:], word, scores)
+        png(plot_alignment, spectrogram, freq_hz, shift_s, states[1:], word, scores)
 
 
 def test_a_learning_curve_of_one_count_and_no_error():

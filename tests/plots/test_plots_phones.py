@@ -8,12 +8,12 @@ from matplotlib.patches import Ellipse, Rectangle
 
 from asrkit.models.low_rank import LowRankMixture
 from asrkit.models.mixture import DiagMixture, FullMixture
-from asrkit.phones.plane import component_means, fit_plane, projected_covariance
+from asrkit.phones.plane import component_means, fit_plane
+from asrkit.plots import components as plots_components
 from asrkit.plots import phones as plots_phones
+from asrkit.plots.components import apart, plot_components
 from asrkit.plots.phones import (
     Sound,
-    apart,
-    plot_components,
     plot_speakers,
     plot_utterance,
     score_range,
@@ -26,7 +26,8 @@ from asrkit.plots.phones import (
 def figures(monkeypatch):
     """The figures that are drawn, instead of files: writing takes longer than all else here."""
     drawn = []
-    monkeypatch.setattr(plots_phones, "save", lambda figure, path: drawn.append(figure))
+    for room in (plots_phones, plots_components):
+        monkeypatch.setattr(room, "save", lambda figure, path: drawn.append(figure))
     return drawn
 
 
@@ -196,7 +197,7 @@ def test_ellipses_are_the_projected_covariances(name, figures):
     plane = fit_plane(obs, comps, means)
     rows = []
     for m, covariance in enumerate(covariances):
-        found = projected_covariance(mixture, m, plane.axes)
+        found = mixture.projected_covariance(m, plane.axes)
         np.testing.assert_allclose(found, plane.axes.T @ covariance @ plane.axes, rtol=1e-10)
         rows.append({
             "component": m, "n": int(np.sum(comps == m)), "mean": plane.points(means[m]), "covariance": found,

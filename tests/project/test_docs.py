@@ -11,8 +11,8 @@ import soundfile
 from command import asrkit
 from speechlike import RATE_HZ, say
 
-from asrkit.io.alignment import Phone
 from asrkit.io.textgrid import write_textgrid
+from asrkit.phones.phone import Phone
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 TEXT = (DOCS / "mixgop.md").read_text(encoding="utf-8")

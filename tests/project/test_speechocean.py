@@ -15,7 +15,7 @@ import soundfile
 from command import asrkit
 from speechlike import RATE_HZ, say
 
-from asrkit.features.frontend import MfccConfig, compute_mfcc
+from asrkit.features.kinds.mfcc import MfccConfig, compute_mfcc
 from asrkit.io.alignment import read_alignment
 from asrkit.io.archive import read_scp, write_archive
 from asrkit.io.audio import read_audio

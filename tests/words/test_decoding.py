@@ -7,15 +7,17 @@ import pytest
 from oracle import NUM_SYMBOLS, small_config, spoken, train_word
 
 from asrkit import families
-from asrkit.features.frontend import FrontEnd, TransformConfig
-from asrkit.io.model_file import ModelSet
+from asrkit.features.frontend import FrontEnd
+from asrkit.features.kinds.given import GivenFeatures
+from asrkit.features.transform import TransformConfig
 from asrkit.models.base import chunks
 from asrkit.models.codebook import Codebook
 from asrkit.words import decoding
 from asrkit.words.decoding import Scorer, best_words, no_path_reason
+from asrkit.words.vocabulary import Vocabulary
 
 
-def vocabulary(name, num_words=6):
+def make_vocabulary(name, num_words=6):
     """Words with 1 to 6 states (if any), hardly trained; and utterances to be scored."""
     family, models = families.load(name), {}
     for word in range(num_words):
@@ -24,23 +26,23 @@ def vocabulary(name, num_words=6):
             name, config, spoken(family, word, num_utts=5), max_iters=1, growth_iters=1
         )[0]
     codebook = None
-    if family.OBSERVATIONS == "codes":
+    if family.has_codes:
         codebook = Codebook(np.random.default_rng(0).normal(scale=3, size=(NUM_SYMBOLS, 3)), np.ones(3))
-    model_set = ModelSet(
-        name, tuple(models), models, {}, codebook, FrontEnd(3, None, TransformConfig()), "0" * 64
+    vocabulary = Vocabulary(
+        name, tuple(models), models, {}, codebook, FrontEnd(3, GivenFeatures(), TransformConfig()), "0" * 64
     )
     feats = spoken(families.load("chmm"), 1, num_utts=5)
-    return model_set, [*feats.items(), ("short", feats.obs[:3])]
+    return vocabulary, [*feats.items(), ("short", feats.obs[:3])]
 
 
 @pytest.mark.parametrize("name", families.names())
 @pytest.mark.parametrize("method", ["viterbi", "forward"])
 @pytest.mark.parametrize("states", [1, 3, 5])
 def test_several_banks_equal_one(name, method, states, monkeypatch):
-    model_set, items = vocabulary(name)
-    together = Scorer(model_set, method)
+    vocabulary, items = make_vocabulary(name)
+    together = Scorer(vocabulary, method)
     monkeypatch.setattr(decoding, "STATES", states)
-    apart = Scorer(model_set, method)
+    apart = Scorer(vocabulary, method)
     assert len(together._banks) == 1 and len(apart._banks) > 1
     np.testing.assert_allclose(apart.scores(items), together.scores(items), rtol=1e-10)
     for item, row in zip(items, together.scores(items), strict=True):
@@ -49,12 +51,12 @@ def test_several_banks_equal_one(name, method, states, monkeypatch):
 
 @pytest.mark.parametrize("name", families.names())
 def test_scores_are_those_of_each_word_in_the_order_of_the_vocabulary(name):
-    model_set, items = vocabulary(name)
-    block = spoken(families.load("chmm"), 0).from_items((utt, model_set.observe(x)) for utt, x in items)
-    best = np.stack([model_set.models[word].align(block)[0] for word in model_set.words], axis=1)
-    total = np.stack([model_set.models[word].log_likelihood(block) for word in model_set.words], axis=1)
-    np.testing.assert_allclose(Scorer(model_set).scores(items), best, rtol=1e-9)
-    np.testing.assert_allclose(Scorer(model_set, "forward").scores(items), total, rtol=1e-9)
+    vocabulary, items = make_vocabulary(name)
+    block = spoken(families.load("chmm"), 0).from_items((utt, vocabulary.observe(x)) for utt, x in items)
+    best = np.stack([vocabulary.models[word].align(block)[0] for word in vocabulary.words], axis=1)
+    total = np.stack([vocabulary.models[word].log_likelihood(block) for word in vocabulary.words], axis=1)
+    np.testing.assert_allclose(Scorer(vocabulary).scores(items), best, rtol=1e-9)
+    np.testing.assert_allclose(Scorer(vocabulary, "forward").scores(items), total, rtol=1e-9)
 
 
 def test_chunks_hold_about_so_many_frames_and_lose_nothing():
@@ -66,10 +68,10 @@ def test_chunks_hold_about_so_many_frames_and_lose_nothing():
 
 
 def test_winner_and_margin():
-    model_set = SimpleNamespace(words=("no", "yes", "maybe"))
+    vocabulary = SimpleNamespace(words=("no", "yes", "maybe"))
     inf = np.inf
     rows = np.array([[-5.0, -3, -9], [-inf, -inf, -2], [-inf] * 3, [-4, -4, -9]])
-    assert best_words(model_set, rows) == [
+    assert best_words(vocabulary, rows) == [
         ("yes", -3.0, 2.0),
         ("maybe", -2.0, inf),
         (None, -inf, 0.0),
@@ -79,6 +81,6 @@ def test_winner_and_margin():
 
 
 def test_why_there_is_no_winner():
-    model_set = SimpleNamespace(models={"a": SimpleNamespace(shortest=5), "b": SimpleNamespace(shortest=3)})
-    assert no_path_reason(model_set, 2) == "2 frames < 3 states"
-    assert "impossible" in no_path_reason(model_set, 3)
+    vocabulary = SimpleNamespace(models={"a": SimpleNamespace(shortest=5), "b": SimpleNamespace(shortest=3)})
+    assert no_path_reason(vocabulary, 2) == "2 frames < 3 states"
+    assert "impossible" in no_path_reason(vocabulary, 3)

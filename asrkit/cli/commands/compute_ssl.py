@@ -13,23 +13,20 @@ The frame shift is the convolutions' (20 ms in all of these).
 
 Memory grows with the square of an utterance's length (one of 60 s takes 5 GB with WavLM-large), so those
 longer than --max-duration are skipped; cut them with segments, or raise it. Each of --nj processes holds the
-model. Needs torch and transformers: pip install 'asrkit[ssl]'.
+model. Needs torch and transformers, the extra `ssl`.
 """
 
-import functools
-
-from asrkit.cli.commands.compute_mfcc import add_recording_arguments, write_features
-from asrkit.config import add_flag
-from asrkit.errors import DataError
-from asrkit.features.ssl import hidden_layer
-from asrkit.io.ssl_model import describe_ssl, load_ssl
+from asrkit.cli.kind_command import add_recording_arguments
+from asrkit.cli.options import add_flag, from_args
+from asrkit.cli.output import say
+from asrkit.io.features import ReadConfig
+from asrkit.workflows.compute_features import RecordingConfig
+from asrkit.workflows.compute_ssl import compute_ssl
 
 EXAMPLE = """example:
   asrkit compute-ssl data/train --model models/wavlm-large --layer 18
   asrkit mixgop train data/train ali/train exp/mixgop --delta-order 0
 """
-
-CHUNK = 8  # recordings a unit of work; fixed, so that nothing depends on --nj
 
 
 def add_arguments(parser):
@@ -41,25 +38,15 @@ def add_arguments(parser):
 
 
 def main(args):
-    model = describe_ssl(args.model, args.layer)
-    rate_hz = model.config.sample_rate_hz
-    compute = functools.partial(ssl_features, folder=args.model, config=model.config, device=args.device)
-    return write_features(
-        args,
-        "ssl",
-        compute,
-        model.config,
-        rate_hz,
-        model.stride / rate_hz,
-        chunk=CHUNK,
-        max_duration_s=args.max_duration,
+    computed = compute_ssl(
+        args.dir,
+        args.model,
+        from_args(RecordingConfig, args),
+        layer=args.layer,
+        device=args.device,
+        max_duration=args.max_duration,
+        read=from_args(ReadConfig, args),
+        jobs=args.nj,
     )
-
-
-def ssl_features(samples, folder, config, device):
-    """float32 (T, D) of one utterance; a process loads the model when it needs it first."""
-    model = load_ssl(folder, config.layer, device)
-    try:
-        return hidden_layer(model, samples, config.layer, config.normalize)
-    except (ValueError, RuntimeError) as error:  # torch has its lack of memory as a RuntimeError
-        raise DataError(f"{folder}: an utterance of {len(samples)} samples: {error}") from None
+    say(computed.lines())
+    return 0

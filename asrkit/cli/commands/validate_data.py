@@ -7,8 +7,10 @@ is a warning on stderr. Exit status 0 and `Successfully validated data-directory
 
 import sys
 
-from asrkit.config import add_options, from_args
-from asrkit.io.validation import Checks, find_faults
+from asrkit.cli.options import add_options, from_args
+from asrkit.cli.output import say
+from asrkit.io.validation import Checks
+from asrkit.workflows.validate_data import validate_data
 
 EXAMPLE = "example: asrkit validate-data data/train --no-feats"
 
@@ -19,14 +21,12 @@ def add_arguments(parser):
 
 
 def main(args):
-    faults = find_faults(args.dir, from_args(Checks, args))
-    for fault in faults:
-        print(fault)
-    if faults:
+    found = validate_data(args.dir, checks=from_args(Checks, args))
+    say(found.lines())
+    if found.faults:
         print(
-            f"asrkit validate-data: {len(faults)} fault{'s' * (len(faults) > 1)} in {args.dir}",
+            f"asrkit validate-data: {len(found.faults)} fault{'s' * (len(found.faults) > 1)} in {args.dir}",
             file=sys.stderr,
         )
         return 1
-    print(f"Successfully validated data-directory {args.dir}")
     return 0

@@ -18,12 +18,11 @@ from pathlib import Path
 import numpy as np
 
 from asrkit.cli import main as cli
-from asrkit.config import format_conf
 from asrkit.errors import DataError
-from asrkit.features.frontend import MfccConfig
+from asrkit.features.kinds.mfcc import MfccConfig
 from asrkit.io.archive import write_archive
 from asrkit.io.data_dir import DataDir, read_data_dir, subset, write_data_dir
-from asrkit.io.features import MFCC_RECORD
+from asrkit.io.features import KIND_RECORD, format_kind
 from asrkit.io.files import write_table
 
 
@@ -138,7 +137,7 @@ def prepare_course(source, data):
         write_data_dir(DataDir(data / part, wav, given.text, speakers, {}, feats, {}), data / part)
         # Nobody says so, but compute-mfcc with these settings and add-deltas come within the dither of them.
         made = MfccConfig(sample_rate_hz=8000, use_energy=False, subtract_mean=True)
-        (data / part / MFCC_RECORD).write_text(format_conf(made))
+        (data / part / KIND_RECORD).write_text(format_kind(made))
 
 
 def prepare_tidigits(source, data):

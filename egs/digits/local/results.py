@@ -24,7 +24,8 @@ import numpy as np
 from results_plan import SECTIONS
 
 from asrkit import __version__
-from asrkit.evaluation.scoring import bootstrap_wer, compute_errors, mcnemar_exact
+from asrkit.evaluation.scoring import compute_errors
+from asrkit.evaluation.significance import bootstrap_wer, mcnemar_exact
 from asrkit.io.data_dir import read_data_dir
 from asrkit.io.files import atomic_write, read_table
 

@@ -27,13 +27,13 @@ from pathlib import Path
 import numpy as np
 
 from asrkit.audio.perturbation import chance, change_speed, mix, reverberate
-from asrkit.cli.commands.perturb import write_wav
 from asrkit.errors import DataError
-from asrkit.io.alignment import Phone, write_ctm
-from asrkit.io.audio import read_audio
+from asrkit.io.alignment import write_ctm
+from asrkit.io.audio import read_audio, write_wav
 from asrkit.io.data_dir import ORIGINALS, DataDir, read_data_dir, subset, write_data_dir
 from asrkit.io.files import atomic_write, c_sorted, write_table
 from asrkit.io.ratings import read_ratings, read_scores
+from asrkit.phones.phone import Phone
 
 PARTS = 5
 TRAIN_SPEAKERS = 4

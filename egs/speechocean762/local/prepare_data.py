@@ -28,7 +28,7 @@ from pathlib import Path
 from asrkit.errors import DataError
 from asrkit.io.data_dir import DataDir, read_data_dir, write_data_dir
 from asrkit.io.files import atomic_write, c_sorted, read_bytes, read_table, write_table
-from asrkit.io.lexicon import plain
+from asrkit.phones.phone import plain
 
 PARTS = ("train", "test")
 SCORES = "resource/scores.json"

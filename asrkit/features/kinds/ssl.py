@@ -2,7 +2,59 @@
 Arrays in, arrays out, no paths.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
+
+from asrkit.config import check_fields, option
+from asrkit.errors import DataError
+from asrkit.features.kind import FeatureKind
+
+
+@dataclass(frozen=True)
+class SslConfig(FeatureKind):
+    """What features of a self-supervised speech model depend on; `asrkit compute-ssl` finds all of it in the
+    model's folder.
+    """
+
+    title = "a self-supervised model's"
+    command = "compute-ssl"
+    hears = False
+    labels = ("ssl_model",)  # equal weights in another folder are the same model
+    frame_shift_s = dim = None
+
+    ssl_model: str = option("", "name of the model's folder; for people, not compared")
+    ssl_weights: str = option("", "SHA-256 of the files with its weights")
+    layer: int = option(
+        0,
+        "hidden layer: 0 is what the first transformer layer hears, k what the k-th gives",
+        minimum=0,
+        maximum=1000,
+    )
+    sample_rate_hz: int = option(
+        16000,
+        "rate that recordings are resampled to",
+        flag="sample-frequency",
+        minimum=100,
+        maximum=10_000_000,
+    )
+    normalize: bool = option(True, "each utterance has mean 0 and variance 1 before the model hears it")
+
+    def __post_init__(self):
+        check_fields(self)
+
+    @property
+    def rate_hz(self):
+        return self.sample_rate_hz
+
+    def describe(self):
+        return f"layer {self.layer} of the self-supervised model {self.ssl_model} at {self.sample_rate_hz} Hz"
+
+    def compute(self, samples):
+        raise DataError(
+            "the model was trained on a self-supervised model's features, which come from that model's folder: it can decode "
+            "such features (asrkit compute-ssl makes them), not recordings"
+        )
 
 
 def num_frames(num_samples, kernels, strides):

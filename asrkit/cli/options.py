@@ -1,0 +1,101 @@
+"""Settings on the command line: the fields of a dataclass as flags of an argparse parser, and back."""
+
+import argparse
+import dataclasses
+import math
+
+from asrkit.config import flag_name, option, parse_value
+from asrkit.errors import SettingsError
+
+
+def boolean(text):
+    """Kaldi's booleans, as an argparse type."""
+    return _parse(_field(False), text)
+
+
+def numbers(text):
+    """Numbers with commas between, as an argparse type; none for an empty text."""
+    try:
+        return [float(word) for word in text.split(",")] if text else None
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"not numbers with commas between: '{text}'") from None
+
+
+def add_flag(parser, name, default, help, choices=None, dest=None, minimum=-math.inf, maximum=math.inf):
+    """Add `--name`; booleans take `true` or `false`; the command line may leave `true` out."""
+    field = _field(default, choices, minimum, maximum)
+
+    def value(text):
+        return _parse(field, text)
+
+    extra = {"dest": dest} if dest else {}
+    shown = str(default).lower() if isinstance(default, bool) else default
+    if isinstance(default, bool):
+        kind, metavar = boolean, "true|false"
+    else:
+        kind = value
+        metavar = "|".join(choices) if choices else {int: "N", float: "X"}.get(type(default), "TEXT")
+    parser.add_argument(
+        f"--{name}",
+        type=kind,
+        default=default,
+        choices=choices,
+        metavar=metavar,
+        help=f"{help} (default: {shown})".replace("%", "%%"),
+        **extra,
+    )
+
+
+def _field(default, choices=None, minimum=-math.inf, maximum=math.inf):
+    return option(default, "", choices=choices, minimum=minimum, maximum=maximum)
+
+
+def _parse(field, text):
+    try:
+        return parse_value(field, text)
+    except SettingsError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def add_options(parser, config_class, title=None):
+    """Add one flag a field of the dataclass `config_class` to `parser`."""
+    group = parser.add_argument_group(title) if title else parser
+    for field in dataclasses.fields(config_class):
+        if "help" in field.metadata:
+            add_field(group, field)
+
+
+def add_field(parser, field, name=None, dest=None):
+    """Add the flag of one field of a dataclass, under its own name unless another is given."""
+    meta = field.metadata
+    add_flag(
+        parser,
+        name or flag_name(field),
+        field.default,
+        meta["help"],
+        meta["choices"],
+        dest=dest or field.name,
+        minimum=meta["minimum"],
+        maximum=meta["maximum"],
+    )
+
+
+def add_frame_shift(parser):
+    """Add `--frame-shift`, as the commands have it that read features beside an alignment."""
+    add_flag(
+        parser,
+        "frame-shift",
+        0.0,
+        "seconds from frame to frame; 0: as DIR says (frontend.conf, frame_shift), else 0.01",
+        dest="frame_shift_s",
+        minimum=0,
+        maximum=1,
+    )
+
+
+def from_args(config_class, args):
+    """Build the dataclass from parsed arguments; what its `__post_init__` refuses is a SettingsError."""
+    given = vars(args)
+    return config_class(
+        **{f.name: given[f.name] for f in dataclasses.fields(config_class) if f.name in given}
+    )

@@ -1,0 +1,54 @@
+"""The options of a training: `train`, `crossval`, `learning-curve` and `tune` take the same."""
+
+from asrkit import families
+from asrkit.cli.options import add_field, add_options
+from asrkit.features.transform import TransformConfig
+from asrkit.features.warp import WarpConfig
+from asrkit.io.features import ReadConfig
+from asrkit.words.settings import TrainingSettings, fields_of, flags_of
+from asrkit.words.training import TrainConfig
+
+
+def add_arguments(parser):
+    """What decides about the models; the family's own options depend on --family."""
+    parser.add_argument("--family", required=True, choices=families.names(), help="kind of model")
+    add_options(parser, ReadConfig)
+    add_options(parser, TrainConfig, "training")
+    add_options(parser, TransformConfig, "features")
+    add_options(parser, WarpConfig, "features")
+
+
+def add_chosen_arguments(parser, argv):
+    """The options of the family that the command line names; without one, --help says how to see them."""
+    family = chosen_family(argv)
+    if family:
+        add_options(parser, families.load(family).Config, family)
+    else:
+        parser.epilog += "\noptions of a family: asrkit train --family NAME --help"
+
+
+def add_chosen_and_codebook(parser, argv):
+    """The same with those of the codebook, under names of their own: `train` has a --method, too."""
+    add_chosen_arguments(parser, argv)
+    family = chosen_family(argv)
+    if family and families.load(family).has_codes:
+        group = parser.add_argument_group("codebook")
+        known = fields_of(family)
+        for flag, name in flags_of(family).items():
+            if known[name][0] == "codebook":
+                add_field(group, known[name][1], flag, name)
+
+
+def chosen_family(argv):
+    """The family that the command line names, or None."""
+    chosen = [b for a, b in zip(argv, argv[1:]) if a == "--family"] + [
+        word.partition("=")[2] for word in argv if word.startswith("--family=")
+    ]
+    return chosen[-1] if chosen and chosen[-1] in families.names() else None
+
+
+def settings(args):
+    """The TrainingSettings that were parsed; a codebook's are the defaults where the command has no options for them."""
+    given = vars(args)
+    values = {name: given[name] for name in fields_of(args.family) if name in given}
+    return TrainingSettings.of(args.family, **values)

@@ -1,0 +1,110 @@
+"""What a family of word models must say of itself: the contract of the files in this room."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+
+from asrkit.models.base import Block, WordModel
+
+MAP, MLLR, MLLR_MAP = "map", "mllr", "mllr-map"  # ways to move a trained vocabulary to a speaker
+
+
+class Family(ABC):
+    """A kind of word model: its settings, where its training starts, and what can be done with it.
+
+    A new family is one new file in `asrkit/families` with one subclass; its name is the file's. All commands work with it, or
+    refuse by what is declared here.
+
+    Attributes
+    ----------
+    Config : frozen dataclass of `asrkit.config.option` fields
+        Its own settings.
+    has_codes : bool
+        Its models see codes of a codebook, not features.
+    has_states : bool
+        A word is a sequence of states; `Config` has `num_states`.
+    has_gaussians : bool
+        `Config` has `num_gauss`.
+    gaussians_a_state : bool
+        `num_gauss` is of each state, not of the word.
+    grows : bool
+        Training passes through smaller models on its way, so that those of several sizes share it.
+    adds_up : bool
+        Its training is sums over utterances: `acc-stats` and the other steps of a cluster can do it.
+    can_align : bool
+        Its models say which state a frame belongs to.
+    adaptations : tuple of str
+        Of `MAP`, `MLLR`, `MLLR_MAP`: how a trained model can be moved to a speaker.
+    few_recordings : int
+        Recordings of a word below which its model is hardly one.
+    """
+
+    Config: ClassVar[type[Any]]
+    has_codes: ClassVar[bool]
+    has_states: ClassVar[bool]
+    has_gaussians: ClassVar[bool]
+    gaussians_a_state: ClassVar[bool]
+    grows: ClassVar[bool]
+    adds_up: ClassVar[bool]
+    can_align: ClassVar[bool]
+    adaptations: ClassVar[tuple[str, ...]]
+    few_recordings: ClassVar[int] = 5
+
+    @property
+    def name(self) -> str:
+        """The name of the family: that of its file."""
+        return type(self).__module__.rpartition(".")[2]
+
+    @abstractmethod
+    def init(self, config: Any, block: Block, rng: np.random.Generator, start: int = 0) -> WordModel:
+        """Make the model that training starts from.
+
+        Parameters
+        ----------
+        config : Config
+        block : Block
+            Training utterances of one word, or a fair sample of many.
+        start : int
+            0 for the start that is drawn least by chance; above for others.
+        """
+
+    @abstractmethod
+    def from_arrays(self, arrays: dict[str, np.ndarray]) -> WordModel:
+        """Make a model of what its `to_arrays` gave."""
+
+    def finish(self, models: dict[str, WordModel], config: Any) -> dict[str, WordModel]:
+        """Settle what all words of a vocabulary have in common, once each of them is trained; nothing by default."""
+        return models
+
+    def num_starts(self, config: Any) -> int:
+        """Count the starts that a word is trained from."""
+        return 1
+
+    def wanted_states(self, config: Any) -> int:
+        """Count the states that a word should get; 0 where its recordings decide."""
+        return 1
+
+    def wanted_gaussians(self, config: Any, num_states: int) -> int:
+        """Count the Gaussians that a word of so many states should get; 0 where there are none."""
+        if not self.has_gaussians:
+            return 0
+        return config.num_gauss * (num_states if self.gaussians_a_state else 1)
+
+
+class HmmFamily(Family):
+    """A family whose words are hidden Markov models; its Config is an HmmConfig."""
+
+    has_codes = False
+    has_states = True
+    gaussians_a_state = False
+    grows = False
+    adds_up = True
+    can_align = True
+    adaptations = (MAP, MLLR, MLLR_MAP)
+
+    def num_starts(self, config: Any) -> int:
+        return config.num_starts
+
+    def wanted_states(self, config: Any) -> int:
+        return 0 if config.frames_per_state else config.num_states + 2 * config.silence

@@ -1,0 +1,170 @@
+"""Stored features -> model features: normalisation (CMVN) and deltas. Arrays in, arrays out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from asrkit.config import check_fields, option
+
+LEAST_TOLD = 8  # frames that it takes to tell deltas from chance
+
+
+@dataclass(frozen=True)
+class TransformConfig:
+    """What happens between stored cepstra and the model: apply-cmvn, then add-deltas."""
+
+    cmvn: str = option("none", "normalisation", choices=("none", "utterance", "speaker", "sliding"))
+    norm_vars: bool = option(False, "normalise the variance too, not only the mean")
+    cmn_window: int = option(600, "frames of the sliding window", minimum=1)
+    cmn_center: bool = option(True, "sliding window centred on its frame; false looks at the past alone")
+    delta_order: int = option(2, "0: none, 1: deltas, 2: deltas and accelerations", minimum=0, maximum=9)
+    delta_window: int = option(2, "frames on each side of the delta's regression", minimum=1, maximum=1000)
+
+    def __post_init__(self):
+        check_fields(self)
+
+
+def compute_deltas(feats, order=2, window=2, lengths=None):
+    """Append regression deltas, as Kaldi's add-deltas: [x, delta, delta-delta, ...].
+
+    Parameters
+    ----------
+    feats : (T, D)
+    order : int
+        How many times the regression is applied.
+    window : int
+        Frames on each side; the first and last frame are repeated beyond the ends.
+    lengths : (U,), optional
+        Frames of each utterance, where several lie end to end.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 (T, D * (order + 1)).
+    """
+    # HTK book, eq. 5.16
+    slope = np.arange(-window, window + 1) / sum(j * j for j in range(-window, window + 1))
+    lengths = np.array([len(feats)]) if lengths is None else np.asarray(lengths)
+    ends = np.cumsum(lengths)
+    first, last = np.repeat(ends - lengths, lengths), np.repeat(ends - 1, lengths)
+    num_frames, dim = feats.shape
+    x, place, scale = feats.astype(np.float64), np.arange(num_frames), np.ones(1)
+    out = np.empty((num_frames, dim * (order + 1)), dtype=np.float32)
+    out[:, :dim] = feats
+    for n in range(1, order + 1):
+        scale = np.convolve(scale, slope)
+        reach = len(scale) // 2
+        total = np.zeros_like(x)
+        for shift, weight in enumerate(scale, -reach):
+            if weight:
+                total += weight * x.take(np.clip(place + shift, first, last), axis=0)
+        out[:, n * dim : (n + 1) * dim] = total
+    return out
+
+
+def cmvn_stats(feats):
+    """Kaldi's statistics: float64 (2, D + 1); row 0 sums and the frame count, row 1 sums of squares and 0."""
+    x = np.asarray(feats, dtype=np.float64)
+    stats = np.zeros((2, x.shape[1] + 1))
+    stats[0, :-1], stats[0, -1] = x.sum(axis=0), len(x)
+    stats[1, :-1] = (x**2).sum(axis=0)
+    return stats
+
+
+def apply_cmvn(feats, stats, norm_vars=False):
+    """Subtract the mean that `stats` describe, and divide by the standard deviation if `norm_vars`."""
+    count = stats[0, -1]
+    mean = stats[0, :-1] / count
+    out = feats - mean
+    if norm_vars:
+        out /= np.sqrt(np.maximum(stats[1, :-1] / count - mean**2, 1e-10))
+    return out.astype(np.float32)
+
+
+def sliding_cmvn(feats, window=600, center=True, norm_vars=False, min_window=100):
+    """Normalise each frame by the window around it (or before it), as Kaldi's apply-cmvn-sliding."""
+    num_frames = len(feats)
+    t = np.arange(num_frames)
+    start = t - window // 2 if center else t - window
+    end = start + window if center else t + 1
+    end = np.where(start < 0, end - start, end)
+    start = np.maximum(start, 0)
+    if not center:
+        end = np.where(end > t, np.maximum(t + 1, min_window), end)
+    over = np.maximum(end - num_frames, 0)
+    start, end = np.maximum(start - over, 0), end - over
+    x = feats.astype(np.float64)
+    zero = np.zeros((1, x.shape[1]))
+    sums, squares = (np.concatenate([zero, np.cumsum(y, axis=0)]) for y in (x, x * x))
+    count = (end - start)[:, None]
+    mean = (sums[end] - sums[start]) / count
+    out = x - mean
+    if norm_vars:
+        variance = np.maximum((squares[end] - squares[start]) / count - mean**2, 1e-10)
+        out = np.where(count > 1, out / np.sqrt(variance), 0.0)
+    return out.astype(np.float32)
+
+
+def transform(feats, config, speaker_stats=None):
+    """Stored cepstra -> model features: float32 (T, D * (delta_order + 1)).
+
+    Parameters
+    ----------
+    speaker_stats : (2, D + 1), optional
+        Used with `cmvn="speaker"`; without it the utterance is all that is known of its speaker.
+    """
+    return transform_many([feats], config, [speaker_stats])[0]
+
+
+def transform_many(feats, config, speaker_stats):
+    """`transform` of several utterances at once, which is quicker: list of (T, D) and of statistics -> list."""
+    normalised = [_normalise(x, config, stats) for x, stats in zip(feats, speaker_stats, strict=True)]
+    if not config.delta_order:
+        return [np.asarray(x, dtype=np.float32) for x in normalised]
+    lengths = [len(x) for x in normalised]
+    together = compute_deltas(np.concatenate(normalised), config.delta_order, config.delta_window, lengths)
+    return np.split(together, np.cumsum(lengths)[:-1])
+
+
+def _normalise(feats, config, speaker_stats):
+    if not len(feats) or config.cmvn == "none":
+        return feats
+    if config.cmvn == "sliding":
+        return sliding_cmvn(feats, config.cmn_window, config.cmn_center, config.norm_vars)
+    known = config.cmvn == "speaker" and speaker_stats is not None
+    return apply_cmvn(feats, speaker_stats if known else cmvn_stats(feats), config.norm_vars)
+
+
+def count_deltas(feats, window=2, near=0.98):
+    """Count the orders of deltas that features hold already: their last columns repeat the first ones as regressions.
+
+    Parameters
+    ----------
+    feats : (T, D)
+        One utterance, as it is stored.
+    window : int
+        Frames on each side of the regression.
+    near : float
+        Least correlation of every such column with the regression: dither, compression and another normalisation move it
+        a little away from 1.
+
+    Returns
+    -------
+    int
+        2 where D is 3 C and the columns are [x, delta x, delta delta x], 1 for [x, delta x], else 0.
+    """
+    num_frames, dim = feats.shape
+    for order in (2, 1):
+        edge = (
+            order * window
+        )  # frames whose deltas reach beyond the ends: of what was cut out of more, others
+        if dim % (order + 1) or num_frames < 2 * edge + LEAST_TOLD:
+            continue
+        statics, inside = dim // (order + 1), slice(edge, num_frames - edge)
+        expected = compute_deltas(feats[:, :statics], order, window)[inside, statics:].astype(np.float64)
+        found = np.asarray(feats[inside, statics:], dtype=np.float64)
+        expected, found = expected - expected.mean(axis=0), found - found.mean(axis=0)
+        scale = np.sqrt((expected**2).sum(axis=0) * (found**2).sum(axis=0))
+        if (scale > 0).all() and ((expected * found).sum(axis=0) >= near * scale).all():
+            return order
+    return 0

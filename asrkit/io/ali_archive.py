@@ -1,0 +1,144 @@
+"""Alignments in Kaldi's archives, as ali-to-phones writes them."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from asrkit.errors import DataError
+from asrkit.io.alignment import gunzipped, read_text
+from asrkit.io.archive import SPEC, refuse_pipe, resolve
+from asrkit.io.files import c_sorted, read_table
+from asrkit.phones.phone import Phone
+
+KEY = re.compile(rb"\s*(\S+)[ \t]?")  # of an archive
+
+
+def read_phone_table(path):
+    """Read Kaldi's phones.txt, lines `label number`: dict of number to label."""
+    labels = {}
+    for number, line in enumerate(read_text(path).splitlines(), 1):
+        fields = line.split()
+        if len(fields) != 2 or not fields[1].isdecimal():
+            raise DataError(
+                f"{path}:{number}: '{line}' is not of the form `label number` (Kaldi's phones.txt is wanted)"
+            )
+        if labels.setdefault(int(fields[1]), fields[0]) != fields[0]:
+            raise DataError(
+                f"{path}:{number}: number {fields[1]} is both '{labels[int(fields[1])]}' and '{fields[0]}' (keep one of the lines)"
+            )
+    return labels
+
+
+def read_ali(path, labels, frame_shift_s):
+    """Read phones that Kaldi's ali-to-phones wrote, with `--per-frame` or with `--write-lengths`.
+
+    One phone a frame: equal neighbours are one phone, so that two of the same in a row are only told apart by
+    their positions in the word; `--write-lengths` keeps them apart.
+
+    Parameters
+    ----------
+    path : path
+        An archive, binary or text, gzipped or not; an scp file; or a folder with files `ali*`.
+    labels : dict of int to str
+        As `read_phone_table` gives them.
+
+    Returns
+    -------
+    dict of str to tuple of Phone
+        Silences included; utterances in C-locale order.
+    """
+    path = Path(path)
+    files = find_alis(path) if path.is_dir() else [path]
+    if not files:
+        raise DataError(f"{path}: no files ali*.ark or ali*.gz (ali-to-phones --per-frame makes them)")
+    alignment = {}
+    for file in files:
+        for utt, numbers, lengths in _scp_runs(file) if file.suffix == ".scp" else _ark_runs(file):
+            where = f"{file}: utterance '{utt}'"
+            if utt in alignment:
+                raise DataError(f"{where} appears twice (keep one of the two)")
+            unknown = next((int(number) for number in numbers if int(number) not in labels), None)
+            if unknown is not None:
+                raise DataError(
+                    f"{where}: no phone has the number {unknown} (of transition ids ali-to-phones --per-frame makes phones)"
+                )
+            ends = np.concatenate([[0], np.cumsum(lengths)])
+            alignment[utt] = tuple(
+                Phone(labels[int(number)], float(ends[i] * frame_shift_s), float(ends[i + 1] * frame_shift_s))
+                for i, number in enumerate(numbers)
+            )
+    return {utt: alignment[utt] for utt in c_sorted(alignment)}
+
+
+def find_alis(folder):
+    """Find the archives that `read_ali` reads of a folder."""
+    return sorted(file for file in Path(folder).glob("ali*") if file.suffix in (".ark", ".gz"))
+
+
+def _scp_runs(path):
+    """Yield (utterance, phone numbers, frames of each); the same entries as in an archive, each where the scp
+    file says.
+    """
+    content, held = b"", None
+    for utt, spec in read_table(path, check_sorted=False).items():
+        refuse_pipe(spec, False)
+        match = SPEC.fullmatch(spec)
+        if not match or match["range"] is not None:
+            raise DataError(f"{path}: utterance '{utt}': '{spec}' is not of the form path:offset")
+        if match["path"] != held:
+            content, held = gunzipped(resolve(match["path"], path.parent)), match["path"]
+            semicolons = b";" in content
+        numbers, lengths, _ = _entry(content, int(match["offset"] or 0), semicolons, held)
+        yield utt, numbers, lengths
+
+
+def _ark_runs(path):
+    content, place = gunzipped(path), 0
+    semicolons = b";" in content
+    while match := KEY.match(content, place):
+        numbers, lengths, place = _entry(content, match.end(), semicolons, path)
+        try:
+            yield match[1].decode(), numbers, lengths
+        except UnicodeDecodeError:
+            raise DataError(f"{path}: no archive, its keys are not text (at byte {match.start()})") from None
+
+
+def _entry(content, place, semicolons, path):
+    """Phone numbers and frames of each from the entry at `place`, and where it ends.
+
+    Binary pairs say how many pairs they are, and look as half as many single numbers would, but for what
+    follows: no key starts with the byte 4 that goes before each number. Pairs in text have a semicolon
+    between them, so that a single pair is one only where `semicolons` stand elsewhere in the file.
+    """
+    start = place
+    try:
+        if content[place : place + 3] == b"\0B\4":
+            count = int.from_bytes(content[place + 3 : place + 7], "little", signed=True)
+            first, place = place + 7, place + 7 + 5 * count
+            pairs = content[place : place + 1] == b"\4"
+            count, place = (2 * count, first + 10 * count) if pairs else (count, place)
+            records = np.frombuffer(content[first:place], dtype=[("size", "i1"), ("value", "<i4")])
+            if count < 0 or len(records) != count or (records["size"] != 4).any():
+                raise ValueError
+            numbers = records["value"]
+        else:
+            place = content.index(b"\n", place)  # the last number of a line without end may lack digits
+            pairs = semicolons
+            numbers = np.array(
+                [int(word) for word in content[start:place].replace(b";", b" ").split()], dtype=np.int64
+            )
+        numbers, lengths = (numbers[0::2], numbers[1::2]) if pairs else _runs(numbers)
+        if len(numbers) != len(lengths) or (lengths < 0).any():
+            raise ValueError
+    except (ValueError, OverflowError):
+        raise DataError(
+            f"{path}: cut off or no archive of whole numbers, at byte {start} (write it anew)"
+        ) from None
+    return numbers, lengths, place
+
+
+def _runs(frames):
+    """The number of each run of equal ones, and how long it is."""
+    starts = np.flatnonzero(np.diff(frames, prepend=frames[:1] - 1))
+    return frames[starts], np.diff(starts, append=len(frames))

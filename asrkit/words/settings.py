@@ -1,0 +1,99 @@
+"""All settings of a training as one object: the family's own, and those that every family has."""
+
+from dataclasses import Field, dataclass, field, fields
+from typing import Any
+
+from asrkit import families
+from asrkit.config import flag_name, nearest, plain
+from asrkit.errors import SettingsError
+from asrkit.features.transform import TransformConfig
+from asrkit.features.warp import WarpConfig
+from asrkit.models.codebook import CodebookConfig
+from asrkit.words.training import TrainConfig
+
+CODEBOOK = "codebook_"  # what the names of a codebook's settings begin with beside those of the training
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """What decides about the models of a vocabulary, besides the data.
+
+    Attributes
+    ----------
+    family : str
+        A name of `asrkit.families`.
+    model : Config
+        The family's own settings.
+    training : TrainConfig
+    transform : TransformConfig
+        Normalisation and deltas between stored features and the models.
+    warp : WarpConfig
+    codebook : CodebookConfig
+        Of families whose observations are codes.
+    """
+
+    family: str
+    model: Any
+    training: TrainConfig = field(default_factory=TrainConfig)
+    transform: TransformConfig = field(default_factory=TransformConfig)
+    warp: WarpConfig = field(default_factory=WarpConfig)
+    codebook: CodebookConfig = field(default_factory=CodebookConfig)
+
+    @classmethod
+    def of(cls, family: str, **values: Any) -> "TrainingSettings":
+        """Build the settings from flat values, `num_states=8, max_iters=5, codebook_size=64`; the rest has its defaults.
+
+        Raises
+        ------
+        SettingsError
+            There is no such family or setting, or it can't have that value.
+        """
+        known = fields_of(family)
+        unknown = next((name for name in values if name not in known), None)
+        if unknown:
+            raise SettingsError(f"{unknown}=: no setting of {family}{nearest(unknown, known)}")
+        parts: dict[str, dict[str, Any]] = {}
+        for name, value in plain(values).items():
+            part, own = known[name]
+            parts.setdefault(part, {})[own.name] = value
+        classes = part_classes(family)
+        return cls(family, **{part: classes[part](**parts.get(part, {})) for part in classes})
+
+    def values(self) -> dict[str, Any]:
+        """Dict of all settings by the names that `of` takes; a codebook's only where the family has one."""
+        return {
+            name: getattr(getattr(self, part), own.name)
+            for name, (part, own) in fields_of(self.family).items()
+        }
+
+
+def part_classes(family: str) -> dict[str, type[Any]]:
+    """Dict of the attributes of TrainingSettings to their dataclasses."""
+    module = families.load(family)
+    parts: dict[str, type[Any]] = {
+        "model": module.Config,
+        "training": TrainConfig,
+        "transform": TransformConfig,
+        "warp": WarpConfig,
+    }
+    return {**parts, "codebook": CodebookConfig} if module.has_codes else parts
+
+
+def fields_of(family: str) -> dict[str, tuple[str, Field]]:
+    """Dict of every setting's name to (attribute of TrainingSettings, dataclass field)."""
+    known: dict[str, tuple[str, Field]] = {}
+    for part, config in part_classes(family).items():
+        for own in fields(config):
+            if "help" in own.metadata:
+                known[f"{CODEBOOK if part == 'codebook' else ''}{own.name}"] = (part, own)
+    return known
+
+
+def flags_of(family: str) -> dict[str, str]:
+    """Dict of every setting's flag, on the command line and in conf files, to its name."""
+    flags: dict[str, str] = {}
+    for name, (part, own) in fields_of(family).items():
+        flag = flag_name(own)
+        # a codebook's has a name of its own beside those of the training, which has a --method, too
+        flags[f"codebook-{flag.removeprefix('codebook-')}" if part == "codebook" else flag] = name
+    return flags

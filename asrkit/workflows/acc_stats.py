@@ -1,0 +1,114 @@
+"""Accumulate the statistics of a model over (a part of) a data directory -> STATS.npz."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from asrkit import families
+from asrkit.config import PathLike
+from asrkit.errors import DataError
+from asrkit.features.warp import WarpConfig
+from asrkit.io.features import ReadConfig, check_skipped, is_recording, read_features, summary
+from asrkit.io.model_file import read_model, write_stats
+from asrkit.io.store import Store
+from asrkit.models.base import Block, WordStats
+from asrkit.runtime import one_thread
+from asrkit.words.vocabulary import Vocabulary
+from asrkit.workflows.train import too_short
+
+
+@dataclass(frozen=True)
+class Accumulated:
+    """Sums over utterances.
+
+    Attributes
+    ----------
+    stats : dict of str to WordStats
+    utts : int
+    skipped : dict of str to str
+    """
+
+    stats: dict[str, WordStats]
+    utts: int
+    skipped: dict[str, str]
+
+    def lines(self) -> list[str]:
+        frames = sum(own.frames for own in self.stats.values())
+        mean = sum(own.log_like for own in self.stats.values()) / max(frames, 1)
+        return [
+            f"Overall log-likelihood per frame is {mean:.5f} over {frames} frames.",
+            summary("accumulated", self.utts, self.skipped),
+        ]
+
+
+@one_thread()
+def acc_stats(
+    model: PathLike,
+    data_dir: PathLike,
+    stats_file: PathLike,
+    *,
+    method: str = "viterbi",
+    read: ReadConfig | None = None,
+) -> Accumulated:
+    """Accumulate over the utterances of a data directory and write the sums.
+
+    Parameters
+    ----------
+    model : path
+        Model file.
+    stats_file : path
+    method : {"viterbi", "baum-welch"}
+        Along the best path, or over all paths.
+    """
+    read = read or ReadConfig()
+    vocabulary = read_model(model)
+    check_adds_up(vocabulary.family)
+    warps = WarpConfig(vocabulary.config.get("warps", "")).factors
+    features = read_features(
+        data_dir, need_text=True, frontend=vocabulary.frontend, allow_pipes=read.allow_pipes, warps=warps
+    )
+    store = Store(features, Path(stats_file).parent, vocabulary.observe)
+    utts: dict[str, list[str]] = {word: [] for word in vocabulary.words}
+    for utt in store.utts:
+        word = store.words[utt]
+        if word not in utts:
+            raise DataError(
+                f"{features.data.path / 'text'}: utterance '{utt}': the model does not know the word '{word}' (asrkit init-model on all data)"
+            )
+        utts[word].append(utt)
+    stats, skipped = {}, dict(features.skipped)
+    for word, own in vocabulary.models.items():
+        if not utts[word]:
+            stats[word] = own.accumulate(empty_block(vocabulary), method)
+            continue
+        source = store.source(utts[word])
+        parts = [own.accumulate(block, method) for block in source]
+        stats[word] = sum(parts[1:], start=parts[0])
+        skipped.update(too_short(source, own))
+    used = sum(map(is_recording, store.utts)) + len(features.skipped) - len(skipped)
+    check_skipped(skipped, read.max_skipped, "accumulated", used)
+    write_stats(stats_file, stats, model_hash(model))
+    return Accumulated(stats, used, skipped)
+
+
+def check_adds_up(family_name: str) -> None:
+    """Raise a DataError where a family's training is no sum over utterances."""
+    if not families.load(family_name).adds_up:
+        raise DataError(
+            f"the training of a {family_name} is no sum over utterances (asrkit train does it in one)"
+        )
+
+
+def model_hash(path: PathLike) -> str:
+    """SHA-256 of a model file: sums belong to the model they were made with, and to no other."""
+    path = Path(path)
+    return hashlib.sha256((path / "final.npz" if path.is_dir() else path).read_bytes()).hexdigest()
+
+
+def empty_block(vocabulary: Vocabulary) -> Block:
+    """No utterances: what a word that this part of the data lacks is accumulated over."""
+    dim = vocabulary.frontend.model_dim
+    obs = np.zeros((0, dim), dtype=np.float32) if vocabulary.codebook is None else np.zeros(0, dtype=np.int32)
+    return Block((), obs, np.zeros(1, dtype=np.int64))

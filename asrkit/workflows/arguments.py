@@ -1,0 +1,138 @@
+"""Check what a Python user gives: paths, numbers, features, recordings. What can't be used is an AsrkitError that says which
+argument, what it was and what it should be.
+"""
+
+import os
+from pathlib import Path
+from typing import IO, Any, TypeGuard
+
+import numpy as np
+
+from asrkit.audio.endpoint import EndpointConfig
+from asrkit.audio.samples import check_rate, check_samples, resample
+from asrkit.config import PathLike
+from asrkit.errors import DataError, SettingsError, told
+from asrkit.features.frontend import unusable
+from asrkit.io.archive import is_pipe
+from asrkit.io.audio import read_audio
+
+Recording = PathLike | IO[bytes] | np.ndarray | tuple[np.ndarray, int]
+
+RECORDING = "a path, a binary file, a numpy array of samples, or (samples, rate_hz)"
+
+
+def check_path(value: Any, name: str, wanted: str = "a path") -> Path:
+    """Refuse, by a DataError, what can't be a path; whether it leads anywhere is for its reader to say."""
+    path = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+    if not isinstance(path, str) or not path or "\0" in path:
+        raise DataError(f"{name} is {told(value)}, it should be {wanted}")
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{name} is {told(value)}: {reason}; it should be {wanted}") from None
+    return Path(path)
+
+
+def check_count(value: Any, name: str, minimum: int = 0) -> int:
+    """Refuse, by a SettingsError, what is no whole number from `minimum`."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise SettingsError(f"{name}={value!r} is no int")
+    if value < minimum:
+        raise SettingsError(f"{name}={value} is less than {minimum}")
+    return int(value)
+
+
+def check_flag(value: Any, name: str) -> bool:
+    """Refuse, by a SettingsError, what is neither true nor false."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise SettingsError(f"{name}={value!r} is no bool")
+    return bool(value)
+
+
+def check_endpoint(value: Any, name: str) -> EndpointConfig | None:
+    """Give the settings of the endpoint detection: those given, the default ones for true, None for false."""
+    if isinstance(value, EndpointConfig):
+        return value
+    if not isinstance(value, (bool, np.bool_)):
+        raise SettingsError(f"{name}={value!r} is neither a bool nor an EndpointConfig")
+    return EndpointConfig() if value else None
+
+
+def check_feats(feats: Any, name: str, dim: int | None = None) -> np.ndarray:
+    """Refuse, by a DataError, what is no matrix of finite numbers, (T, dim); the others as float32."""
+    wanted = f"a numpy array of floats (frames, {dim or 'dims'})"
+    if not isinstance(feats, np.ndarray) or isinstance(feats, np.ma.MaskedArray):
+        raise DataError(f"{name} is {told(feats)}, it should be {wanted}")
+    if feats.dtype.kind not in "fiu":
+        raise DataError(f"{name} is an array of {feats.dtype}, it should be {wanted}")
+    if feats.ndim != 2 or (dim is not None and feats.shape[1] != dim):
+        raise DataError(f"{name} has shape {feats.shape}, it should be {wanted}")
+    with np.errstate(over="ignore"):
+        feats = np.ascontiguousarray(feats, dtype=np.float32)
+    reason = unusable(feats)
+    if reason:
+        raise DataError(f"{name}: {reason}; it should be {wanted}, all of them finite")
+    return feats
+
+
+def is_path(recording: Any) -> TypeGuard[PathLike]:
+    return isinstance(recording, (str, os.PathLike))
+
+
+def is_array(recording: Any) -> bool:
+    """Whether a recording's samples are in memory."""
+    return isinstance(recording, (np.ndarray, tuple))
+
+
+def read_recording(
+    recording: Any,
+    name: str,
+    rate_hz: Any = None,
+    *,
+    wanted_hz: int | None = None,
+    channel: int = 0,
+    strict: bool = False,
+) -> tuple[np.ndarray, int]:
+    """Read one channel of whatever is a recording.
+
+    Parameters
+    ----------
+    recording : path, binary file, (N,) array, or pair of an array and its rate
+    name : str
+        What errors call it.
+    rate_hz : int, optional
+        Samples a second of an array without a rate of its own.
+    wanted_hz : int, optional
+        Resample to this rate.
+    channel, strict
+        Of files with several channels.
+
+    Returns
+    -------
+    samples : numpy.ndarray
+        float32 (N,), in [-1, 1).
+    own_hz : int
+        Samples a second, as it was recorded.
+
+    Raises
+    ------
+    DataError
+        It is no recording, or can't be read.
+    """
+    if is_array(recording):
+        if isinstance(recording, tuple):
+            if len(recording) != 2:
+                raise DataError(f"{name} is a tuple of {len(recording)}, it should be {RECORDING}")
+            recording, rate_hz = recording
+        samples, own_hz = check_samples(recording, name), check_rate(rate_hz, name=f"rate_hz of {name}")
+        return samples if wanted_hz is None else resample(samples, own_hz, wanted_hz), own_hz
+    if is_path(recording):
+        recording = os.fspath(check_path(recording, name, RECORDING))
+        if is_pipe(recording):
+            raise DataError(f"{name} is {told(recording)}, a shell command; it should be {RECORDING}")
+    elif not callable(getattr(recording, "read", None)):
+        raise DataError(f"{name} is {told(recording)}, it should be {RECORDING}")
+    return read_audio(recording, rate=wanted_hz, channel=channel, strict=strict, name=name)

@@ -1,0 +1,267 @@
+"""Compute the features of a data directory's recordings -> feats.scp, arks, utt2num_frames, utt2dur, frontend.conf."""
+
+import functools
+import logging
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from asrkit.audio.level import silence_reason
+from asrkit.config import PathLike, check_fields, option
+from asrkit.errors import DataError, SettingsError
+from asrkit.features.frontend import unusable
+from asrkit.features.kind import FeatureKind
+from asrkit.io.archive import write_archive
+from asrkit.io.audio import read_audio
+from asrkit.io.data_dir import read_data_dir
+from asrkit.io.features import KIND_RECORD, ReadConfig, check_skipped, first_reasons, format_kind, summary
+from asrkit.io.files import atomic_write, read_table, remove, write_table
+from asrkit.io.recordings import CHUNK, cut, recordings, warn_of_channels
+from asrkit.runtime import one_thread, ordered_map
+
+# Kaldi's others are for whole numbers and for values from 0 to 1: they would spoil features
+COMPRESSIONS = (0, 1, 2, 3, 5)
+
+log = logging.getLogger("asrkit")
+
+
+@dataclass(frozen=True)
+class RecordingConfig:
+    channel: int = option(0, "channel of recordings that have several", minimum=0)
+    strict: bool = option(False, "refuse recordings with several channels")
+    allow_downsample: bool = option(True, "resample recordings of a higher rate; false skips them")
+    allow_upsample: bool = option(
+        True, "resample recordings of a lower rate, with a warning; false skips them"
+    )
+    min_duration: float = option(0.0, "skip utterances shorter than this, in seconds", minimum=0)
+    compress: int = option(0, "Kaldi's compression method: 1, 2, 3 or 5; 0 stores float32")
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if self.compress not in COMPRESSIONS:
+            raise SettingsError(f"compress={self.compress} is none of {', '.join(map(str, COMPRESSIONS))}")
+
+
+@dataclass(frozen=True)
+class Computed:
+    """Features that were written.
+
+    Attributes
+    ----------
+    data_dir : Path
+    frames : dict of str to int
+        Of each utterance.
+    skipped : dict of str to str
+    """
+
+    data_dir: Path
+    frames: dict[str, int]
+    skipped: dict[str, str]
+
+    def lines(self) -> list[str]:
+        total = sum(self.frames.values())
+        done = summary("computed", len(self.frames), self.skipped)
+        return [f"{done}: {total} frames in {self.data_dir / 'feats.scp'}"]
+
+
+@one_thread()
+def compute_features(
+    data_dir: PathLike,
+    kind: FeatureKind,
+    options: RecordingConfig | None = None,
+    *,
+    read: ReadConfig | None = None,
+    jobs: int = 1,
+    compute: Callable[[np.ndarray], np.ndarray] | None = None,
+    frame_shift_s: float | None = None,
+    chunk: int = CHUNK,
+    max_duration_s: float = np.inf,
+) -> Computed:
+    """Compute features of all utterances and write them beside the recordings' tables.
+
+    Parameters
+    ----------
+    data_dir : path
+        With wav.scp.
+    kind : FeatureKind
+        What becomes frontend.conf.
+    jobs : int
+        Processes, and arks.
+    compute : callable, optional
+        Samples at `kind.rate_hz` -> (T, D), T being 0 where they are too few; importable by name, for the processes. By default
+        `kind.compute`.
+    frame_shift_s : float, optional
+        Where the kind does not say it.
+    chunk : int
+        Recordings a unit of work.
+
+    Returns
+    -------
+    Computed
+
+    Raises
+    ------
+    DataError
+        No recording could be used, or more could not than `read.max_skipped` allows: the old features stay.
+    """
+    options, read = options or RecordingConfig(), read or ReadConfig()
+    rate_hz, compute = kind.rate_hz, compute or kind.compute
+    assert rate_hz is not None  # of a kind that is made of recordings
+    frame_shift_s = kind.frame_shift_s if frame_shift_s is None else frame_shift_s
+    data = read_data_dir(data_dir, require=("wav.scp",))
+    work = recordings(data)
+    if not work:
+        raise DataError(f"{data.path}: no utterances (asrkit prepare-wavs makes a data directory)")
+    chunks = [work[i : i + chunk] for i in range(0, len(work), chunk)]
+    extract = functools.partial(
+        extract_chunk,
+        compute=compute,
+        rate_hz=rate_hz,
+        base=data.path,
+        channel=options.channel,
+        strict=options.strict,
+        allow_pipes=read.allow_pipes,
+        allowed=(options.allow_downsample, options.allow_upsample),
+        durations_s=(options.min_duration, max_duration_s),
+    )
+    results = ordered_map(extract, chunks, jobs=jobs, label=f"{kind.name.upper()}, {chunk} recordings a step")
+    skipped, frames, durations, slow, several = {}, {}, {}, [], []
+
+    def usable(count: int) -> Iterator[tuple[str, np.ndarray]]:
+        for _ in range(count):
+            for utt, feats, duration_s, rate, channels, reason in next(results):
+                if channels > 1:
+                    several.append(utt)
+                if reason:
+                    skipped[utt] = reason
+                    continue
+                frames[utt], durations[utt] = len(feats), f"{duration_s:.3f}".rstrip("0").rstrip(".")
+                if rate < rate_hz:
+                    slow.append(utt)
+                yield utt, feats
+
+    # Under names of their own until all is known to be well: the old features stay whole if this breaks off.
+    stem = f"raw_{kind.name}_{data.path.resolve().name}"
+    new = [data.path / "data" / f".{stem}.{job}.ark" for job in range(1, jobs + 1)]
+    try:
+        for ark, part in zip(new, np.array_split(np.arange(len(chunks)), jobs), strict=True):
+            write_archive(
+                ark, ark.with_suffix(".scp"), usable(len(part)), compression=options.compress or None
+            )
+        check_skipped(skipped, read.max_skipped, "computed", len(frames))
+        if not frames:
+            raise DataError(f"{data.path}: no recording could be used{first_reasons(skipped)}")
+        for name in ("feats.scp", "cmvn.scp"):
+            retire(data.path / name)
+        scp = publish(new)
+    finally:
+        for ark in new:
+            remove(ark)
+            remove(ark.with_suffix(".scp"))
+    warn_of_channels(several, options.channel)
+    if slow:
+        log.warning(
+            "%d recordings (%s, ...) have a lower rate than the %d Hz of the features: resampled, but their upper band is empty",
+            len(slow),
+            slow[0],
+            rate_hz,
+        )
+    write_table(data.path / "utt2num_frames", frames)
+    write_table(data.path / "utt2dur", durations)
+    with atomic_write(data.path / "frame_shift") as stream:
+        stream.write(f"{frame_shift_s:g}\n")
+    with atomic_write(data.path / KIND_RECORD) as stream:
+        stream.write(format_kind(kind))
+    write_table(data.path / "feats.scp", scp)  # last: where it is, the others are
+    return Computed(data.path, frames, skipped)
+
+
+def publish(arks: list[Path]) -> dict[str, str]:
+    """Give arks and their scp files the names without the leading dot; returns their entries together."""
+    entries = {}
+    for ark in arks:
+        final = Path(os.path.abspath(ark.with_name(ark.name[1:])))
+        own = read_table(ark.with_suffix(".scp"), check_sorted=False)  # in the order of the recordings
+        own = {utt: f"{final}:{spec.rpartition(':')[2]}" for utt, spec in own.items()}
+        os.replace(ark, final)
+        with atomic_write(final.with_suffix(".scp")) as stream:
+            stream.writelines(f"{utt} {spec}\n" for utt, spec in own.items())
+        entries.update(own)
+    return entries
+
+
+def rate_reason(own_hz: int, wanted_hz: int, allow_downsample: bool, allow_upsample: bool) -> str | None:
+    """Why a recording's rate is refused, or None."""
+    if own_hz > wanted_hz and not allow_downsample:
+        return f"recorded at {own_hz} Hz, above {wanted_hz} Hz, and allow_downsample=false"
+    if own_hz < wanted_hz and not allow_upsample:
+        return f"recorded at {own_hz} Hz, below {wanted_hz} Hz, and allow_upsample=false"
+    return None
+
+
+def extract_chunk(
+    chunk: list[tuple],
+    compute: Callable[[np.ndarray], np.ndarray],
+    rate_hz: int,
+    base: Path,
+    channel: int,
+    strict: bool,
+    allow_pipes: bool,
+    allowed: tuple[bool, bool],
+    durations_s: tuple[float, float],
+) -> list[tuple]:
+    """Features of some recordings: (utt, feats or None, duration in s, own rate in Hz, channels, reason or
+    None).
+    """
+    out: list[tuple] = []
+    for _, rxfilename, parts in chunk:
+        channels = [1]
+        try:
+            samples, own_rate = read_audio(
+                rxfilename,
+                rate=rate_hz,
+                base=base,
+                channel=channel,
+                strict=strict,
+                allow_pipes=allow_pipes,
+                on_channels=channels.append,
+            )
+        except DataError as error:
+            out += [(utt, None, 0.0, 0, 1, str(error)) for utt, _, _ in parts]
+            continue
+        for utt, start_s, end_s in parts:
+            try:
+                part = cut(samples, rate_hz, start_s, end_s)
+            except DataError as error:
+                out.append((utt, None, 0.0, 0, 1, str(error)))
+                continue
+            reason = silence_reason(part) or rate_reason(own_rate, rate_hz, *allowed)
+            least_s, most_s = durations_s
+            if len(part) < least_s * rate_hz:
+                reason = f"{len(part) / rate_hz:.3f} s, less than min_duration={least_s:g}"
+            if len(part) > most_s * rate_hz:
+                reason = f"{len(part) / rate_hz:.3f} s, more than max_duration={most_s:g}"
+            feats = None
+            if reason is None:
+                feats = compute(part)
+                reason = unusable(feats)
+                if not len(feats):
+                    reason = f"{len(part) / rate_hz:.3f} s, shorter than one window"
+            out.append((utt, feats, len(part) / rate_hz, own_rate, channels[-1], reason))
+    return out
+
+
+def retire(path: Path) -> None:
+    """Move an old table to .backup: feats.scp's arks are about to be written anew, cmvn.scp is about the old
+    features.
+    """
+    if path.exists():
+        try:
+            (path.parent / ".backup").mkdir(exist_ok=True)
+            os.replace(path, path.parent / ".backup" / path.name)
+        except OSError as error:
+            raise DataError(f"{path}: cannot be replaced: {error.strerror}") from None
+        log.info("%s moved to %s", path, path.parent / ".backup")

@@ -1,0 +1,61 @@
+"""Compute features of a self-supervised speech model that lies in a local folder."""
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from asrkit.config import PathLike
+from asrkit.errors import DataError
+from asrkit.features.kinds.ssl import SslConfig, hidden_layer
+from asrkit.io.features import ReadConfig
+from asrkit.io.ssl_model import describe_ssl, load_ssl
+from asrkit.workflows.compute_features import Computed, RecordingConfig, compute_features
+
+CHUNK = 8  # recordings a unit of work; fixed, so that nothing depends on the number of jobs
+
+
+def compute_ssl(
+    data_dir: PathLike,
+    model: PathLike,
+    options: RecordingConfig | None = None,
+    *,
+    layer: int = -1,
+    device: str = "cpu",
+    max_duration: float = 60.0,
+    read: ReadConfig | None = None,
+    jobs: int = 1,
+) -> Computed:
+    """Compute a hidden layer of all utterances and write it as their features.
+
+    Parameters
+    ----------
+    model : path
+        Folder with the model, as transformers writes it.
+    layer : int
+        Hidden layer; negative counts from the end.
+    device : {"cpu", "cuda"}
+    max_duration : float
+        Seconds; longer utterances are skipped.
+    """
+    about = describe_ssl(model, layer)
+    return compute_features(
+        data_dir,
+        about.config,
+        options,
+        read=read,
+        jobs=jobs,
+        compute=functools.partial(ssl_features, folder=model, config=about.config, device=device),
+        frame_shift_s=about.stride / about.config.sample_rate_hz,
+        chunk=CHUNK,
+        max_duration_s=max_duration,
+    )
+
+
+def ssl_features(samples: np.ndarray, folder: Any, config: SslConfig, device: str) -> np.ndarray:
+    """float32 (T, D) of one utterance; a process loads the model when it needs it first."""
+    model = load_ssl(folder, config.layer, device)
+    try:
+        return hidden_layer(model, samples, config.layer, config.normalize)
+    except (ValueError, RuntimeError) as error:  # torch has its lack of memory as a RuntimeError
+        raise DataError(f"{folder}: an utterance of {len(samples)} samples: {error}") from None

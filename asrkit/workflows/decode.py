@@ -1,0 +1,174 @@
+"""Recognise the utterances of a data directory -> OUT/hyp and the scores of every word."""
+
+import functools
+import json
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from asrkit.config import PathLike
+from asrkit.io.archive import write_archive
+from asrkit.io.data_dir import DataDir
+from asrkit.io.features import ReadConfig, read_features, summary
+from asrkit.io.files import atomic_write, remove, write_table
+from asrkit.io.model_file import read_model
+from asrkit.io.store import Store
+from asrkit.models.base import Block, chunks
+from asrkit.runtime import one_thread, ordered_map
+from asrkit.words.adaptation import ListenConfig, adapt_to_heard
+from asrkit.words.decoding import Scorer, best_words, no_path_reason
+from asrkit.words.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What was heard.
+
+    Attributes
+    ----------
+    hyps : dict of str to str
+        The word of each utterance.
+    skipped : dict of str to str
+        Why an utterance has none.
+    max_skipped : int
+        As many were allowed.
+    out : Path
+    """
+
+    hyps: dict[str, str]
+    skipped: dict[str, str]
+    max_skipped: int
+    out: Path
+
+    @property
+    def complete(self) -> bool:
+        """Whether no more utterances were skipped than allowed."""
+        return len(self.skipped) <= self.max_skipped
+
+    def lines(self) -> list[str]:
+        lines = [summary("decoded", len(self.hyps), self.skipped)]
+        if not self.complete:
+            lines.append(
+                f"more than max_skipped={self.max_skipped}: they count as errors; {self.out / 'skipped'} says why"
+            )
+        return lines
+
+
+@one_thread()
+def decode(
+    exp: PathLike,
+    data_dir: PathLike,
+    out: PathLike,
+    *,
+    method: str = "viterbi",
+    listen: ListenConfig | None = None,
+    read: ReadConfig | None = None,
+    jobs: int = 1,
+) -> Decoded:
+    """Decode a data directory and write OUT as a decode folder.
+
+    Parameters
+    ----------
+    exp : path
+        Folder with final.npz, or a model file.
+    data_dir : path
+        With feats.scp; needs no text.
+    method : {"viterbi", "forward"}
+        A word's score: its best path, or the sum over all.
+    listen : ListenConfig, optional
+        Whether the models move to each speaker first.
+    jobs : int
+        Processes.
+
+    Returns
+    -------
+    Decoded
+    """
+    started = time.perf_counter()
+    read, listen = read or ReadConfig(), listen or ListenConfig()
+    vocabulary = read_model(exp)
+    if listen.adapt != "none":
+        vocabulary.check_adaptable(listen.adapt)
+    features = read_features(data_dir, frontend=vocabulary.frontend, allow_pipes=read.allow_pipes)
+    if listen.adapt == "none":
+        score = functools.partial(score_chunk, Scorer(vocabulary, method))
+        results = ordered_map(score, chunks(features), jobs=jobs, label="about 8000 frames a step")
+    else:
+        store = Store(features, out, vocabulary.observe)
+        score = functools.partial(score_speaker, vocabulary, method, listen)
+        results = ordered_map(score, speakers_of(features.data, store), jobs=jobs, label="speakers")
+    hyps, unheard, scores, lengths = {}, {}, {}, {}
+    for utts, frames, rows in results:
+        for utt, length, row, (word, _, _) in zip(
+            utts, frames, rows, best_words(vocabulary, rows), strict=True
+        ):
+            scores[utt], lengths[utt] = row, length
+            if word is None:
+                unheard[utt] = no_path_reason(vocabulary, length)
+            else:
+                hyps[utt] = word
+    skipped = {**features.skipped, **unheard}
+    facts = {
+        "family": vocabulary.family,
+        "words": list(vocabulary.words),
+        "method": method,
+        "frames": sum(lengths.values()),
+        "seconds": round(time.perf_counter() - started, 3),
+    }
+    ordered = ((utt, scores[utt]) for utt in features.data.feats if utt in scores)
+    write_decoding(out, hyps, ordered, skipped, facts)
+    return Decoded(hyps, skipped, read.max_skipped, Path(out))
+
+
+def write_decoding(
+    out: PathLike,
+    hyps: dict[str, str],
+    scores: Iterable[tuple[str, np.ndarray]],
+    skipped: dict[str, str],
+    facts: dict[str, Any],
+) -> None:
+    """Write a decode folder; `scores` are pairs (utt, array in the order of facts["words"]), gone through once."""
+    out = Path(out)
+    # of an earlier decoding: must not stand beside new scores if this one breaks off
+    for old in ("hyp", "wer_1"):
+        remove(out / old)
+    write_archive(out / "scores.ark", out / "scores.scp", scores)
+    write_table(out / "words.txt", {word: index for index, word in enumerate(facts["words"])})
+    write_table(out / "skipped", skipped)
+    with atomic_write(out / "decode.json") as stream:
+        json.dump({**facts, "decoded": len(hyps), "skipped": len(skipped)}, stream, sort_keys=True)
+        stream.write("\n")
+    write_table(out / "hyp", hyps)
+
+
+def score_chunk(
+    scorer: Scorer, items: list[tuple[str, np.ndarray]]
+) -> tuple[list[str], list[int], np.ndarray]:
+    """Utterances, their frames and the scores of every word."""
+    return [utt for utt, _ in items], [len(feats) for _, feats in items], scorer.scores(items)
+
+
+def speakers_of(data: DataDir, store: Store) -> Iterator[list[Block]]:
+    """Yield each speaker's utterances as a list of Blocks."""
+    utts: dict[str, list[str]] = {}
+    for utt in store.utts:
+        utts.setdefault(data.speaker(utt), []).append(utt)
+    for own in utts.values():
+        yield list(store.source(own))
+
+
+def score_speaker(
+    vocabulary: Vocabulary, method: str, listen: ListenConfig, blocks: list[Block]
+) -> tuple[list[str], list[int], np.ndarray]:
+    """One speaker's utterances, their frames and the scores of every word after adaptation to them."""
+    moved = adapt_to_heard(vocabulary, blocks, listen, lambda some: Scorer(some, method))
+    rows = [Scorer(moved, method).block_scores(block) for block in blocks]
+    return (
+        [utt for block in blocks for utt in block.utts],
+        np.concatenate([block.lengths for block in blocks]).tolist(),
+        np.concatenate(rows),
+    )

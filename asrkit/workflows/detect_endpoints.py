@@ -1,0 +1,149 @@
+"""Find the speech in every recording: wav.scp -> segments, by energy and zero crossings."""
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+
+from asrkit.audio import endpoint
+from asrkit.audio.endpoint import EndpointConfig
+from asrkit.config import PathLike, format_conf
+from asrkit.errors import DataError
+from asrkit.io.audio import read_audio
+from asrkit.io.data_dir import read_data_dir
+from asrkit.io.features import ENDPOINT_RECORD, ReadConfig, check_skipped, first_reasons, summary
+from asrkit.io.files import atomic_write, write_table
+from asrkit.io.recordings import CHUNK, in_chunks, warn_of_channels
+from asrkit.runtime import ordered_map
+
+
+@dataclass(frozen=True)
+class EndpointsDetected:
+    """Where the speech lies in the recordings of a data directory.
+
+    Attributes
+    ----------
+    path : path
+        The table segments.
+    times : dict of str to (float, float)
+        Start and end in s of the utterance that each recording is.
+    skipped : dict of str to str
+        Recordings without speech, with the reasons.
+    speech_s, total_s : float
+        Durations of the speech and of the recordings that it was found in.
+    """
+
+    path: Path
+    times: dict[str, tuple[float, float]]
+    skipped: dict[str, str]
+    speech_s: float
+    total_s: float
+
+    def lines(self) -> list[str]:
+        """One line: in how many recordings speech was found, and how much of it."""
+        found = summary("found", len(self.times), self.skipped)
+        return [f"{found}: {self.speech_s:.1f} s of speech in {self.total_s:.1f} s"]
+
+
+def detect_endpoints(
+    data_dir: PathLike,
+    *,
+    config: EndpointConfig | None = None,
+    read: ReadConfig | None = None,
+    channel: int = 0,
+    strict: bool = False,
+    force: bool = False,
+    jobs: int = 1,
+) -> EndpointsDetected:
+    """Find the one word in each recording; write segments, and the settings beside them.
+
+    A segment gets the recording's name, so that text and utt2spk stay as they are.
+
+    Parameters
+    ----------
+    data_dir : path
+        Data directory with wav.scp.
+    config : EndpointConfig, optional
+    read : ReadConfig, optional
+        How many recordings may fail, and whether pipes are run.
+    channel : int
+        Channel of recordings that have several, counted from 0.
+    strict : bool
+        Refuse recordings with several channels.
+    force : bool
+        Replace segments that are there already.
+    jobs : int
+        Processes.
+
+    Returns
+    -------
+    EndpointsDetected
+
+    Raises
+    ------
+    DataError
+        There are segments already, too many recordings fail, or none has speech.
+    """
+    config, read = config or EndpointConfig(), read or ReadConfig()
+    data = read_data_dir(data_dir, require=("wav.scp",))
+    path = data.path / "segments"
+    if data.segments and not force:
+        raise DataError(f"{path}: already there (force=true replaces it)")
+    detect = functools.partial(
+        detect_chunk,
+        config=config,
+        base=data.path,
+        channel=channel,
+        strict=strict,
+        allow_pipes=read.allow_pipes,
+    )
+    chunks = in_chunks(list(data.wav.items()), CHUNK)
+    times, skipped, several = {}, {}, []
+    speech_s = total_s = 0.0
+    for results in ordered_map(detect, chunks, jobs=jobs, label=f"endpoints, {CHUNK} recordings a step"):
+        for utt, ends, duration_s, channels, reason in results:
+            if channels > 1:
+                several.append(utt)
+            if reason:
+                skipped[utt] = reason
+                continue
+            times[utt] = ends
+            speech_s += ends[1] - ends[0]
+            total_s += duration_s
+    warn_of_channels(several, channel)
+    check_skipped(skipped, read.max_skipped, "found", len(times))
+    if not times:  # an empty table would say that the recordings are not cut at all
+        raise DataError(f"{data.path}: no recording with speech in it{first_reasons(skipped)}")
+    write_table(path, {utt: f"{utt} {start_s:.3f} {end_s:.3f}" for utt, (start_s, end_s) in times.items()})
+    with atomic_write(data.path / ENDPOINT_RECORD) as stream:
+        stream.write(format_conf(config))
+    return EndpointsDetected(path, times, skipped, speech_s, total_s)
+
+
+def detect_chunk(
+    chunk: list[tuple[str, str]],
+    config: EndpointConfig,
+    base: Path,
+    channel: int,
+    strict: bool,
+    allow_pipes: bool,
+) -> list[tuple]:
+    """Find (utt, (start_s, end_s) or None, duration in s, channels, reason or None) of some recordings."""
+    out: list[tuple] = []
+    for utt, rxfilename in chunk:
+        channels = [1]
+        try:
+            samples, rate_hz = read_audio(
+                rxfilename,
+                base=base,
+                channel=channel,
+                strict=strict,
+                allow_pipes=allow_pipes,
+                on_channels=channels.append,
+            )
+        except DataError as error:
+            out.append((utt, None, 0.0, 1, str(error)))
+            continue
+        ends = endpoint.detect_endpoints(samples, rate_hz, config)
+        reason = None if ends else "no speech found"
+        out.append((utt, ends, len(samples) / rate_hz, channels[-1], reason))
+    return out

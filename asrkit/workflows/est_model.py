@@ -1,0 +1,53 @@
+"""Re-estimate a model from statistics: MODEL, STATS -> OUT."""
+
+from dataclasses import dataclass, replace
+
+from asrkit.config import PathLike
+from asrkit.errors import DataError
+from asrkit.io.model_file import read_model, read_stats, write_model
+from asrkit.runtime import one_thread
+from asrkit.words.vocabulary import Vocabulary
+from asrkit.workflows.acc_stats import check_adds_up, empty_block, model_hash
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """A re-estimated vocabulary, and the objective of the one before it."""
+
+    vocabulary: Vocabulary
+    log_like: float
+    frames: int
+    out: PathLike
+
+    def lines(self) -> list[str]:
+        mean = self.log_like / max(self.frames, 1)
+        return [
+            f"Overall log-likelihood per frame is {mean:.5f} over {self.frames} frames.",
+            f"estimated {len(self.vocabulary.words)} words in {self.out}",
+        ]
+
+
+@one_thread()
+def est_model(model: PathLike, stats_file: PathLike, out: PathLike, *, grow: bool = False) -> Estimated:
+    """Estimate the model that is likeliest under the sums and write it; with `grow` split its mixtures once afterwards."""
+    vocabulary = read_model(model)
+    check_adds_up(vocabulary.family)
+    sums, belongs = read_stats(stats_file)
+    if belongs != model_hash(model):
+        raise DataError(f"{stats_file}: made with another model than {model} (accumulate with this one)")
+    config, empty = vocabulary.family_config, empty_block(vocabulary)
+    models, log_like, frames = {}, 0.0, 0
+    for word, own in vocabulary.models.items():
+        try:
+            stats = own.accumulate(empty).filled(sums[word])
+        except (KeyError, ValueError) as error:
+            raise DataError(
+                f"{stats_file}: no statistics of this model: word '{word}': {error} (accumulate again)"
+            ) from None
+        log_like, frames = log_like + stats.log_like, frames + stats.frames
+        models[word] = own.estimate(stats, config)
+        if grow:
+            models[word] = models[word].grow(stats, config) or models[word]
+    estimated = replace(vocabulary, models=models)
+    write_model(out, estimated)
+    return Estimated(estimated, log_like, frames, out)

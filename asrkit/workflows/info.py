@@ -1,0 +1,222 @@
+"""Say what a file or folder holds."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from asrkit.config import PathLike
+from asrkit.errors import DataError
+from asrkit.features.frontend import FrontEnd
+from asrkit.io.archive import read_ark, read_scp
+from asrkit.io.audio import audio_info
+from asrkit.io.data_dir import read_data_dir
+from asrkit.io.files import read_table
+from asrkit.io.mixgop_file import KIND, read_mixgop
+from asrkit.io.model_file import read_codebook, read_model, read_npz, read_stats
+
+DATA_FILES = ("wav.scp", "feats.scp", "text", "utt2spk")
+
+
+@dataclass(frozen=True)
+class Info:
+    """What a file or folder holds.
+
+    Attributes
+    ----------
+    path : Path
+    kind : str
+        "data directory", "exp folder", "archive", "recording", "model", "codebook", "statistics" or
+        "MixGoP model".
+    text : list of str
+    """
+
+    path: Path
+    kind: str
+    text: list[str]
+
+    def lines(self) -> list[str]:
+        """What it holds, line by line."""
+        return list(self.text)
+
+
+def info(path: PathLike) -> Info:
+    """Describe a model, codebook, statistics, data directory, ark, scp, recording or exp folder.
+
+    Returns
+    -------
+    Info
+
+    Raises
+    ------
+    DataError
+        There is no such file, or it is broken, or none of these.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder")
+    if path.is_dir():
+        return describe_folder(path)
+    if path.suffix == ".npz" or path.read_bytes()[:2] == b"PK":
+        return describe_npz(path)
+    if path.suffix == ".scp":
+        pairs = read_scp(read_table(path, check_sorted=False), base=path.parent)
+        return Info(path, "archive", describe_archive(path, pairs))
+    if path.suffix == ".ark":
+        return Info(path, "archive", describe_archive(path, read_ark(path)))
+    return Info(path, "recording", describe_recording(path))
+
+
+def describe_folder(path: Path) -> Info:
+    """Describe a data directory or the folder of a training: Info."""
+    if any((path / name).exists() for name in DATA_FILES):
+        return Info(path, "data directory", describe_data(path))
+    if (path / "final.npz").exists() or (path / "codebook.npz").exists():
+        lines = [f"exp folder {path}"]
+        for name in ("codebook.npz", "final.npz"):
+            if (path / name).exists():
+                lines += describe_npz(path / name).text
+        for wer in sorted(path.glob("decode*/wer_*")):
+            lines += [f"{wer}: {wer.read_text().splitlines()[0]}"]
+        return Info(path, "exp folder", lines)
+    raise DataError(
+        f"{path}: neither a data directory (none of {', '.join(DATA_FILES)}) nor an exp folder (no final.npz)"
+    )
+
+
+def describe_data(path: Path) -> list[str]:
+    """Count what a data directory holds: lines."""
+    data = read_data_dir(path)
+    words: dict[str, int] = {}
+    for text in data.text.values():
+        words[text] = words.get(text, 0) + 1
+    files = " ".join(sorted(p.name for p in path.iterdir() if p.is_file() and not p.name.startswith(".")))
+    lines = [
+        f"data directory {path}",
+        f"files: {files}",
+        f"utterances: {len(data.utts)}",
+        f"speakers: {len({data.speaker(utt) for utt in data.utts})}",
+    ]
+    if words:
+        most = ", ".join(f"{word} {words[word]}" for word in sorted(words)[:20])
+        lines.append(f"transcripts: {len(words)} different ({most}{', ...' if len(words) > 20 else ''})")
+    if (path / "utt2num_frames").exists():
+        frames = [int(n) for n in read_table(path / "utt2num_frames").values()]
+        if frames:
+            lines.append(
+                f"frames: {sum(frames)} in all, {min(frames)} to {max(frames)}, median {int(np.median(frames))}"
+            )
+    return lines
+
+
+def describe_npz(path: Path) -> Info:
+    """Describe a file of asrkit's own: Info."""
+    kind = npz_kind(path)
+    return Info(path, kind, DESCRIBE[kind](path))
+
+
+def describe_codebook(path: Path) -> list[str]:
+    codebook, frontend = read_codebook(path)
+    return [
+        f"codebook {path}",
+        f"vectors: {codebook.size}, dimension {codebook.vectors.shape[1]}",
+        *describe_frontend(frontend),
+    ]
+
+
+def describe_statistics(path: Path) -> list[str]:
+    sums, _ = read_stats(path)
+    frames = sum(int(arrays["frames"]) for arrays in sums.values())
+    return [f"statistics {path}", f"words: {len(sums)}", f"frames: {frames}"]
+
+
+def describe_model(path: Path) -> list[str]:
+    vocabulary = read_model(path)
+    lines = [f"model {path}", f"family: {vocabulary.family}", f"words: {len(vocabulary.words)}"]
+    for word in vocabulary.words:
+        model = vocabulary.models[word]
+        parts = f"{model.num_states} states" + (f", {model.num_gauss} Gaussians" if model.num_gauss else "")
+        lines.append(f"  {word}: {parts}")
+    if vocabulary.codebook is not None:
+        lines.append(f"codebook: {vocabulary.codebook.size} vectors")
+    settings = {**vocabulary.config["family"], **vocabulary.config["train"]}
+    lines.append("settings: " + " ".join(f"{name}={value}" for name, value in settings.items()))
+    return [
+        *lines,
+        *describe_frontend(vocabulary.frontend),
+        f"trained on data with hash {vocabulary.data_hash[:16]}",
+    ]
+
+
+def describe_mixgop(path: Path) -> list[str]:
+    phone_set = read_mixgop(path)
+    gaussians = sum(model.mixture.num_gauss for model in phone_set.models.values())
+    rated = "" if phone_set.min_rating is None else f" min_rating={phone_set.min_rating:g}"
+    left_out = [
+        f"{phone} {count}" for phone, count in phone_set.counts.items() if phone not in phone_set.models
+    ]
+    return [
+        f"{KIND} {path}",
+        f"phones: {len(phone_set.models)}, {gaussians} Gaussians",
+        "tokens: " + ", ".join(f"{phone} {model.count}" for phone, model in phone_set.models.items()),
+        *([f"baselines: {', '.join(phone_set.baselines)}"] if phone_set.baselines else []),
+        *([f"phones without a model: {', '.join(left_out)}"] if left_out else []),
+        "settings: " + " ".join(f"{name}={value}" for name, value in vars(phone_set.config).items()) + rated,
+        *describe_frontend(phone_set.frontend),
+        f"frame shift: {phone_set.frame_shift_s:g} s",
+        f"trained on data with hash {phone_set.data_hash[:16]}",
+    ]
+
+
+DESCRIBE = {
+    "model": describe_model,
+    "codebook": describe_codebook,
+    "statistics": describe_statistics,
+    KIND: describe_mixgop,
+}
+
+
+def npz_kind(path: Path) -> str:
+    """Find which of asrkit's own files this is: a key of DESCRIBE."""
+    for kind in DESCRIBE:
+        try:
+            read_npz(path, kind)
+            return kind
+        except DataError as error:
+            if "holds a" not in str(error):
+                raise
+    raise DataError(f"{path}: an asrkit file of a kind this version does not know")
+
+
+def describe_frontend(frontend: FrontEnd) -> list[str]:
+    after = frontend.transform
+    variance = " with variance" if after.norm_vars else ""
+    return [
+        f"features: dimension {frontend.dim}, {frontend.kind.describe()}; cmvn {after.cmvn}{variance}, deltas of order {after.delta_order}"
+    ]
+
+
+def describe_archive(path: Path, pairs: Iterable[tuple[str, np.ndarray]]) -> list[str]:
+    """Count the arrays of an archive; `pairs` are its keys and arrays."""
+    shapes: dict[str, int] = {}
+    kinds, count, rows = set(), 0, 0
+    for _, array in pairs:
+        count += 1
+        kinds.add(str(array.dtype))
+        rows += len(array)
+        shape = "vectors" if array.ndim == 1 else f"matrices of dimension {array.shape[1]}"
+        shapes[shape] = shapes.get(shape, 0) + 1
+    held = ", ".join(f"{n} {shape}" for shape, n in shapes.items())
+    return [f"archive {path}", f"entries: {count} ({held}; {', '.join(sorted(kinds))})", f"rows: {rows}"]
+
+
+def describe_recording(path: Path) -> list[str]:
+    try:
+        rate_hz, samples, channels = audio_info(os.fspath(path))
+    except DataError:
+        raise DataError(
+            f"{path}: neither an asrkit file, an archive, a data directory nor a recording"
+        ) from None
+    return [f"recording {path}", f"{samples / rate_hz:.3f} s at {rate_hz} Hz, {channels} channel(s)"]

@@ -1,0 +1,49 @@
+"""The start of a training, for a cluster: uniform segmentation (or k-means for a gmm) -> EXP/0.npz."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from asrkit import families
+from asrkit.config import PathLike
+from asrkit.io.features import ReadConfig
+from asrkit.io.model_file import write_model
+from asrkit.runtime import one_thread
+from asrkit.words.settings import TrainingSettings
+from asrkit.words.training import SAMPLE
+from asrkit.words.vocabulary import Vocabulary
+from asrkit.workflows.acc_stats import check_adds_up
+from asrkit.workflows.train import model_config, open_training, vocabulary_of, word_sources
+
+
+@dataclass(frozen=True)
+class Started:
+    """The vocabulary that training starts from."""
+
+    vocabulary: Vocabulary
+    path: Path
+    notes: tuple[str, ...]
+
+    def lines(self) -> list[str]:
+        return [*self.notes, f"started {len(self.vocabulary.words)} words in {self.path}"]
+
+
+@one_thread()
+def init_model(
+    data_dir: PathLike, exp: PathLike, settings: TrainingSettings, *, read: ReadConfig | None = None
+) -> Started:
+    """Make the models that a training starts from and write EXP/0.npz."""
+    check_adds_up(settings.family)
+    opened = open_training(data_dir, exp, settings, read or ReadConfig())
+    family, config = families.load(settings.family), model_config(settings, opened.codebook)
+    sources = word_sources(opened.features, opened.store)
+    models = {
+        word: family.init(
+            config, source.sample(SAMPLE), np.random.default_rng([settings.training.seed, index, 0])
+        )
+        for index, (word, source) in enumerate(sources.items())
+    }
+    whole, path = vocabulary_of(settings, models, opened), Path(exp) / "0.npz"
+    write_model(path, whole)
+    return Started(whole, path, opened.notes)

@@ -1,0 +1,256 @@
+"""Import phones' times as other programs write them: TextGrids, CTM files and Kaldi's archives -> phones.ctm."""
+
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from asrkit.config import PathLike, format_value
+from asrkit.errors import DataError, SettingsError
+from asrkit.io.ali_archive import find_alis, read_ali, read_phone_table
+from asrkit.io.alignment import (
+    PHONES,
+    WORDS,
+    data_frame_shift_s,
+    find_ctm,
+    misfits,
+    read_ctm,
+    write_alignment,
+)
+from asrkit.io.data_dir import read_data_dir
+from asrkit.io.features import check_skipped, summary
+from asrkit.io.textgrid import PHONE_TIERS, SUFFIX, WORD_TIERS, find_textgrids, pick_tier, read_textgrid
+from asrkit.phones.phone import Phone, clean, is_silence
+
+Alignment = Mapping[str, Sequence[Phone]]
+FORMATS = ("auto", "ctm", "textgrid", "ali")
+
+log = logging.getLogger("asrkit")
+
+
+@dataclass(frozen=True)
+class ImportedAlignment:
+    """Phones and words of the utterances that were imported.
+
+    Attributes
+    ----------
+    alignment, words : dict of str to sequence of Phone
+        Of each utterance; `words` has those whose words are known.
+    silences : Counter
+        The silences that were left out, by label.
+    skipped : dict of str to str
+        Why an utterance was not imported.
+    """
+
+    alignment: Alignment
+    words: Alignment
+    silences: Counter
+    skipped: dict[str, str]
+
+    def lines(self) -> list[str]:
+        """How much there is: `phones: 70972 of 39 kinds; words: 15849; silences left out: 12 (sil 10, no
+        label 2)`.
+        """
+        phones = [phone for some in self.alignment.values() for phone in some]
+        empty = sum(phone.end_s <= phone.start_s for phone in phones)
+        told = ", ".join(f"{label or 'no label'} {count}" for label, count in self.silences.most_common())
+        counts = (
+            f"phones: {len(phones)} of {len({phone.label for phone in phones})} kinds"
+            + (f", {empty} of no length" if empty else "")
+            + f"; words: {sum(map(len, self.words.values()))}; silences left out: {self.silences.total()}"
+            + (f" ({told})" if told else "")
+        )
+        return [counts, summary("imported", len(self.alignment), self.skipped)]
+
+
+def mixgop_import_alignment(
+    src: PathLike,
+    out: PathLike,
+    *,
+    format: str = "auto",
+    tier: str = "",
+    word_tier: str = "",
+    prefix_folder: bool = False,
+    phones: PathLike | None = None,
+    frame_shift_s: float = 0.0,
+    strip_stress: bool = True,
+    strip_position: bool | None = None,
+    data_dir: PathLike | None = None,
+    max_skipped: int = 0,
+) -> ImportedAlignment:
+    """Write the phones of an alignment to phones.ctm, and its words, where they are known, to words.ctm.
+
+    Parameters
+    ----------
+    src : path
+        File or folder with the alignment.
+    out : path
+        Folder for phones.ctm and words.ctm.
+    format : {"auto", "ctm", "textgrid", "ali"}
+        What `src` is; "auto" goes by names.
+    tier, word_tier : str
+        TextGrid: names of the tiers; empty: PHONE_TIERS and WORD_TIERS.
+    prefix_folder : bool
+        TextGrid: an utterance is called folder-file, after the folder of `src` that its file lies in.
+    phones : path, optional
+        Kaldi's archives: the file phones.txt.
+    frame_shift_s : float
+        Kaldi's archives: seconds a frame; 0: that of `data_dir`, else 0.01.
+    strip_stress : bool
+        AH0, AH1 and AH2 become AH.
+    strip_position : bool, optional
+        AH_B, AH_I, AH_E and AH_S become AH. None: not in TextGrids.
+    data_dir : path, optional
+        Data directory that the alignment must fit.
+    max_skipped : int
+        Utterances that may be unusable.
+
+    Returns
+    -------
+    ImportedAlignment
+
+    Raises
+    ------
+    DataError
+        Nothing could be imported, or too many utterances could not.
+    SettingsError
+        A setting is missing, or would do nothing.
+    """
+    src, out = Path(src), Path(out)
+    if format not in FORMATS:
+        raise SettingsError(f"format={format} is none of {', '.join(FORMATS)}")
+    if not src.exists():
+        raise DataError(f"{src}: no such file or folder")
+    kind = guess_format(src) if format == "auto" else format
+    if kind == "ali" and not phones:
+        raise SettingsError(
+            "phones of an archive are numbers: phones=FILE names the phones.txt that says what they mean"
+        )
+    of_textgrids = {"tier": tier, "word_tier": word_tier, "prefix_folder": prefix_folder}
+    refuse_idle("textgrid", of_textgrids, kind, src)
+    refuse_idle("ali", {"phones": phones, "frame_shift_s": frame_shift_s}, kind, src)
+    if kind == "ctm" and (src if src.is_dir() else src.parent).resolve() == out.resolve():
+        raise SettingsError(f"OUT is where the alignment is read ({out}); what is imported goes elsewhere")
+    data = read_data_dir(data_dir) if data_dir else None
+    skipped: dict[str, str] = {}
+    if kind == "textgrid":
+        found, words = read_textgrids(src, skipped, tier, word_tier, prefix_folder)
+    elif kind == "ali":
+        shift_s = frame_shift_s or (data_frame_shift_s(data) if data else 0.01)
+        found, words = read_ali(src, read_phone_table(phones), shift_s), {}
+    else:
+        found, words = read_ctms(src)
+    alignment: dict[str, tuple[Phone, ...]] = {}
+    silences: Counter[str] = Counter()
+    strip_position = kind != "textgrid" if strip_position is None else strip_position
+    for utt, labelled in found.items():
+        kept, left_out = clean(labelled, strip_stress=strip_stress, strip_position=strip_position)
+        if not kept:
+            skipped[utt] = f"no phones, {left_out.total()} silences"
+            continue
+        alignment[utt] = kept
+        silences += left_out
+    if data:
+        unfit, unknown = misfits(alignment, data)
+        skipped = {**unfit, **skipped}
+        if unknown:
+            log.warning(
+                "%s: the lengths of %d utterances are not known (no utt2dur, segments or utt2num_frames)",
+                data_dir,
+                unknown,
+            )
+    alignment = {utt: some for utt, some in alignment.items() if utt not in skipped}
+    if not alignment:
+        raise DataError(f"{src}: nothing could be imported: {summary('imported', 0, skipped)}")
+    check_skipped(skipped, max_skipped, "imported", len(alignment))
+    words = {utt: some for utt, some in words.items() if utt in alignment}
+    write_alignment(out, alignment, words)
+    return ImportedAlignment(alignment, words, silences, skipped)
+
+
+def guess_format(src: Path) -> str:
+    """Guess what `src` is by names alone."""
+    if src.is_dir():
+        if find_ctm(src):
+            return "ctm"
+        if find_textgrids(src):
+            return "textgrid"
+        if find_alis(src):
+            return "ali"
+        raise DataError(
+            f"{src}: no alignment: neither {PHONES} nor TextGrid files nor ali*.ark or ali*.gz (format= and SRC's name help)"
+        )
+    name = src.name.lower()
+    if name.endswith(SUFFIX):
+        return "textgrid"
+    if name.endswith((".ark", ".ark.gz", ".scp")) or (name.startswith("ali") and name.endswith(".gz")):
+        return "ali"
+    if name.endswith(("ctm", "ctm.gz")):
+        return "ctm"
+    raise SettingsError(f"{src} may be anything: format= says what (ctm, textgrid or ali)")
+
+
+def refuse_idle(format: str, settings: dict, kind: str, src: Path) -> None:
+    """Raise SettingsError where settings of one format are given, and `src` is of another."""
+    for name, value in settings.items():
+        if value and kind != format:
+            raise SettingsError(f"{name}={format_value(value)} is for format={format}, and {src} is {kind}")
+
+
+def read_ctms(src: Path) -> tuple[Alignment, Alignment]:
+    """Read the phones by utterance, and the words, `{}` where no words.ctm lies beside phones.ctm."""
+    phones, words = find_ctm(src), find_ctm(src, WORDS)
+    if phones is None:
+        raise DataError(f"{src / PHONES}: no such file (format= says what SRC is)")
+    return read_ctm(phones), read_ctm(words) if words else {}
+
+
+def read_textgrids(
+    src: Path, skipped: dict[str, str], tier: str, word_tier: str, prefix_folder: bool
+) -> tuple[Alignment, Alignment]:
+    """Read phones and words by utterance; why a file can't be used goes to `skipped`."""
+    found: dict[str, list[Phone]] = {}
+    words: dict[str, list[Phone]] = {}
+    files: dict[str, Path] = {}
+    for path in find_textgrids(src):
+        folders = path.relative_to(src).parts[:-1] if src.is_dir() else ()
+        utt = "-".join([*folders[:1], path.stem]) if prefix_folder else path.stem
+        if utt in files:
+            remedy = (
+                "keep one of the two"
+                if prefix_folder
+                else "prefix_folder=true tells them apart by their folders"
+            )
+            raise DataError(f"{path}: utterance '{utt}' is also in {files[utt]} ({remedy})")
+        files[utt] = path
+        try:
+            if len(utt.split()) != 1:
+                raise ValueError("a space in the name of the utterance (rename the file)")
+            found[utt], words[utt] = read_tiers(path, tier, word_tier)
+        except DataError as error:  # names the file
+            skipped[utt] = str(error)
+        except ValueError as error:
+            skipped[utt] = f"{path}: {error}"
+    if not files:
+        raise DataError(f"{src}: no TextGrid files (format= says what SRC is)")
+    return found, {utt: some for utt, some in words.items() if some}
+
+
+def read_tiers(path: Path, tier: str, word_tier: str) -> tuple[list[Phone], list[Phone]]:
+    """Read phones and words of a TextGrid file."""
+    tiers = read_textgrid(path)
+    phones = [as_phone(interval) for interval in pick_tier(tiers, tier, PHONE_TIERS).intervals]
+    found = pick_tier(tiers, word_tier, WORD_TIERS, required=bool(word_tier))
+    words = [] if found is None else [word for word in found.intervals if not is_silence(word.label.strip())]
+    return phones, [replace(word, label="_".join(word.label.split())) for word in words]
+
+
+def as_phone(interval: Phone) -> Phone:
+    """Strip an interval's label; one with a space is a ValueError, as a CTM file can't hold it."""
+    label = interval.label.strip()
+    if len(label.split()) > 1 and not is_silence(label):
+        raise ValueError(
+            f"label '{label}' at {interval.start_s:.2f} s holds a space, and a phone is one word (was it the words' tier? tier=)"
+        )
+    return replace(interval, label=label)

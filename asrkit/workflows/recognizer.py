@@ -1,0 +1,368 @@
+"""A trained vocabulary as an object: recordings in, words out."""
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from asrkit.audio.samples import check_rate, check_samples, resample
+from asrkit.config import PathLike
+from asrkit.errors import DataError, SettingsError, told
+from asrkit.features.frontend import FrontEnd
+from asrkit.io.model_file import read_model, write_model
+from asrkit.runtime import one_thread
+from asrkit.words.decoding import METHODS, Scorer, best_words, no_path_reason
+from asrkit.words.vocabulary import Vocabulary
+from asrkit.workflows.arguments import (
+    Recording,
+    check_count,
+    check_feats,
+    check_flag,
+    check_path,
+    is_path,
+    read_recording,
+)
+
+if TYPE_CHECKING:
+    from asrkit.workflows.train import Trained
+
+log = logging.getLogger("asrkit")
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """What was heard.
+
+    Attributes
+    ----------
+    word : str
+    log_likelihood : float
+        Natural logarithm of the likelihood of all frames under the word's model.
+    margin : float
+        Lead over the second-best word in nats; inf where no other word has a path of that length. It grows with the length of
+        the recording and is no confidence: noise, and a word that no model knows, are heard as some word.
+    scores : dict of str to float
+        The log-likelihood of every word, -inf where a word has no path.
+    """
+
+    word: str
+    log_likelihood: float
+    margin: float
+    scores: dict[str, float] = field(repr=False)
+
+
+class Recognizer:
+    """A trained vocabulary that hears recordings.
+
+    Attributes
+    ----------
+    vocabulary : Vocabulary
+    words : tuple of str
+    family : str
+    frontend : FrontEnd
+    method : str
+        A word's score: its best path ("viterbi"), or the sum over all ("forward").
+    training : Trained or None
+        Of a model that `asrkit.train` has just made: the log of its training.
+
+    Examples
+    --------
+    Two made "words", a rising and a falling tone:
+
+    >>> import asrkit, numpy as np
+    >>> def tone(start_hz, end_hz, seed):
+    ...     rng, t = np.random.default_rng(seed), np.arange(4000) / 8000
+    ...     hz = start_hz + (end_hz - start_hz) * t + rng.normal(0, 20)
+    ...     return 0.3 * np.sin(2 * np.pi * np.cumsum(hz) / 8000) + rng.normal(0, 0.01, len(t))
+    >>> up, down = ([tone(*ends, seed) for seed in range(6)] for ends in ((300, 1500), (1500, 300)))
+    >>> model = asrkit.train({"up": up, "down": down}, rate_hz=8000, family="chmm", num_states=4, num_gauss=1)
+    >>> heard = model.recognize(tone(300, 1500, 9), rate_hz=8000)
+    >>> heard.word, heard.margin > 0
+    ('up', True)
+    """
+
+    def __init__(self, vocabulary: Vocabulary, method: str = "viterbi") -> None:
+        """
+        Parameters
+        ----------
+        vocabulary : Vocabulary
+        method : {"viterbi", "forward"}
+            A word's score: its best path, or the sum over all.
+        """
+        if not isinstance(vocabulary, Vocabulary):
+            raise DataError(
+                f"vocabulary is {told(vocabulary)}, it should be a Vocabulary: asrkit.load reads a model file"
+            )
+        if method not in METHODS:
+            raise SettingsError(f"method={method!r} is none of {', '.join(METHODS)}")
+        self.vocabulary, self.method = vocabulary, method
+        self.training: Trained | None = None
+        self._scorer = Scorer(vocabulary, method)
+
+    def __repr__(self) -> str:
+        return f"<Recognizer: {self.family} of {len(self.words)} words>"
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words, in the order of every score vector."""
+        return self.vocabulary.words
+
+    @property
+    def family(self) -> str:
+        """The name of the family."""
+        return self.vocabulary.family
+
+    @property
+    def frontend(self) -> FrontEnd:
+        """How recordings become features."""
+        return self.vocabulary.frontend
+
+    def save(self, path: PathLike) -> Path:
+        """Write the model as `asrkit train` does.
+
+        Parameters
+        ----------
+        path : path
+            A file `*.npz`, or a folder: there it is final.npz.
+
+        Returns
+        -------
+        Path
+            The file, which is there whole or not at all.
+
+        Raises
+        ------
+        DataError
+            It can't be written.
+        """
+        path = check_path(path, "path", "a folder, or a file *.npz")
+        path = path if path.suffix == ".npz" else path / "final.npz"
+        write_model(path, self.vocabulary)
+        return path
+
+    @one_thread()
+    def features(
+        self, samples: np.ndarray, rate_hz: float | None = None, *, endpoint: bool = True
+    ) -> np.ndarray:
+        """Make model features of samples.
+
+        Parameters
+        ----------
+        samples : (N,)
+            One channel: floats in [-1, 1), or integers over their type's range.
+        rate_hz : int, optional
+            Samples a second; the model's own rate where it is not given. Others are resampled.
+        endpoint : bool
+            Find the speech first; false takes all of it.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32 (T, model_dim).
+
+        Raises
+        ------
+        DataError
+            These are no such samples, or there is nothing to hear in them.
+        """
+        endpoint, wanted_hz = check_flag(endpoint, "endpoint"), self._rate_hz()
+        samples = check_samples(samples)
+        samples = resample(samples, wanted_hz if rate_hz is None else check_rate(rate_hz), wanted_hz)
+        return self.frontend.features(samples, endpoint=endpoint)
+
+    @one_thread()
+    def score(self, feats: np.ndarray, name: str = "feats") -> Hypothesis:
+        """Find the word of model features.
+
+        Parameters
+        ----------
+        feats : (T, model_dim)
+            As `features` makes them.
+        name : str
+            What errors call it.
+
+        Raises
+        ------
+        DataError
+            The array is none of the model's features, or too short for every word.
+        """
+        feats = check_feats(feats, name, self.frontend.model_dim)
+        (row,) = self._scorer.scores([(name, feats)])
+        ((word, log_likelihood, margin),) = best_words(self.vocabulary, row[None])
+        if word is None:
+            raise DataError(
+                f"{name}: {no_path_reason(self.vocabulary, len(feats))} (the word was cut too short, or is not one)"
+            )
+        scores = dict(zip(self.words, row.tolist(), strict=True))
+        return Hypothesis(word, log_likelihood, margin, scores)
+
+    def recognize(
+        self,
+        recording: Recording,
+        rate_hz: float | None = None,
+        *,
+        endpoint: bool = True,
+        channel: int = 0,
+        strict: bool = False,
+    ) -> Hypothesis:
+        """Hear one recording of one word.
+
+        Parameters
+        ----------
+        recording : path, binary file, (N,) array, or pair of an array and its rate
+            Whatever libsndfile reads, or samples: floats in [-1, 1), or integers over their type's range.
+        rate_hz : int, optional
+            Samples a second, for an array.
+        endpoint : bool
+            Find the speech first, with the settings of the training where that looked for it; false takes all of
+            the recording.
+        channel : int
+            Of files with several channels; `strict` refuses them.
+
+        Returns
+        -------
+        Hypothesis
+
+        Raises
+        ------
+        DataError
+            It can't be read, holds no speech, or is too short for every word.
+
+        Examples
+        --------
+        >>> import asrkit, numpy as np
+        >>> def tone(hz, seed):
+        ...     noise = np.random.default_rng(seed).normal(0, 0.02, 4000)
+        ...     return 0.3 * np.sin(2 * np.pi * hz * np.arange(4000) / 8000) + noise
+        >>> words = {"high": [tone(1500, i) for i in range(5)], "low": [tone(300, i) for i in range(5)]}
+        >>> model = asrkit.train(words, rate_hz=8000, family="gmm", num_gauss=1)
+        >>> model.recognize(tone(310, 9), rate_hz=8000).word
+        'low'
+        """
+        name = str(recording) if is_path(recording) else "recording"
+        channel, strict = check_count(channel, "channel"), check_flag(strict, "strict")
+        if rate_hz is not None and not isinstance(recording, np.ndarray):
+            raise DataError(
+                f"rate_hz={rate_hz!r} goes with an array; recording is {told(recording)}, which says its own"
+            )
+        return self.score(self._features(recording, name, rate_hz, endpoint, channel, strict), name)
+
+    @one_thread()
+    def scores(
+        self, recordings: Iterable[Recording], rate_hz: float | None = None, *, endpoint: bool = True
+    ) -> np.ndarray:
+        """Score many recordings against every word.
+
+        Parameters
+        ----------
+        recordings : iterable of what `recognize` takes
+        rate_hz : int, optional
+            Of those that are arrays.
+
+        Returns
+        -------
+        numpy.ndarray
+            float64 (U, W), words in the order of `words`; -inf where a word has no path of that length.
+        """
+        if is_path(recordings) or isinstance(recordings, (bytes, Mapping, Set)) or hasattr(recordings, "read"):
+            raise DataError(f"recordings is {told(recordings)}, it should be a list of recordings")
+        try:
+            given = enumerate(recordings)
+        except TypeError:
+            raise DataError(f"recordings is {told(recordings)}, it should be a list of recordings") from None
+        items = []
+        for index, recording in given:
+            name = f"recordings[{index}]"
+            own_hz = rate_hz if isinstance(recording, np.ndarray) else None
+            items.append((name, self._features(recording, name, own_hz, endpoint, 0, False)))
+        return self._scorer.scores(items) if items else np.zeros((0, len(self.words)))
+
+    def _rate_hz(self) -> int:
+        """Samples a second that the features are made of; a DataError where they are not made of samples."""
+        self.frontend.check_hears()
+        assert self.frontend.rate_hz is not None
+        return self.frontend.rate_hz
+
+    @one_thread()
+    def _features(
+        self, recording: Any, name: str, rate_hz: float | None, endpoint: bool, channel: int, strict: bool
+    ) -> np.ndarray:
+        endpoint, wanted_hz = check_flag(endpoint, "endpoint"), self._rate_hz()
+        samples, own_hz = read_recording(
+            recording, name, rate_hz, wanted_hz=wanted_hz, channel=channel, strict=strict
+        )
+        if own_hz < wanted_hz:
+            log.warning(
+                "%s: recorded at %d Hz, the model expects %d Hz: its upper band is empty", name, own_hz, wanted_hz
+            )
+        try:
+            return self.frontend.features(samples, endpoint=endpoint)
+        except DataError as error:
+            raise DataError(f"{name}: {error}") from None
+
+
+def load(path: PathLike, method: str = "viterbi") -> Recognizer:
+    """Load a trained vocabulary.
+
+    Parameters
+    ----------
+    path : path
+        A model file, or a folder with final.npz.
+    method : {"viterbi", "forward"}
+        A word's score: its best path, or the sum over all.
+
+    Returns
+    -------
+    Recognizer
+
+    Raises
+    ------
+    DataError
+        There is no such file, or it is no model.
+
+    Examples
+    --------
+    >>> import asrkit
+    >>> asrkit.load("no/such/folder")
+    Traceback (most recent call last):
+        ...
+    asrkit.errors.DataError: no/such/folder: no such file or folder (asrkit train makes it)
+    """
+    return Recognizer(read_model(check_path(path, "path", "a model file or its folder")), method)
+
+
+def recognize_files(
+    exp: PathLike,
+    paths: Iterable[PathLike],
+    *,
+    method: str = "viterbi",
+    endpoint: bool = True,
+    channel: int = 0,
+    strict: bool = False,
+) -> Iterator[tuple[PathLike, Hypothesis | DataError]]:
+    """Hear files one by one.
+
+    Yields
+    ------
+    path : path
+    heard : Hypothesis or DataError
+        The error is why that file has no word; the others are heard all the same.
+
+    Raises
+    ------
+    DataError
+        The model can't be read, or hears no recordings.
+    """
+    recognizer = load(exp, method)
+    try:
+        recognizer.frontend.check_hears()
+    except DataError as error:
+        raise DataError(f"{exp}: {error}") from None
+    for path in paths:
+        try:
+            yield path, recognizer.recognize(path, endpoint=endpoint, channel=channel, strict=strict)
+        except DataError as error:
+            yield path, error

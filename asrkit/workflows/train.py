@@ -1,0 +1,400 @@
+"""Train a model for every word of a data directory -> EXP/final.npz, EXP/train.jsonl."""
+
+import functools
+import json
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from asrkit import families
+from asrkit.config import PathLike
+from asrkit.errors import DataError
+from asrkit.io.features import (
+    FeatureSet,
+    ReadConfig,
+    check_skipped,
+    is_recording,
+    read_features,
+    summary,
+)
+from asrkit.io.files import atomic_write, c_sorted, remove
+from asrkit.io.model_file import read_codebook, write_model
+from asrkit.io.store import Source, Store
+from asrkit.models.base import WordModel
+from asrkit.models.codebook import Codebook
+from asrkit.runtime import one_thread, ordered_map
+from asrkit.words.settings import TrainingSettings
+from asrkit.words.training import TrainConfig
+from asrkit.words.training import train_beside as train_words_beside
+from asrkit.words.vocabulary import Vocabulary
+from asrkit.workflows.train_codebook import make_codebook
+
+GROUP = 32_768  # frames of the words that one process trains together
+
+log = logging.getLogger("asrkit")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained vocabulary and how its training went.
+
+    Attributes
+    ----------
+    vocabulary : Vocabulary
+    entries : list of dict
+        What train.jsonl holds: a dict a word and iteration.
+    utts : int
+        Utterances that were trained on.
+    skipped : dict of str to str
+        Why the others were not.
+    seconds : float
+    notes : tuple of str
+        What was said before the training began.
+    """
+
+    vocabulary: Vocabulary
+    entries: list[dict[str, Any]]
+    utts: int
+    skipped: dict[str, str]
+    seconds: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def last(self) -> dict[str, dict[str, Any]]:
+        """Each word's last entry."""
+        return {entry["word"]: entry for entry in self.entries}
+
+    def lines(self) -> list[str]:
+        """What was reduced, removed or floored, Kaldi's line, and how many words and utterances there are."""
+        removed = sum(entry["removed"] for entry in self.entries)
+        lines = [*self.notes]
+        if removed:
+            lines.append(
+                f"{removed} Gaussians had too few frames and were removed (train.jsonl has them by word and state)"
+            )
+        copies = len([factor for factor in self.vocabulary.config["warps"].split(",") if factor])
+        said = f", {copies} warped copies of each" if copies else ""
+        return [
+            *lines,
+            *reductions(self.vocabulary, self.last),
+            f"trained {len(self.vocabulary.words)} words, {summary('on', self.utts, self.skipped)} utterances{said}",
+        ]
+
+
+@one_thread()
+def train(
+    data_dir: PathLike,
+    exp: PathLike,
+    settings: TrainingSettings,
+    *,
+    read: ReadConfig | None = None,
+    jobs: int = 1,
+) -> Trained:
+    """Train a vocabulary on a data directory and write EXP/final.npz and its log.
+
+    Parameters
+    ----------
+    data_dir : path
+        With feats.scp and text, one word an utterance.
+    exp : path
+        A folder; codebook.npz in it is used where the family has codes, and made where it is not there.
+    settings : TrainingSettings
+    jobs : int
+        Processes; the model does not depend on it.
+
+    Returns
+    -------
+    Trained
+
+    Raises
+    ------
+    DataError
+        The data can't be trained on, or more utterances than `read.max_skipped` can't be used.
+    """
+    return train_beside(data_dir, [(exp, settings)], read=read, jobs=jobs)[0]
+
+
+def train_beside(
+    data_dir: PathLike,
+    runs: Sequence[tuple[PathLike, TrainingSettings]],
+    *,
+    read: ReadConfig | None = None,
+    jobs: int = 1,
+) -> list[Trained]:
+    """Train several vocabularies that differ in the family's settings alone, and share what can be shared.
+
+    Each becomes what `train` alone makes of it, byte for byte.
+    """
+    exp, settings = runs[0]
+    read = read or ReadConfig()
+    started = time.perf_counter()
+    opened = open_training(data_dir, exp, settings, read)
+    trained = train_opened(opened, [own for _, own in runs], read, jobs, started)
+    for (own_exp, _), one in zip(runs, trained, strict=True):
+        write_training(Path(own_exp), one, jobs)
+    return trained
+
+
+@dataclass(frozen=True)
+class OpenedData:
+    """What `train` and `init_model` start from.
+
+    Attributes
+    ----------
+    features : FeatureSet
+    store : Store
+    codebook : Codebook or None
+    notes : tuple of str
+    """
+
+    features: FeatureSet
+    store: Store
+    codebook: Codebook | None
+    notes: tuple[str, ...]
+
+
+def open_training(
+    data_dir: PathLike, exp: PathLike, settings: TrainingSettings, read: ReadConfig
+) -> OpenedData:
+    """Read the features of a data directory, and find or make the codebook."""
+    features = read_features(
+        data_dir,
+        need_text=True,
+        transform_config=settings.transform,
+        allow_pipes=read.allow_pipes,
+        warps=settings.warp.factors,
+    )
+    return open_features(features, exp, settings, read)
+
+
+def open_features(
+    features: FeatureSet,
+    exp: PathLike | None,
+    settings: TrainingSettings,
+    read: ReadConfig,
+    *,
+    write_codebook: bool = True,
+) -> OpenedData:
+    """Do the same with a FeatureSet.
+
+    Parameters
+    ----------
+    exp : path or None
+        Where a codebook is looked for and written, and a temporary file may lie.
+    write_codebook : bool
+        False: a codebook is made of its settings, and neither looked for nor written.
+    """
+    codebook: Codebook | None = None
+    notes: tuple[str, ...] = ()
+    if families.load(settings.family).has_codes:
+        path = Path(exp) / "codebook.npz" if write_codebook and exp is not None else None
+        if path is not None and path.exists():
+            codebook = fitting_codebook(path, features)
+        else:
+            made = make_codebook(
+                features,
+                settings.codebook,
+                settings.training.seed,
+                exp,
+                read.max_skipped,
+                write=write_codebook,
+            )
+            codebook, notes = made.codebook, (made.line(),)
+            if path is not None:
+                missing = (
+                    f"no {path}: making one with the default settings (asrkit train-codebook takes others)"
+                )
+                notes = (missing, *notes)
+    store = Store(features, exp, codebook.quantize if codebook else None)
+    check_skipped(features.skipped, read.max_skipped, "read", len(store.utts))
+    return OpenedData(features, store, codebook, notes)
+
+
+def fitting_codebook(path: Path, features: FeatureSet) -> Codebook:
+    """A folder's codebook, or a DataError where it is of other features."""
+    codebook, frontend = read_codebook(path)
+    if frontend != features.frontend:
+        raise DataError(
+            f"{path}: made of features of another kind (delete it, or asrkit train-codebook again)"
+        )
+    return codebook
+
+
+@one_thread()
+def train_opened(
+    opened: OpenedData,
+    settings: list[TrainingSettings],
+    read: ReadConfig,
+    jobs: int = 1,
+    started: float | None = None,
+) -> list[Trained]:
+    """Train on data that is open, once for each of several settings of the family."""
+    started = time.perf_counter() if started is None else started
+    features, store, family_name = opened.features, opened.store, settings[0].family
+    configs = [model_config(own, opened.codebook) for own in settings]
+    sources = word_sources(features, store)
+    least = families.load(family_name).few_recordings
+    few = [word for word, source in sources.items() if sum(map(is_recording, source.utts)) < least]
+    if few:
+        log.warning(
+            "%d words have fewer than %d recordings (%s, ...): expect errors", len(few), least, few[0]
+        )
+    work = functools.partial(train_group, family_name, configs, settings[0].training)
+    found: list[dict[str, Any]] = [{} for _ in settings]
+    for results in ordered_map(work, group_words(sources), jobs=jobs, label="groups of words"):
+        for whole, part in zip(found, results, strict=True):
+            whole.update(part)
+            for word, (_, entries) in part.items():
+                log.info(
+                    "%s: %d iterations, %.3f a frame over %d utterances, %s",
+                    word,
+                    len(entries),
+                    entries[-1]["per_frame"],
+                    entries[-1]["utts"],
+                    entries[-1]["ending"],
+                )
+    trained = []
+    for own, config, by_word in zip(settings, configs, found, strict=True):
+        models = {word: model for word, (model, _) in by_word.items()}
+        finished = families.load(family_name).finish(models, config)
+        if finished is not models:
+            for word, model in finished.items():
+                by_word[word][1].append(final_entry(model, sources[word], by_word[word][1][-1]))
+        models = finished
+        skipped = dict(features.skipped)
+        for word, model in models.items():
+            skipped.update(too_short(sources[word], model))
+        used = sum(map(is_recording, store.utts)) + len(features.skipped) - len(skipped)
+        check_skipped(skipped, read.max_skipped, "trained on", used)
+        entries = [entry for _, entries in by_word.values() for entry in entries]
+        seconds = round(time.perf_counter() - started, 3)
+        vocabulary = vocabulary_of(own, models, opened)
+        trained.append(Trained(vocabulary, entries, used, skipped, seconds, opened.notes))
+    return trained
+
+
+def final_entry(model: WordModel, source: Source, last: dict[str, Any]) -> dict[str, Any]:
+    """The entry of train.jsonl for a model that was finished together with the other words; `last` is the one before."""
+    parts = [model.accumulate(block) for block in source]
+    stats = sum(parts[1:], start=parts[0])
+    facts = {"objective": stats.log_like, "per_frame": stats.log_like / max(stats.frames, 1)}
+    return {**last, **facts, "iteration": last["iteration"] + 1, "phase": last["phase"] + 1}
+
+
+def model_config(settings: TrainingSettings, codebook: Codebook | None) -> Any:
+    """The family's settings, its number of symbols being the codebook's size."""
+    return settings.model if codebook is None else replace(settings.model, num_symbols=codebook.size)
+
+
+def vocabulary_of(settings: TrainingSettings, models: dict[str, WordModel], opened: OpenedData) -> Vocabulary:
+    """Everything that goes into the model file; the number of jobs does not."""
+    config = {
+        "family": vars(model_config(settings, opened.codebook)),
+        "train": vars(settings.training),
+        "warps": ",".join(opened.features.warps),
+    }
+    return Vocabulary(
+        settings.family,
+        tuple(models),
+        models,
+        config,
+        opened.codebook,
+        opened.features.frontend,
+        opened.store.data_hash,
+    )
+
+
+def write_training(exp: Path, trained: Trained, jobs: int) -> None:
+    """Write the model, and beside it what it must not know: its log, how long it took, with how many jobs."""
+    # of an earlier training: must not stand beside the new log if writing breaks off
+    remove(exp / "final.npz")
+    with atomic_write(exp / "train.jsonl") as stream:
+        stream.writelines(json.dumps(entry, sort_keys=True) + "\n" for entry in trained.entries)
+    with atomic_write(exp / "num_jobs") as stream:
+        stream.write(f"{jobs}\n")
+    with atomic_write(exp / "train.json") as stream:
+        facts = {"seconds": trained.seconds, "utts": trained.utts, "skipped": trained.skipped}
+        json.dump(facts, stream, sort_keys=True)
+        stream.write("\n")
+    write_model(exp / "final.npz", trained.vocabulary)
+
+
+def reductions(vocabulary: Vocabulary, last: dict[str, dict[str, Any]]) -> list[str]:
+    """Say what was reduced or floored, and Kaldi's line; `last` is each word's last entry of the log."""
+    family, config, lines = families.load(vocabulary.family), vocabulary.family_config, []
+    asked = family.wanted_states(config)
+    fewer = {word: entry["states"] for word, entry in last.items() if entry["states"] < asked}
+    if fewer:
+        lines.append(
+            f"{len(fewer)} words have {min(fewer.values())} to {max(fewer.values())} states, not {asked}: "
+            "their recordings are too short for more"
+        )
+    poorer = [
+        word
+        for word, entry in last.items()
+        if entry["gaussians"] < family.wanted_gaussians(config, entry["states"])
+    ]
+    if poorer:
+        names = ", ".join(poorer[:5]) + (", ..." if len(poorer) > 5 else "")
+        a_state = " a state" if family.gaussians_a_state else ""
+        lines.append(
+            f"{len(poorer)} words ({names}) have fewer Gaussians than {config.num_gauss}{a_state}: too few frames for more"
+        )
+    floored = sum(entry["floored"] for entry in last.values())
+    if floored:
+        lines.append(f"{floored} variances stand on their floor (train.jsonl has them by word and state)")
+    frames = sum(entry["frames"] for entry in last.values())
+    total = sum(entry["objective"] for entry in last.values())
+    return [*lines, f"Overall log-likelihood per frame is {total / frames:.5f} over {frames} frames."]
+
+
+def train_group(
+    family_name: str,
+    family_configs: list[Any],
+    train_config: TrainConfig,
+    group: tuple[dict[str, int], dict[str, Source]],
+) -> list[dict[str, tuple[WordModel, list[dict[str, Any]]]]]:
+    indices, sources = group
+    return train_words_beside(family_name, family_configs, train_config, sources, indices)
+
+
+def group_words(sources: Mapping[str, Source]) -> list[tuple[dict[str, int], dict[str, Source]]]:
+    """Words that are trained together: [(dict of word to its index, dict of word to its source)].
+
+    Their utterances advance abreast, which is quicker than word by word; a group has about `GROUP` frames.
+    """
+    groups: list[tuple[dict[str, int], dict[str, Source]]] = []
+    frames = GROUP
+    for index, (word, source) in enumerate(sources.items()):
+        if frames >= GROUP:
+            groups.append(({}, {}))
+            frames = 0
+        groups[-1][0][word], groups[-1][1][word] = index, source
+        frames += source.lengths.sum()
+    return groups
+
+
+def word_sources(features: FeatureSet, store: Store) -> dict[str, Source]:
+    """Dict of word to BlockSource, in C-locale order of the words."""
+    utts: dict[str, list[str]] = {}
+    for utt in store.utts:
+        utts.setdefault(store.words[utt], []).append(utt)
+    missing = sorted({features.data.text[utt] for utt in features.skipped} - set(utts))
+    if missing:
+        raise DataError(
+            f"{features.place('text')}: word '{missing[0]}' has no utterance that can be used (record it again)"
+        )
+    return {word: store.source(utts[word]) for word in c_sorted(utts)}
+
+
+def too_short(source: Source, model: WordModel) -> dict[str, str]:
+    """Utterances with fewer frames than the shortest path through the model: dict of utt to reason."""
+    shortest = model.shortest
+    return {
+        utt: f"{length} frames < {shortest} states"
+        for utt, length in zip(source.utts, source.lengths, strict=True)
+        if length < shortest and is_recording(utt)
+    }

@@ -1,0 +1,116 @@
+"""Train a vector-quantisation codebook on all frames of a data directory -> EXP/codebook.npz."""
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from asrkit.config import PathLike
+from asrkit.features.transform import TransformConfig
+from asrkit.features.warp import WarpConfig
+from asrkit.io.features import FeatureSet, ReadConfig, check_skipped, read_features, summary
+from asrkit.io.files import atomic_write, remove
+from asrkit.io.model_file import write_codebook
+from asrkit.io.store import Store
+from asrkit.models.codebook import Codebook, CodebookConfig
+from asrkit.models.codebook import train_codebook as train_on_frames
+from asrkit.runtime import one_thread
+
+MOST = 300_000  # frames; of a larger corpus, whole utterances spread evenly over all of it
+
+
+@dataclass(frozen=True)
+class CodebookTrained:
+    """A codebook and what it was made of.
+
+    Attributes
+    ----------
+    codebook : Codebook
+    asked : int
+        Code vectors that were asked for.
+    history : list of (int, float)
+        Size and mean squared distance of each iteration.
+    path : Path or None
+    data_hash : str
+        SHA-256 over the training utterances' names, words and features.
+    utts : int
+    skipped : dict of str to str
+    """
+
+    codebook: Codebook
+    asked: int
+    history: list[tuple[int, float]]
+    path: Path | None
+    data_hash: str
+    utts: int
+    skipped: dict[str, str]
+
+    def line(self) -> str:
+        """Say how large it is and how close it comes."""
+        size = self.codebook.size
+        fewer = "" if size == self.asked else f" ({self.asked} asked for, the frames fall into no more cells)"
+        where = f", in {self.path}" if self.path else ""
+        return f"codebook of {size} vectors{fewer}, mean squared distance {self.history[-1][1]:.4f}{where}"
+
+    def lines(self) -> list[str]:
+        return [self.line(), summary("read", self.utts, self.skipped)]
+
+
+@one_thread()
+def train_codebook(
+    data_dir: PathLike,
+    exp: PathLike,
+    config: CodebookConfig | None = None,
+    *,
+    seed: int = 0,
+    transform: TransformConfig | None = None,
+    warp: WarpConfig | None = None,
+    read: ReadConfig | None = None,
+) -> CodebookTrained:
+    """Train a codebook on the features of a data directory and write EXP/codebook.npz.
+
+    Raises
+    ------
+    DataError
+        The features can't be read, or more utterances than allowed can't be used.
+    """
+    started = time.perf_counter()
+    read = read or ReadConfig()
+    features = read_features(
+        data_dir,
+        transform_config=transform or TransformConfig(),
+        allow_pipes=read.allow_pipes,
+        warps=(warp or WarpConfig()).factors,
+    )
+    trained = make_codebook(features, config or CodebookConfig(), seed, exp, read.max_skipped)
+    with atomic_write(Path(exp) / "codebook.json") as stream:
+        json.dump({"seconds": round(time.perf_counter() - started, 3)}, stream)
+        stream.write("\n")
+    return trained
+
+
+def make_codebook(
+    features: FeatureSet,
+    config: CodebookConfig,
+    seed: int,
+    exp: PathLike | None,
+    max_skipped: int,
+    *,
+    write: bool = True,
+) -> CodebookTrained:
+    """Train a codebook on the frames of a FeatureSet, and write EXP/codebook.npz."""
+    store = Store(features, exp)
+    check_skipped(features.skipped, max_skipped, "read", len(store.utts))
+    codebook, history = train_on_frames(
+        store.sample(store.utts, MOST).obs, config, np.random.default_rng(seed)
+    )
+    path = Path(exp) / "codebook.npz" if write and exp is not None else None
+    if path is not None:
+        remove(path.with_suffix(".json"))
+        write_codebook(path, codebook, features.frontend, store.data_hash)
+    utts = len(features.lengths) // (1 + len(features.warps))
+    return CodebookTrained(
+        codebook, config.size, history, path, store.data_hash, utts, dict(features.skipped)
+    )
