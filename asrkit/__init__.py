@@ -8,8 +8,10 @@
 
 import importlib
 
+from asrkit.distribution import VERSION
+
+__version__ = VERSION
 TYPE_CHECKING = False  # type checkers take it for true; typing itself would cost a third of this import
-__version__ = "0.1.0"
 
 # Imported when they are asked for: `import asrkit` alone loads no numpy.
 _PUBLIC = {

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 PathLike = str | os.PathLike
+LARGE = 2**1000  # an int below has a float
 ConfigT = TypeVar("ConfigT", bound="DataclassInstance")
 
 
@@ -41,30 +42,29 @@ def option(
 def check_fields(config: "DataclassInstance") -> None:
     """Hold a dataclass against its options' types, choices and bounds, wherever its values came from.
 
+    A numpy scalar becomes the Python value that it is, and an int a float where one is due: equal settings are equal bytes.
+
     Raises
     ------
     SettingsError
         Naming the parameter and what it may be.
     """
     for field in dataclasses.fields(config):
-        value, meta = getattr(config, field.name), field.metadata
+        given, meta = getattr(config, field.name), field.metadata
+        value = given.item() if getattr(given, "ndim", None) == 0 else given
         wanted: type[Any] = type(field.default)
-        if type(value) is not wanted and not (wanted is float and type(value) is int):
+        if wanted is float and type(value) is int and abs(value) < LARGE:
+            value = float(value)
+        if type(value) is not wanted:
             raise SettingsError(f"{field.name}={value!r} is no {wanted.__name__}")
+        if value is not given:
+            object.__setattr__(config, field.name, value)  # it is frozen
         if meta["choices"] and value not in meta["choices"]:
             raise SettingsError(f"{field.name}={value} is none of {', '.join(meta['choices'])}")
         if wanted in (int, float):
             problem = out_of_bounds(value, meta["minimum"], meta["maximum"])
             if problem:
                 raise SettingsError(f"{field.name}={value} {problem}")
-
-
-def plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn numpy's scalars among the values into Python's."""
-    return {
-        name: value.item() if hasattr(value, "dtype") and getattr(value, "ndim", None) == 0 else value
-        for name, value in values.items()
-    }
 
 
 def out_of_bounds(value: float, minimum: float, maximum: float) -> str | None:
@@ -152,14 +152,12 @@ def from_conf(config_class: type[ConfigT], path: PathLike, without: Collection[s
 
 
 def from_dict(config_class: type[ConfigT], values: Mapping[str, Any]) -> ConfigT:
-    """Build the dataclass from a dict that may lack fields (defaults) but may not have unknown ones; numpy's numbers are
-    taken for Python's.
-    """
+    """Build the dataclass from a dict that may lack fields (defaults) but may not have unknown ones."""
     known = {f.name for f in dataclasses.fields(config_class)}
     unknown = sorted(set(values) - known)
     if unknown:
         raise SettingsError(f"unknown setting '{unknown[0]}'{nearest(unknown[0], known)}")
-    return config_class(**plain(values))
+    return config_class(**values)
 
 
 def format_value(value: object) -> str:

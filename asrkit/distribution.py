@@ -1,16 +1,11 @@
 """How this asrkit was installed: its version, and what to type for an extra. The index has another project of this name."""
 
-import importlib.metadata
-import json
-import shlex
-
 from asrkit.errors import DataError
 
+VERSION = "0.1.0"
 NAME = "asrkit-classic"  # of the distribution; the package that it brings is asrkit
-_NOT_INSTALLED = {
-    "align": ["pocketsphinx"],
-    "ssl": ["torch", "transformers"],
-}  # where only the sources are there
+# What the extras bring, where only the sources are there.
+_NOT_INSTALLED = {"align": ["pocketsphinx"], "ssl": ["torch", "transformers"]}
 
 
 def missing_extra(extra: str, what: str, error: ImportError) -> DataError:
@@ -29,13 +24,16 @@ def missing_extra(extra: str, what: str, error: ImportError) -> DataError:
 
 def install_command(extra: str) -> str:
     """What installs an extra: from the sources where asrkit was installed from them, else the libraries by their names."""
-    found = list(
-        importlib.metadata.distributions(name=NAME)
-    )  # a clone's own egg-info may stand beside the installed
+    import importlib.metadata  # late, all of these: `import asrkit` asks for the version alone
+    import json
+    import shlex
+
+    # A clone's own egg-info may stand beside the installed.
+    found = list(importlib.metadata.distributions(name=NAME))
     for distribution in found:
         origin = json.loads(distribution.read_text("direct_url.json") or "{}")
         if origin.get("dir_info", {}).get("editable") and origin.get("url", "").startswith("file://"):
-            from urllib.request import url2pathname  # late: slow to import
+            from urllib.request import url2pathname
 
             folder = url2pathname(origin["url"].removeprefix("file://"))
             return f"pip install -e {shlex.quote(f'{folder}[{extra}]')}"

@@ -4,7 +4,17 @@ import reprlib
 
 
 class AsrkitError(Exception):
-    """The root of all errors that asrkit raises on purpose; the message is one line and says what to do."""
+    """The root of all errors that asrkit raises on purpose; the message is one line and says what to do.
+
+    Examples
+    --------
+    >>> import asrkit
+    >>> try:
+    ...     asrkit.train("data/train", num_states=0)
+    ... except asrkit.AsrkitError as error:
+    ...     print(error)
+    num_states=0 is less than 1
+    """
 
 
 class DataError(AsrkitError):
@@ -21,4 +31,5 @@ class UsageError(AsrkitError):
 
 def told(value: object) -> str:
     """Write an argument, shortened, and its type, as errors have it: `3 (int)`."""
-    return f"{reprlib.repr(value)} ({type(value).__name__})".replace("\n", " ")
+    text = reprlib.repr(value).replace("\n", " ")
+    return f"{text if len(text) <= 60 else text[:57] + '...'} ({type(value).__name__})"

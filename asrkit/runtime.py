@@ -107,6 +107,13 @@ def load_one_thread() -> None:
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
 
 
+def count_jobs(wanted: int | None) -> int:
+    """Count processes as joblib does: None is one, or what a block of `joblib.parallel_config` says; -1 is all cores."""
+    import joblib
+
+    return joblib.effective_n_jobs(wanted)
+
+
 def stay_offline() -> None:
     """Keep transformers from the network: it asks the environment when it is imported."""
     os.environ["HF_HUB_OFFLINE"] = "1"

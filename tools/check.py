@@ -23,6 +23,7 @@ CHECKS = {
     "types": [sys.executable, "-m", "mypy"],
     "examples": [sys.executable, "-m", "pytest", "-q", "-n0", "--doctest-modules", "asrkit"],
     "imports": [sys.executable, "tools/check_imports.py"],
+    "structure": [sys.executable, "tools/structure.py"],
 }
 FIXES = [
     [sys.executable, "-m", "ruff", "check", "--fix-only", "--quiet", "."],

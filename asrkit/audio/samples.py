@@ -61,7 +61,7 @@ def check_samples(samples: np.ndarray, name: str = "samples") -> np.ndarray:
     return np.ascontiguousarray(samples, dtype=np.float32)
 
 
-def _of_integers(samples, name):
+def _of_integers(samples: np.ndarray, name: str) -> np.ndarray:
     if samples.dtype.itemsize == 4 and 0 < max(abs(int(samples.min())), int(samples.max())) <= 32768:
         raise DataError(
             f"{name} is an array of {samples.dtype} within 16 bit, it should fill its 32: .astype(np.int16) "

@@ -1,9 +1,4 @@
-"""Compute features of recordings: wav.scp (and segments) -> feats.scp, arks, utt2num_frames, utt2dur, frontend.conf.
-
-The options are those of Kaldi's program of this name; give them here or in a file with --config conf/mfcc.conf.
-Recordings of any rate are resampled to --sample-frequency. The settings are written to DIR/frontend.conf and
-travel from there into every model.
-"""
+"""The command `compute-NAME` of a kind of features that needs nothing but samples."""
 
 from asrkit.cli.options import add_flag, add_options, from_args
 from asrkit.cli.output import say
@@ -11,14 +6,21 @@ from asrkit.features.kind import load
 from asrkit.io.features import ReadConfig
 from asrkit.workflows.compute_features import RecordingConfig, compute_features
 
+ABOUT = """Compute {title} features of recordings: wav.scp (and segments) -> feats.scp, arks, utt2num_frames, utt2dur,
+frontend.conf.
+
+Options have the names of Kaldi's, where it has them; give them here or in a file with --config. Recordings of any rate are
+resampled to --sample-frequency. The settings are written to DIR/frontend.conf and travel from there into every model.
+"""
+
 
 class KindCommand:
-    """The command `compute-NAME` of a kind of features that needs nothing but samples."""
+    """What stands for a module of `asrkit.cli.commands`."""
 
     def __init__(self, name):
         self.kind = load(name)
-        self.__doc__ = f"{self.kind.title} features. {__doc__}"
-        self.EXAMPLE = f"example: asrkit compute-{name} data/train --config conf/{name}.conf --nj 2"
+        self.__doc__ = ABOUT.format(title=self.kind.title)
+        self.EXAMPLE = f"example: asrkit {self.kind.command} data/train --sample-frequency 8000 --nj 2"
         self.name = name
 
     def add_arguments(self, parser):

@@ -222,7 +222,8 @@ def run(name, argv):
         argv = spell_out_booleans(argv, parser)
         args = parser.parse_args(argv)
         speak_flags(parser.flags())
-        print("#", shlex.join(["asrkit", *name.split(), *argv]), file=sys.stderr)
+        if name != "completion":  # whose output is sourced at the start of every shell
+            print("#", shlex.join(["asrkit", *name.split(), *argv]), file=sys.stderr)
         with one_thread(), progress(show_progress):
             return module.main(args)
     except (UsageError, SettingsError) as error:

@@ -105,7 +105,9 @@ def combinations(
         words = words[0].split() if len(words) == 1 else words  # a conf file has them as one
         flag, values = words[0].removeprefix("--") if words else "", words[1:]
         if flag not in flags:
-            raise SettingsError(f"tries={flag}: no setting of {family} that can be tried{nearest(flag, flags)}")
+            raise SettingsError(
+                f"tries={flag}: no setting of {family} that can be tried{nearest(flag, flags)}"
+            )
         if not values or flag in named:
             raise SettingsError(f"tries={flag}: " + ("needs values" if not values else "stands there twice"))
         named.add(flag)

@@ -1,4 +1,11 @@
-"""The model families: one file each, with one subclass of `asrkit.families.base.Family`, whose name is the file's."""
+"""The model families: one file each, with one subclass of `asrkit.families.base.Family`, whose name is the file's.
+
+Examples
+--------
+>>> from asrkit import families
+>>> "chmm" in families.names()
+True
+"""
 
 import functools
 import importlib

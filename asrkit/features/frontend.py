@@ -11,7 +11,7 @@ import numpy as np
 from asrkit.audio.endpoint import EndpointConfig, detect_endpoints
 from asrkit.audio.level import silence_reason
 from asrkit.config import from_dict
-from asrkit.errors import DataError, SettingsError
+from asrkit.errors import DataError, SettingsError, told
 from asrkit.features.kind import FeatureKind, load
 from asrkit.features.kinds.given import GivenFeatures
 from asrkit.features.transform import TransformConfig, transform
@@ -105,6 +105,10 @@ class FrontEnd:
             There is nothing to hear, no speech, or less than a window of it.
         """
         self.check_hears()
+        if not isinstance(samples, np.ndarray) or samples.ndim != 1 or samples.dtype.kind != "f":
+            raise DataError(
+                f"samples is {told(samples)}, it should be a numpy array of floats in [-1, 1), (N,)"
+            )
         rate_hz = self.rate_hz
         assert rate_hz is not None  # features of a kind that hears
         silent = silence_reason(samples)

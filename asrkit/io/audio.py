@@ -67,9 +67,7 @@ def read_audio(
         raise DataError(f"{name}: the recording is empty, 0 samples (record it again, or leave it out)")
     channels = data.shape[1]
     if not 0 <= channel < channels:
-        raise DataError(
-            f"{name}: channel {channel} asked for, but it has {channels} (count starts at 0)"
-        )
+        raise DataError(f"{name}: channel {channel} asked for, but it has {channels} (count starts at 0)")
     if channels > 1:
         message = f"{name}: {channels} channels, channel {channel} is used"
         if strict:

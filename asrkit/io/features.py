@@ -24,6 +24,7 @@ from asrkit.models.base import WarpedCopy, chunks, is_recording
 
 KIND_RECORD = "frontend.conf"  # beside feats.scp: the kind of features and the settings that made them
 ENDPOINT_RECORD = "endpoint.conf"  # beside segments: the settings that found them
+WORD_BYTES = 1000  # of the longest word, in UTF-8: it names arrays of the model file
 KIND = "--kind"  # the line of frontend.conf that names the kind
 LOOKED_AT = 3  # utterances that are looked at for deltas that are there already
 DELTA_WINDOW = TransformConfig.delta_window  # Kaldi's, and so the likeliest of features that others have made
@@ -340,9 +341,9 @@ def check_words(data):
             raise DataError(
                 f"{text}:{number}: utterance '{utt}' is not in feats.scp (asrkit fix-data {data.path} removes it)"
             )
-        if len(word.encode()) > 1000:
+        if len(word.encode()) > WORD_BYTES:
             raise DataError(
-                f"{text}:{number}: utterance '{utt}' says a word of {len(word.encode())} bytes, 1000 are allowed"
+                f"{text}:{number}: utterance '{utt}' says a word of {len(word.encode())} bytes, {WORD_BYTES} are allowed"
             )
         if len(word.split()) != 1:
             said = f"'{word}'" if word else "nothing"

@@ -7,7 +7,7 @@ import hashlib
 import json
 import time
 
-from asrkit import __version__
+from asrkit.distribution import VERSION
 from asrkit.errors import DataError
 from asrkit.io.archive import SPEC, resolve
 from asrkit.io.data_dir import SIDE_VERBATIM, TABLES
@@ -96,7 +96,7 @@ def sign(settings, directories):
     """A hash of settings, of what the directories' tables hold, and of size and date of the archives they
     name.
     """
-    digest = hashlib.sha256(json.dumps([__version__, settings], sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps([VERSION, settings], sort_keys=True).encode())
     archives = {}
     for directory in directories:
         for name in (*TABLES, *SIDE_VERBATIM):

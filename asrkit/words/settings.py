@@ -4,7 +4,7 @@ from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
 from asrkit import families
-from asrkit.config import flag_name, nearest, plain
+from asrkit.config import flag_name, nearest
 from asrkit.errors import SettingsError
 from asrkit.features.transform import TransformConfig
 from asrkit.features.warp import WarpConfig
@@ -53,7 +53,7 @@ class TrainingSettings:
         if unknown:
             raise SettingsError(f"{unknown}=: no setting of {family}{nearest(unknown, known)}")
         parts: dict[str, dict[str, Any]] = {}
-        for name, value in plain(values).items():
+        for name, value in values.items():
             part, own = known[name]
             parts.setdefault(part, {})[own.name] = value
         classes = part_classes(family)

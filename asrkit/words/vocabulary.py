@@ -30,6 +30,15 @@ class Vocabulary:
     frontend : FrontEnd
     data_hash : str
         SHA-256 over the training utterances' names, words and features.
+
+    Examples
+    --------
+    >>> import asrkit, numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> hiss = [rng.normal(0, 0.1, 4000) for _ in range(5)]
+    >>> vocabulary = asrkit.train({"hiss": hiss}, rate_hz=8000, family="gmm", num_gauss=1).vocabulary
+    >>> vocabulary.words, vocabulary.family, vocabulary.frontend.rate_hz
+    (('hiss',), 'gmm', 8000)
     """
 
     family: str

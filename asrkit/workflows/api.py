@@ -1,40 +1,61 @@
 """The public functions: what a command does, of paths or of objects in memory."""
 
 import functools
-import os
 import tempfile
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
 from typing import IO, Any
 
 import numpy as np
 
 from asrkit import families
 from asrkit.audio.endpoint import EndpointConfig, detect_endpoints
-from asrkit.audio.level import silence_reason
 from asrkit.audio.samples import check_rate, check_samples, resample
 from asrkit.config import PathLike, from_dict, nearest
-from asrkit.errors import DataError, SettingsError
-from asrkit.features import kind as kinds
-from asrkit.features.frontend import FrontEnd, unusable
+from asrkit.errors import DataError, SettingsError, told
+from asrkit.features.frontend import FrontEnd
 from asrkit.features.kind import FeatureKind
 from asrkit.features.transform import TransformConfig
-from asrkit.io.audio import read_audio as read_file
 from asrkit.io.data_dir import DataDir, read_data_dir
-from asrkit.io.features import FeatureSet, ReadConfig, features_of_arrays, read_features
+from asrkit.io.features import (
+    ENDPOINT_RECORD,
+    FeatureSet,
+    ReadConfig,
+    features_of_arrays,
+    read_features,
+    read_record,
+)
 from asrkit.io.files import c_sorted
-from asrkit.runtime import ordered_map
+from asrkit.runtime import one_thread, ordered_map
 from asrkit.words.adaptation import AdaptConfig, ListenConfig
 from asrkit.words.settings import TrainingSettings, fields_of
 from asrkit.workflows.adapt import adapt_opened
+from asrkit.workflows.arguments import (
+    RECORDING,
+    WORD,
+    Recording,
+    check_count,
+    check_endpoint,
+    check_flag,
+    check_kind,
+    check_path,
+    check_recording,
+    is_path,
+    is_vocabulary_word,
+    make_kind,
+    read_recording,
+)
 from asrkit.workflows.crossval import Crossvalidated, FoldPlan, RunSettings
 from asrkit.workflows.crossval import crossval as crossval_dir
-from asrkit.workflows.recognizer import Recognizer, Recording
-from asrkit.workflows.train import OpenedData, open_features, train_opened
+from asrkit.workflows.recognizer import Recognizer, load
+from asrkit.workflows.train import open_features, train_opened
 
 Recordings = Mapping[str, Sequence[Recording]]
 
+DATA = "a data directory, or a dict of word to its recordings"
 
+
+@one_thread()
 def train(
     data: PathLike | Recordings,
     *,
@@ -43,6 +64,7 @@ def train(
     endpoint: EndpointConfig | bool = False,
     rate_hz: int | None = None,
     max_skipped: int = 0,
+    allow_pipes: bool = False,
     jobs: int = 1,
     **settings: Any,
 ) -> Recognizer:
@@ -51,17 +73,20 @@ def train(
     Parameters
     ----------
     data : path or dict of str to list of recordings
-        A data directory with feats.scp and text; or the recordings of each word: paths, binary files, or (N,) arrays of samples.
+        A data directory with feats.scp and text; or the recordings of each word: paths, binary files, (N,) arrays of
+        samples, or pairs of an array and its rate.
     family : str
         A name of `asrkit.families.names()`.
     features : str
         For recordings: the kind of features, "mfcc" or "fbank".
     endpoint : bool or EndpointConfig
-        For recordings: find the speech in each first; the model then hears new recordings the same way.
+        For recordings: find the speech in each first, as `Recognizer.recognize` does by default.
     rate_hz : int, optional
-        For recordings that are arrays: samples a second.
+        For arrays without a rate of their own: samples a second.
     max_skipped : int
         Recordings that may be unusable.
+    allow_pipes : bool
+        For a data directory: run the shell commands that stand in feats.scp.
     jobs : int
         Processes; the model does not depend on it.
     **settings
@@ -94,24 +119,32 @@ def train(
     >>> model.recognize(tone(1450), rate_hz=8000).word
     'high'
     """
-    read = ReadConfig(max_skipped=_count(max_skipped, "max_skipped", 0))
-    jobs = _count(jobs, "jobs", 1)
+    read, jobs = _read_config(max_skipped, allow_pipes), check_count(jobs, "jobs", 1)
+    opened: Callable[..., FeatureSet]
     if isinstance(data, Mapping):
-        own, rest = _split(settings, set(kinds.load(features).__dataclass_fields__))
-        chosen = _training_settings(family, rest, own)
-        opened = functools.partial(_features_of_recordings, data, features, own, endpoint, rate_hz, jobs)
+        kind = check_kind(features, "features")
+        known = {field.name for field in fields(kind)}
+        own = {name: value for name, value in settings.items() if name in known}
+        rest = {name: value for name, value in settings.items() if name not in known}
+        chosen = _training_settings(family, rest, known)
+        made = functools.partial(make_kind, kind, own)
+        found = check_endpoint(endpoint, "endpoint")
+        opened = functools.partial(_features_of_recordings, data, made, found, rate_hz, jobs)
     else:
-        chosen = _training_settings(family, settings, {})
-        path = _path(data, "data")
-        opened = functools.partial(read_features, path, need_text=True)
+        path = check_path(data, "data", DATA)
+        _refuse_for_directory(features=features != "mfcc", endpoint=endpoint is not False, rate_hz=rate_hz)
+        chosen = _training_settings(family, settings, ())
+        opened = functools.partial(read_features, path, need_text=True, allow_pipes=read.allow_pipes)
     with tempfile.TemporaryDirectory() as folder:  # for a corpus that does not fit in memory
         feature_set = opened(transform_config=chosen.transform, warps=chosen.warp.factors)
-        trained = train_opened(_opened(feature_set, folder, chosen, read), [chosen], read, jobs)[0]
+        opened_data = open_features(feature_set, folder, chosen, read, write_codebook=False)
+        trained = train_opened(opened_data, [chosen], read, jobs)[0]
     recognizer = Recognizer(trained.vocabulary)
     recognizer.training = trained
     return recognizer
 
 
+@one_thread()
 def adapt(
     model: Recognizer | PathLike,
     data: PathLike | Recordings,
@@ -119,6 +152,7 @@ def adapt(
     rate_hz: int | None = None,
     endpoint: bool = True,
     max_skipped: int = 0,
+    allow_pipes: bool = False,
     **settings: Any,
 ) -> Recognizer:
     """Move a trained vocabulary to one speaker, room or microphone.
@@ -129,11 +163,13 @@ def adapt(
     data : path or dict of str to list of recordings
         A data directory with feats.scp and text, or recordings of some of the model's words.
     rate_hz : int, optional
-        For recordings that are arrays.
+        For arrays without a rate of their own.
     endpoint : bool
         For recordings: find the speech first where the model's training did.
     max_skipped : int
         Recordings that may be unusable.
+    allow_pipes : bool
+        For a data directory: run the shell commands that stand in feats.scp.
     **settings
         Those of `asrkit adapt`: `method="map"`, `tau=3.0`, ...
 
@@ -159,22 +195,23 @@ def adapt(
     True
     """
     recognizer = model if isinstance(model, Recognizer) else _load(model)
-    vocabulary = recognizer.vocabulary
-    config = from_dict(AdaptConfig, settings)
+    vocabulary, config = recognizer.vocabulary, from_dict(AdaptConfig, settings)
+    frontend, read = vocabulary.frontend, _read_config(max_skipped, allow_pipes)
     vocabulary.check_adaptable(config.method)
-    read = ReadConfig(max_skipped=_count(max_skipped, "max_skipped", 0))
-    found = vocabulary.frontend.endpoint if endpoint else None
+    endpoint = check_flag(endpoint, "endpoint")
     if isinstance(data, Mapping):
-        frontend = vocabulary.frontend
         frontend.check_hears()
+        found = frontend.endpoint if endpoint else None
         feature_set = _features_of_recordings(
-            data, frontend.kind.name, vars(frontend.kind), found or False, rate_hz, 1, frontend=frontend
+            data, lambda lowest_hz: frontend.kind, found, rate_hz, 1, frontend=frontend
         )
     else:
-        feature_set = read_features(_path(data, "data"), need_text=True, frontend=vocabulary.frontend)
-    return Recognizer(
-        adapt_opened(vocabulary, feature_set, config, None, read, found).vocabulary, recognizer.method
-    )
+        path = check_path(data, "data", DATA)
+        _refuse_for_directory(endpoint=not endpoint, rate_hz=rate_hz)
+        feature_set = read_features(path, need_text=True, frontend=frontend, allow_pipes=read.allow_pipes)
+        found = read_record(EndpointConfig, feature_set.data.path / ENDPOINT_RECORD)
+    adapted = adapt_opened(vocabulary, feature_set, config, None, read, found)
+    return Recognizer(adapted.vocabulary, recognizer.method)
 
 
 def crossval(
@@ -186,9 +223,10 @@ def crossval(
     folds: int = 5,
     jobs: int = 1,
     max_skipped: int = 0,
+    allow_pipes: bool = False,
     adapt: str = "none",
     also_train: Sequence[PathLike] = (),
-    fold_list: PathLike = "",
+    fold_list: PathLike | None = None,
     **settings: Any,
 ) -> Crossvalidated:
     """Estimate the errors on recordings that the models have not heard, fold by fold.
@@ -208,19 +246,21 @@ def crossval(
         Processes.
     max_skipped : int
         Utterances that may be unusable in a training.
+    allow_pipes : bool
+        Run the shell commands that stand in feats.scp.
     adapt : {"none", "map", "mllr", "mllr-map"}
         Whether models move to the speakers that they are tested with.
     also_train : list of path
         Data directories that are always in training.
-    fold_list : path
+    fold_list : path, optional
         For `by="list"`: a file of lines `utterance-or-speaker fold`.
     **settings
-        Those of `asrkit crossval`.
+        Those of `asrkit crossval`: of the training (`num_states=8`) and of the adaptation (`adapt_tau=5.0`).
 
     Returns
     -------
     Crossvalidated
-        With `report`, whose `errors`, `wer` and `interval` are of all utterances, and `folds`.
+        With `report`, whose `errors`, `wer` and `interval` are of all utterances, `hyps` and `folds`.
 
     Raises
     ------
@@ -237,20 +277,26 @@ def crossval(
         ...
     asrkit.errors.DataError: no/such/folder: no such folder (asrkit prepare-wavs makes a data directory)
     """
+    if isinstance(also_train, (str, bytes)) or not isinstance(also_train, Iterable):
+        raise DataError(f"also_train is {told(also_train)}, it should be a list of data directories")
+    others = [str(check_path(own, "also_train", "a list of data directories")) for own in also_train]
     plan = FoldPlan(
         by=by,
-        folds=_count(folds, "folds", 0),
-        fold_list=os.fspath(fold_list),
-        also_train=",".join(os.fspath(_path(own, "also_train")) for own in also_train),
+        folds=check_count(folds, "folds"),
+        fold_list="" if fold_list is None else str(check_path(fold_list, "fold_list")),
+        also_train=",".join(others),
     )
+    known = {field.name for field in fields(ListenConfig)}
+    listen = {name: value for name, value in settings.items() if name in known}
+    rest = {name: value for name, value in settings.items() if name not in known}
     run = RunSettings(
-        _training_settings(family, settings, {}),
-        ListenConfig(adapt=adapt),
-        ReadConfig(max_skipped=_count(max_skipped, "max_skipped", 0)),
+        _training_settings(family, rest, known),
+        from_dict(ListenConfig, {**listen, "adapt": adapt}),
+        _read_config(max_skipped, allow_pipes),
     )
-    data, jobs = _path(data, "data"), _count(jobs, "jobs", 1)
+    data, jobs = check_path(data, "data", "a data directory"), check_count(jobs, "jobs", 1)
     if exp is not None:
-        return crossval_dir(data, _path(exp, "exp"), run, plan, jobs=jobs)
+        return crossval_dir(data, check_path(exp, "exp", "a folder"), run, plan, jobs=jobs)
     with tempfile.TemporaryDirectory() as folder:
         return crossval_dir(data, folder, run, plan, jobs=jobs)
 
@@ -290,13 +336,12 @@ def read_audio(
     >>> asrkit.read_audio(stream)
     (array([ 0.  ,  0.5 , -0.5 ,  0.25], dtype=float32), 8000)
     """
-    wanted = None if rate_hz is None else check_rate(rate_hz)
-    if isinstance(recording, (str, os.PathLike)):
-        recording = os.fspath(recording)
-    elif not callable(getattr(recording, "read", None)):
-        raise DataError(f"recording is a {type(recording).__name__}, it should be a path or a binary file")
-    samples, own_hz = read_file(recording, rate=wanted, channel=_count(channel, "channel", 0))
-    return samples, wanted or own_hz
+    if not is_path(recording) and not callable(getattr(recording, "read", None)):
+        raise DataError(f"recording is {told(recording)}, it should be a path or a binary file")
+    wanted_hz = None if rate_hz is None else check_rate(rate_hz)
+    channel = check_count(channel, "channel")
+    samples, own_hz = read_recording(recording, "recording", wanted_hz=wanted_hz, channel=channel)
+    return samples, wanted_hz or own_hz
 
 
 def read_data(path: PathLike) -> DataDir:
@@ -324,7 +369,7 @@ def read_data(path: PathLike) -> DataDir:
     >>> asrkit.read_data(folder).text
     {'anna-1': 'yes'}
     """
-    return read_data_dir(_path(path, "path"))
+    return read_data_dir(check_path(path, "path", "a data directory"))
 
 
 def find_speech(
@@ -364,152 +409,102 @@ def find_speech(
     """
     if config is not None and settings:
         raise SettingsError(f"config= or settings ({next(iter(settings))}=), not both")
-    chosen = config if config is not None else from_dict(EndpointConfig, settings)
+    if config is not None and not isinstance(config, EndpointConfig):
+        raise SettingsError(f"config={config!r} is no EndpointConfig")
+    chosen = from_dict(EndpointConfig, settings) if config is None else config
     return detect_endpoints(check_samples(samples), check_rate(rate_hz), chosen)
 
 
-def _load(path: PathLike) -> Recognizer:
-    from asrkit.workflows.recognizer import load
-
-    return load(path)
+def _load(model: Any) -> Recognizer:
+    return load(check_path(model, "model", "a Recognizer, or a model file or its folder"))
 
 
-def _opened(
-    feature_set: FeatureSet, folder: PathLike, settings: TrainingSettings, read: ReadConfig
-) -> OpenedData:
-    """Open for training; a codebook is made with its settings, nothing is looked for."""
-    return open_features(feature_set, folder, settings, read, write_codebook=False)
+def _read_config(max_skipped: Any, allow_pipes: Any) -> ReadConfig:
+    return ReadConfig(check_count(max_skipped, "max_skipped"), check_flag(allow_pipes, "allow_pipes"))
 
 
-def _count(value: Any, name: str, minimum: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise SettingsError(f"{name}={value!r} is no int")
-    if value < minimum:
-        raise SettingsError(f"{name}={value} is less than {minimum}")
-    return int(value)
+def _refuse_for_directory(**given: Any) -> None:
+    """Refuse settings that say how recordings become features where those are there."""
+    name = next((name for name, value in given.items() if value), None)
+    if name is not None:
+        raise SettingsError(f"{name}= goes with a dict of recordings; a data directory holds features")
 
 
-def _path(value: Any, name: str) -> Path:
-    if not isinstance(value, (str, os.PathLike)):
-        raise DataError(f"{name} is a {type(value).__name__}, it should be a path")
-    return Path(value)
-
-
-def _split(settings: Mapping[str, Any], names: Collection[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What is named so, and the rest."""
-    own = {name: value for name, value in settings.items() if name in names}
-    return own, {name: value for name, value in settings.items() if name not in names}
-
-
-def _training_settings(family: str, settings: Mapping[str, Any], others: Iterable[str]) -> TrainingSettings:
-    known = fields_of(_family(family))
+def _training_settings(family: Any, settings: Mapping[str, Any], others: Iterable[str]) -> TrainingSettings:
+    """The settings of a training; `others` are those that are not its own, for what may have been meant."""
+    if not isinstance(family, str):
+        raise SettingsError(f"family={family!r} is none of {', '.join(families.names())}")
+    known = fields_of(family)
     unknown = next((name for name in settings if name not in known), None)
     if unknown:
         raise SettingsError(f"{unknown}=: no setting of {family}{nearest(unknown, [*known, *others])}")
-    return TrainingSettings.of(family, **settings)
-
-
-def _family(name: Any) -> str:
-    if not isinstance(name, str):
-        raise SettingsError(f"family={name!r} is none of {', '.join(families.names())}")
-    return families.load(name).name
+    return TrainingSettings.of(str(family), **settings)
 
 
 def _features_of_recordings(
-    words: Recordings,
-    kind_name: str,
-    settings: Mapping[str, Any],
-    endpoint: EndpointConfig | bool,
+    data: Recordings,
+    kind_of: Callable[[int | None], FeatureKind],
+    endpoint: EndpointConfig | None,
     rate_hz: int | None,
     jobs: int,
-    *,
-    transform_config: TransformConfig | None = None,
-    warps: Sequence[float] = (1.0,),
-    frontend: FrontEnd | None = None,
+    **opening: Any,
 ) -> FeatureSet:
-    """The features of a dict of word to recordings, in memory."""
-    named = _named(words)
-    rate_hz = None if rate_hz is None else check_rate(rate_hz)
-    read = functools.partial(_read, rate_hz=rate_hz)
-    sounds = {name: read(recording, name) for name, (_, recording) in named.items()}
-    chosen = dict(settings)
-    if "sample_rate_hz" not in chosen:
-        chosen["sample_rate_hz"] = min(16000, *(own_hz for _, own_hz in sounds.values()))
-    kind = from_dict(kinds.load(kind_name), chosen)
-    if not kind.hears:
-        kind.compute(np.zeros(0, dtype=np.float32))
-    config = (EndpointConfig() if endpoint else None) if isinstance(endpoint, bool) else endpoint
-    compute = functools.partial(_stored, kind=kind, endpoint=config)
+    """Make features of a dict of word to recordings, in memory; `kind_of` is called with the lowest rate."""
+    named = _named(data, rate_hz)
+    sounds: dict[str, tuple[np.ndarray, int]] = {}
+    reasons: dict[str, str] = {}
+    for name, (_, recording) in named.items():
+        try:
+            sounds[name] = read_recording(recording, "the recording", rate_hz)
+        except DataError as error:
+            reasons[name] = str(error)
+    kind = kind_of(min((own_hz for _, own_hz in sounds.values()), default=None))
+    assert kind.dim is not None  # of a kind that hears
+    compute = functools.partial(_stored, FrontEnd(kind.dim, kind, TransformConfig(delta_order=0), endpoint))
     items = [(name, *sound) for name, sound in sounds.items()]
-    arrays = dict(ordered_map(compute, items, jobs=jobs, label="recordings"))
-    return features_of_arrays(
-        arrays,
-        {name: named[name][0] for name in arrays},
-        kind=kind,
-        endpoint=config,
-        transform_config=transform_config,
-        frontend=frontend,
-        warps=warps,
-    )
+    arrays: dict[str, np.ndarray] = {}
+    for name, feats, reason in ordered_map(compute, items, jobs=jobs, label="recordings"):
+        if feats is None:
+            reasons[name] = reason
+        else:
+            arrays[name] = feats
+    words = {name: word for name, (word, _) in named.items()}
+    return features_of_arrays(arrays, words, kind=kind, endpoint=endpoint, reasons=reasons, **opening)
 
 
-def _named(words: Recordings) -> dict[str, tuple[str, Recording]]:
-    """Dict of a name for each recording, `word[2]`, to its word and itself; everything about words is checked here."""
-    if not words:
-        raise DataError("data is an empty dict, it should hold recordings by word")
+def _stored(frontend: FrontEnd, item: tuple[str, np.ndarray, int]) -> tuple[str, np.ndarray | None, str]:
+    """The stored features of one recording, or None and why."""
+    name, samples, own_hz = item
+    assert frontend.rate_hz is not None
+    samples = resample(samples, own_hz, frontend.rate_hz)
+    try:
+        return name, frontend.features(samples, endpoint=frontend.endpoint is not None), ""
+    except DataError as error:
+        return name, None, str(error)
+
+
+def _named(data: Recordings, rate_hz: Any) -> dict[str, tuple[str, Recording]]:
+    """Check a dict of word to recordings and name each, `data['no'][2]`: dict of name to (word, recording), by word."""
+    if not data:
+        raise DataError(f"data is {told(data)}, it should hold words and their recordings")
+    if rate_hz is not None:
+        check_rate(rate_hz)
+    for word in data:
+        if not is_vocabulary_word(word):
+            raise DataError(f"data has the word {told(word)}, it should be {WORD}")
     named = {}
-    for word, recordings in words.items():
-        if not isinstance(word, str) or len(word.split()) != 1 or len(word) != len(word.strip()):
-            raise DataError(f"data: {word!r} is no word, it should be a text without white space")
-        if isinstance(recordings, (str, bytes, os.PathLike)) or not isinstance(
-            recordings, (Sequence, np.ndarray)
-        ):
+    for word in c_sorted(data):
+        recordings: Any = data[word]
+        listed = isinstance(recordings, Sequence) and not isinstance(recordings, (str, bytes))
+        several = isinstance(recordings, np.ndarray) and (recordings.ndim > 1 or recordings.dtype == object)
+        if not listed and not (several and recordings.ndim):
             raise DataError(
-                f"data[{word!r}] is a {type(recordings).__name__}, it should be a list of recordings"
+                f"data[{word!r}] is {told(recordings)}, it should be a list of recordings, each {RECORDING}"
             )
-        if isinstance(recordings, np.ndarray) and recordings.ndim == 1 and recordings.dtype != object:
-            raise DataError(f"data[{word!r}] is one array, it should be a list of recordings: [samples, ...]")
         if not len(recordings):
             raise DataError(f"data[{word!r}] is empty, it should hold recordings of the word")
         for index, recording in enumerate(recordings):
-            named[f"{word}[{index}]"] = word, recording
-    return {name: named[name] for name in c_sorted(named)}
-
-
-def _read(recording: Recording, name: str, rate_hz: int | None) -> tuple[np.ndarray, int]:
-    """Samples and their rate."""
-    if isinstance(recording, np.ndarray):
-        if rate_hz is None:
-            raise DataError(f"data: {name} is an array: rate_hz= should say its samples a second")
-        return check_samples(recording, name), rate_hz
-    if not isinstance(recording, (str, os.PathLike)) and not callable(getattr(recording, "read", None)):
-        raise DataError(
-            f"data: {name} is a {type(recording).__name__}, it should be a path, a binary file or a numpy array of samples"
-        )
-    try:
-        return read_file(recording)
-    except DataError as error:
-        raise DataError(f"data: {name}: {error}") from None
-
-
-def _stored(
-    item: tuple[str, np.ndarray, int], kind: FeatureKind, endpoint: EndpointConfig | None
-) -> tuple[str, np.ndarray]:
-    """The stored features of one recording."""
-    name, samples, own_hz = item
-    rate_hz = kind.rate_hz
-    assert rate_hz is not None  # of a kind that hears
-    samples = resample(samples, own_hz, rate_hz)
-    silent = silence_reason(samples)
-    if silent:
-        raise DataError(f"data: {name}: {silent} (check the microphone)")
-    if endpoint is not None:
-        ends = detect_endpoints(samples, rate_hz, endpoint)
-        if ends is None:
-            raise DataError(f"data: {name}: no speech found (leave it out, or endpoint=False)")
-        samples = samples[int(ends[0] * rate_hz) : int(ends[1] * rate_hz)]
-    feats = kind.compute(samples)
-    reason = f"{len(samples) / rate_hz:.3f} s, shorter than one window" if not len(feats) else unusable(feats)
-    if reason:
-        raise DataError(f"data: {name}: {reason} (record it again, or leave it out)")
-    return name, feats
+            name = f"data[{str(word)!r}][{index}]"
+            check_recording(recording, name, rate_hz)
+            named[name] = str(word), recording
+    return named

@@ -3,6 +3,8 @@ argument, what it was and what it should be.
 """
 
 import os
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import IO, Any, TypeGuard
 
@@ -10,15 +12,31 @@ import numpy as np
 
 from asrkit.audio.endpoint import EndpointConfig
 from asrkit.audio.samples import check_rate, check_samples, resample
-from asrkit.config import PathLike
+from asrkit.config import PathLike, from_dict
 from asrkit.errors import DataError, SettingsError, told
+from asrkit.evaluation.texts import is_word
+from asrkit.features import kind as kinds
 from asrkit.features.frontend import unusable
+from asrkit.features.kind import FeatureKind
 from asrkit.io.archive import is_pipe
 from asrkit.io.audio import read_audio
+from asrkit.io.features import WORD_BYTES
 
 Recording = PathLike | IO[bytes] | np.ndarray | tuple[np.ndarray, int]
 
+HIGHEST_HZ = 16000  # of features whose settings leave the rate open
+WORD = f"a str without white space, in UTF-8 at most {WORD_BYTES} bytes"
 RECORDING = "a path, a binary file, a numpy array of samples, or (samples, rate_hz)"
+
+
+def is_vocabulary_word(value: Any) -> bool:
+    """Whether a model file can hold it."""
+    if not is_word(value) or "\0" in value:
+        return False
+    try:
+        return len(value.encode()) <= WORD_BYTES
+    except UnicodeEncodeError:
+        return False
 
 
 def check_path(value: Any, name: str, wanted: str = "a path") -> Path:
@@ -61,6 +79,22 @@ def check_endpoint(value: Any, name: str) -> EndpointConfig | None:
     return EndpointConfig() if value else None
 
 
+def check_kind(name: Any, parameter: str) -> type[FeatureKind]:
+    """Give the kind of features of that name; a SettingsError where it can't be made of recordings."""
+    kind = kinds.load(name) if isinstance(name, str) and name in kinds.names() else None
+    if kind is None or not kind.hears:
+        able = [known for known in kinds.names() if kinds.load(known).hears]
+        raise SettingsError(f"{parameter}={name!r} is none of {', '.join(able)}")
+    return kind
+
+
+def make_kind(kind: type[FeatureKind], settings: Mapping[str, Any], lowest_hz: int | None) -> FeatureKind:
+    """Make it of its settings; where these leave the rate open it is that of the recordings, the lowest of theirs."""
+    rate = {} if lowest_hz is None else {"sample_rate_hz": min(HIGHEST_HZ, lowest_hz)}
+    known = {field.name for field in fields(kind)}
+    return from_dict(kind, {**{name: hz for name, hz in rate.items() if name in known}, **settings})
+
+
 def check_feats(feats: Any, name: str, dim: int | None = None) -> np.ndarray:
     """Refuse, by a DataError, what is no matrix of finite numbers, (T, dim); the others as float32."""
     wanted = f"a numpy array of floats (frames, {dim or 'dims'})"
@@ -85,6 +119,22 @@ def is_path(recording: Any) -> TypeGuard[PathLike]:
 def is_array(recording: Any) -> bool:
     """Whether a recording's samples are in memory."""
     return isinstance(recording, (np.ndarray, tuple))
+
+
+def check_recording(recording: Any, name: str, rate_hz: Any = None) -> None:
+    """Refuse, by a DataError, what is no recording, or an array of no known rate; what it holds is not looked at."""
+    if is_array(recording):
+        if isinstance(recording, tuple):
+            if len(recording) != 2 or not isinstance(recording[0], np.ndarray):
+                raise DataError(f"{name} is {told(recording)}, it should be {RECORDING}")
+            rate_hz = recording[1]
+        check_rate(rate_hz, "rate_hz" if isinstance(recording, np.ndarray) else f"the rate of {name}")
+    elif is_path(recording):
+        path = check_path(recording, name, RECORDING)
+        if is_pipe(str(path)):
+            raise DataError(f"{name} is {told(recording)}, a shell command; it should be {RECORDING}")
+    elif not callable(getattr(recording, "read", None)):
+        raise DataError(f"{name} is {told(recording)}, it should be {RECORDING}")
 
 
 def read_recording(
@@ -122,17 +172,10 @@ def read_recording(
     DataError
         It is no recording, or can't be read.
     """
-    if is_array(recording):
-        if isinstance(recording, tuple):
-            if len(recording) != 2:
-                raise DataError(f"{name} is a tuple of {len(recording)}, it should be {RECORDING}")
-            recording, rate_hz = recording
-        samples, own_hz = check_samples(recording, name), check_rate(rate_hz, name=f"rate_hz of {name}")
-        return samples if wanted_hz is None else resample(samples, own_hz, wanted_hz), own_hz
-    if is_path(recording):
-        recording = os.fspath(check_path(recording, name, RECORDING))
-        if is_pipe(recording):
-            raise DataError(f"{name} is {told(recording)}, a shell command; it should be {RECORDING}")
-    elif not callable(getattr(recording, "read", None)):
-        raise DataError(f"{name} is {told(recording)}, it should be {RECORDING}")
-    return read_audio(recording, rate=wanted_hz, channel=channel, strict=strict, name=name)
+    check_recording(recording, name, rate_hz)
+    if not is_array(recording):
+        return read_audio(recording, rate=wanted_hz, channel=channel, strict=strict, name=name)
+    if isinstance(recording, tuple):
+        recording, rate_hz = recording
+    samples, own_hz = check_samples(recording, name), int(rate_hz)
+    return samples if wanted_hz is None else resample(samples, own_hz, wanted_hz), own_hz

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from asrkit.config import PathLike
-from asrkit.errors import DataError
+from asrkit.errors import DataError, told
 from asrkit.features.frontend import unusable
 from asrkit.features.transform import transform
 from asrkit.io.mixgop_file import read_mixgop
@@ -18,6 +18,7 @@ from asrkit.phones.phone import overlap
 from asrkit.phones.phone_set import PhoneSet
 from asrkit.phones.tokens import fault_reason
 from asrkit.runtime import one_thread
+from asrkit.workflows.arguments import check_path
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,10 @@ class PronunciationScorer:
     """
 
     def __init__(self, phone_set: PhoneSet):
+        if not isinstance(phone_set, PhoneSet):
+            raise DataError(
+                f"phone_set is {told(phone_set)}, it should be a PhoneSet: PronunciationScorer.load reads a model"
+            )
         self.phone_set = phone_set
         self._bank = phone_set.bank()
         self._baseline_kinds = kinds_of(phone_set.baselines)
@@ -124,7 +129,7 @@ class PronunciationScorer:
         DataError
             The file is missing, is none of MixGoP's, or its content is damaged.
         """
-        return cls(read_mixgop(exp))
+        return cls(read_mixgop(check_path(exp, "exp", "a model file or its folder")))
 
     @property
     def phones(self) -> tuple[str, ...]:

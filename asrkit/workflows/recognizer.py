@@ -13,6 +13,7 @@ from asrkit.config import PathLike
 from asrkit.errors import DataError, SettingsError, told
 from asrkit.features.frontend import FrontEnd
 from asrkit.io.model_file import read_model, write_model
+from asrkit.models.base import chunks
 from asrkit.runtime import one_thread
 from asrkit.words.decoding import METHODS, Scorer, best_words, no_path_reason
 from asrkit.words.vocabulary import Vocabulary
@@ -46,6 +47,12 @@ class Hypothesis:
         the recording and is no confidence: noise, and a word that no model knows, are heard as some word.
     scores : dict of str to float
         The log-likelihood of every word, -inf where a word has no path.
+
+    Examples
+    --------
+    >>> from asrkit import Hypothesis
+    >>> Hypothesis("yes", -512.5, 30.25, {"no": -542.75, "yes": -512.5})
+    Hypothesis(word='yes', log_likelihood=-512.5, margin=30.25)
     """
 
     word: str
@@ -220,7 +227,9 @@ class Recognizer:
             Find the speech first, with the settings of the training where that looked for it; false takes all of
             the recording.
         channel : int
-            Of files with several channels; `strict` refuses them.
+            Of files with several channels.
+        strict : bool
+            Refuse files with several channels.
 
         Returns
         -------
@@ -242,13 +251,13 @@ class Recognizer:
         >>> model.recognize(tone(310, 9), rate_hz=8000).word
         'low'
         """
-        name = str(recording) if is_path(recording) else "recording"
         channel, strict = check_count(channel, "channel"), check_flag(strict, "strict")
         if rate_hz is not None and not isinstance(recording, np.ndarray):
             raise DataError(
                 f"rate_hz={rate_hz!r} goes with an array; recording is {told(recording)}, which says its own"
             )
-        return self.score(self._features(recording, name, rate_hz, endpoint, channel, strict), name)
+        feats = self._features(recording, "recording", rate_hz, endpoint, channel, strict)
+        return self.score(feats, _label(recording, "recording"))
 
     @one_thread()
     def scores(
@@ -260,25 +269,38 @@ class Recognizer:
         ----------
         recordings : iterable of what `recognize` takes
         rate_hz : int, optional
-            Of those that are arrays.
+            Samples a second, for arrays without a rate of their own.
+        endpoint : bool
+            As there.
 
         Returns
         -------
         numpy.ndarray
             float64 (U, W), words in the order of `words`; -inf where a word has no path of that length.
+
+        Raises
+        ------
+        DataError
+            One can't be read, or holds no speech; the message names it.
         """
-        if is_path(recordings) or isinstance(recordings, (bytes, Mapping, Set)) or hasattr(recordings, "read"):
+        if (
+            is_path(recordings)
+            or isinstance(recordings, (bytes, Mapping, Set))
+            or hasattr(recordings, "read")
+        ):
             raise DataError(f"recordings is {told(recordings)}, it should be a list of recordings")
+        if rate_hz is not None:
+            check_rate(rate_hz)
         try:
             given = enumerate(recordings)
         except TypeError:
             raise DataError(f"recordings is {told(recordings)}, it should be a list of recordings") from None
-        items = []
-        for index, recording in given:
-            name = f"recordings[{index}]"
-            own_hz = rate_hz if isinstance(recording, np.ndarray) else None
-            items.append((name, self._features(recording, name, own_hz, endpoint, 0, False)))
-        return self._scorer.scores(items) if items else np.zeros((0, len(self.words)))
+        items = (
+            (f"recordings[{index}]", self._features(own, f"recordings[{index}]", rate_hz, endpoint, 0, False))
+            for index, own in given
+        )
+        rows = [self._scorer.scores(some) for some in chunks(items)]
+        return np.concatenate(rows) if rows else np.zeros((0, len(self.words)))
 
     def _rate_hz(self) -> int:
         """Samples a second that the features are made of; a DataError where they are not made of samples."""
@@ -294,14 +316,22 @@ class Recognizer:
         samples, own_hz = read_recording(
             recording, name, rate_hz, wanted_hz=wanted_hz, channel=channel, strict=strict
         )
+        name = _label(recording, name)
         if own_hz < wanted_hz:
             log.warning(
-                "%s: recorded at %d Hz, the model expects %d Hz: its upper band is empty", name, own_hz, wanted_hz
+                "%s: recorded at %d Hz, the model expects %d Hz: its upper band is empty",
+                name,
+                own_hz,
+                wanted_hz,
             )
         try:
             return self.frontend.features(samples, endpoint=endpoint)
         except DataError as error:
             raise DataError(f"{name}: {error}") from None
+
+
+def _label(recording: Any, name: str) -> str:
+    return str(recording) if is_path(recording) else name
 
 
 def load(path: PathLike, method: str = "viterbi") -> Recognizer:

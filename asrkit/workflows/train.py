@@ -209,7 +209,7 @@ def open_features(
                 )
                 notes = (missing, *notes)
     store = Store(features, exp, codebook.quantize if codebook else None)
-    check_skipped(features.skipped, read.max_skipped, "read", len(store.utts))
+    check_skipped(features.skipped, read.max_skipped, "read", sum(map(is_recording, store.utts)))
     return OpenedData(features, store, codebook, notes)
 
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from asrkit import __version__, families
+from asrkit import families
 from asrkit.config import PathLike, flag_name, format_value
+from asrkit.distribution import VERSION
 from asrkit.errors import DataError
 from asrkit.evaluation import races
 from asrkit.evaluation.grids import Candidate, combinations
@@ -327,7 +328,7 @@ def comments(
     best = rows[0]
     fixed = "" if listen.adapt == "none" else f", decoded with --adapt {listen.adapt}"
     return [
-        f"# Chosen by asrkit tune {__version__}: the best of {len(rows)} candidates that {data_dir} was trained and tested with,",
+        f"# Chosen by asrkit tune {VERSION}: the best of {len(rows)} candidates that {data_dir} was trained and tested with,",
         f"# {best['folds']} folds by {plan.by}{fixed}: {best['errors']} of {best['words']} words wrong, {100 * best['wer']:.2f} %, "
         f"95 % interval {100 * best['low']:.2f} to {100 * best['high']:.2f} %.",
         "# The best of many is flattered by these very words: test it on other speakers. What is not here has asrkit's default.",

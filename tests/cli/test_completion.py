@@ -12,7 +12,10 @@ from asrkit.cli import main as cli
 from asrkit.cli.completion import SHELLS, completion_script, completion_table
 from asrkit.phones.mixgop import MixgopConfig
 
-TABLE = completion_table()
+
+@pytest.fixture(scope="module")
+def table():
+    return completion_table()
 
 
 def needs(shell):
@@ -20,10 +23,10 @@ def needs(shell):
 
 
 @pytest.fixture(scope="module")
-def scripts(tmp_path_factory):
+def scripts(tmp_path_factory, table):
     folder = tmp_path_factory.mktemp("completion")
     for shell in SHELLS:
-        (folder / shell).write_text(completion_script(shell, TABLE))
+        (folder / shell).write_text(completion_script(shell, table))
     return folder
 
 
@@ -131,17 +134,17 @@ def test_fish_completes(scripts):
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_the_command_prints_the_script(shell, capsys):
+def test_the_command_prints_the_script(shell, table, capsys):
     assert cli.main(["completion", shell]) == 0
     out, _ = capsys.readouterr()
-    assert out == completion_script(shell, TABLE)
-    for key in (*TABLE.options, *TABLE.values):
+    assert out == completion_script(shell, table)
+    for key in (*table.options, *table.values):
         assert f"'{key}'" in out
 
 
-def test_every_command_is_in_the_table():
+def test_every_command_is_in_the_table(table):
     leaves = [name for name in cli.all_commands() if name not in cli.GROUPS]
     leaves += [f"{group} {name}" for group in cli.GROUPS for name in cli.GROUPS[group]]
     for command in leaves:
         parser = cli.build_parser(command, cli.load_command(command), [])
-        assert set(TABLE.options[command]) == set(parser.known_flags())
+        assert set(table.options[command]) == set(parser.known_flags())

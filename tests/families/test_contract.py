@@ -612,27 +612,17 @@ def test_tune_has_a_grid_of_its_own(name, family, data, run, tmp_path, no_pictur
     )
 
 
-def test_report_and_compare_and_combine(exp, other, data, run, tmp_path):
-    decodes = [exp / "decode_test", other / "decode_test"]
+def test_report_compare_and_combine(family, exp, other, data, run, tmp_path):
+    decodes = [other / "decode_test", exp / "decode_test"]
     done = run("report", tmp_path / "report", data / "test", *decodes)
     assert len(done.out.splitlines()) == 3
+    # an alignment is drawn of a family that can
+    assert (tmp_path / "report" / "alignment.png").exists() == (family.has_states and family.can_align)
     assert "Set2" in run("compare", data / "test", *decodes, "--replications=10").out
     run("combine", tmp_path / "both", *decodes)
-    run(
-        "combine",
-        tmp_path / "learned",
-        *decodes,
-        "--learn",
-        data / "test",
-        "--held-out",
-        ",".join(map(str, decodes)),
-    )
+    held_out = ("--held-out", ",".join(map(str, decodes)))
+    run("combine", tmp_path / "learned", *decodes, "--learn", data / "test", *held_out)
     assert run("score", data / "test", tmp_path / "learned").out.startswith("%WER ")
-
-
-def test_a_picture_of_an_alignment_is_of_a_family_that_can(family, exp, data, run, tmp_path):
-    run("report", tmp_path, data / "test", exp / "decode_test")
-    assert (tmp_path / "alignment.png").exists() == (family.has_states and family.can_align)
 
 
 def test_info(name, family, exp, data, run):
