@@ -187,14 +187,14 @@ class WordClassifier(ClassifierMixin, _Settings):
         speakers = None if groups is None else _labels(groups, len(X), "groups")
         try:
             check_classification_targets(labels)
-            self.classes_, index = np.unique(labels, return_inverse=True)
+            classes, index = np.unique(labels, return_inverse=True)
         except (TypeError, ValueError) as error:
             raise DataError(f"y is {told(y)}, it should be classes: {error}") from None
-        if all(map(is_vocabulary_word, self.classes_)):
-            words = [str(own) for own in self.classes_]
+        if all(map(is_vocabulary_word, classes)):
+            words = [str(own) for own in classes]
         else:  # numbers of equal width: the words of a vocabulary are in C-locale order
-            digits = len(str(len(self.classes_) - 1))
-            words = [f"{i:0{digits}d}" for i in range(len(self.classes_))]
+            digits = len(str(len(classes) - 1))
+            words = [f"{i:0{digits}d}" for i in range(len(classes))]
         utts = [f"X[{u}]" for u in range(len(X))]
         features = features_of_arrays(
             dict(zip(utts, X, strict=True)),
@@ -209,7 +209,7 @@ class WordClassifier(ClassifierMixin, _Settings):
         opened = open_features(features, None, settings, read, write_codebook=False)
         trained = train_opened(opened, [settings], read, jobs)[0]
         self.recognizer_ = Recognizer(trained.vocabulary, self.score_method)
-        self.n_features_in_ = X[0].shape[1]
+        self.classes_, self.n_features_in_ = classes, X[0].shape[1]
         return self
 
     def decision_function(self, X: Sequence, groups: Sequence | None = None) -> np.ndarray:

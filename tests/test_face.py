@@ -57,7 +57,7 @@ def test_importing_loads_nothing():
 
 
 def test_importing_takes_no_time():
-    code = "import time; start = time.perf_counter(); import asrkit; print(time.perf_counter() - start)"
+    code = "import time; start = time.process_time(); import asrkit; print(time.process_time() - start)"
     assert min(float(run(code)) for _ in range(5)) < 0.06
 
 

@@ -61,7 +61,7 @@ def test_the_last_of_several_threads_gives_them_back(four_threads):
             entered.set()
             leave.wait()
 
-    other = threading.Thread(target=work)
+    other = threading.Thread(target=work, daemon=True)
     with one_thread():
         other.start()
         entered.wait()
@@ -210,11 +210,13 @@ log = logging.getLogger("asrkit")
 
 @pytest.fixture
 def quiet():
-    """The package's logger as a library finds it: no level of its own."""
-    level = log.level
-    log.setLevel(logging.NOTSET)
+    """The loggers as a library finds them, which a command in this process has changed."""
+    levels = {logger: logger.level for logger in (log, logging.getLogger())}
+    for logger, level in zip(levels, (logging.NOTSET, logging.WARNING)):
+        logger.setLevel(level)
     yield
-    log.setLevel(level)
+    for logger, level in levels.items():
+        logger.setLevel(level)
 
 
 def test_a_block_s_log_goes_to_its_file_alone(quiet, tmp_path, caplog, capfd):

@@ -198,6 +198,14 @@ def test_clone_copies_parameters_and_pickle_the_fitted():
     np.testing.assert_array_equal(model.fit(X, Y, groups=GROUPS).decision_function(X), before)
 
 
+def test_a_fit_that_fails_leaves_the_model_as_it_was():
+    model = small().fit(X, Y)
+    before = model.predict(X)
+    with pytest.raises(InputError):
+        model.set_params(num_states=6).fit([X[0][:2], *X], ["up", *["down", "up"] * 6])
+    np.testing.assert_array_equal(model.predict(X), before)
+
+
 def test_set_params_takes_another_family():
     model = small().set_params(family="dhmm", codebook_size=4, num_gauss=1)
     with pytest.raises(SettingsError, match="num_gauss=: no setting of dhmm"):
@@ -245,17 +253,14 @@ def test_pipelines_of_recordings(world):
     speakers = [path.split("_")[-2] for path in paths]
     mfcc = Mfcc(sample_rate_hz=RATE_HZ)
     pipeline = make_pipeline(mfcc, WordClassifier("gmm", features=mfcc.kind, num_gauss=1))
-    search = GridSearchCV(
-        pipeline,
-        {"wordclassifier__num_gauss": [1, 2], "wordclassifier__warps": ["", "0.9,1.1"]},
-        cv=LeaveOneGroupOut(),
-    ).fit(paths, words, groups=speakers)
+    search = GridSearchCV(pipeline, {"wordclassifier__warps": ["", "0.9,1.1"]}, cv=GroupKFold(3))
+    search.fit(paths, words, groups=speakers)
     assert search.best_score_ > 0.9 and search.predict(paths[:1]) == words[:1]
     pairs = [asrkit.read_audio(path) for path in paths]
     arrays = [samples for samples, _ in pairs]
     files = clone(pipeline).fit(paths, words).predict_proba(paths)
     np.testing.assert_array_equal(clone(pipeline).fit(pairs, words).predict_proba(pairs), files)
-    pipeline.set_params(mfcc__rate_hz=RATE_HZ, mfcc__n_jobs=2)
+    pipeline.set_params(mfcc__rate_hz=RATE_HZ)
     np.testing.assert_array_equal(clone(pipeline).fit(arrays, words).predict_proba(arrays), files)
     again = pickle.loads(pickle.dumps(clone(pipeline).fit(paths, words)))
     np.testing.assert_array_equal(again.predict_proba(paths), files)

@@ -55,6 +55,8 @@ class FrontEnd:
         SettingsError
             There is no such kind or setting, or it can't have that value.
         """
+        if endpoint is not None and not isinstance(endpoint, EndpointConfig):
+            raise SettingsError(f"endpoint={endpoint!r} is no EndpointConfig")
         names = set(TransformConfig.__dataclass_fields__)
         after = {name: settings.pop(name) for name in names & set(settings)}
         made = from_dict(load(kind), settings)

@@ -344,7 +344,7 @@ def edited(trained, tmp_path, change):
         (lambda meta, arrays: meta.update(config=5), "does not fit"),
         (
             lambda meta, arrays: meta["config"]["family"].update(variance_floor=-3),
-            "variance_floor=-3 is less than 0",
+            "variance_floor=-3.0 is less than 0",
         ),
         (lambda meta, arrays: meta["frontend"].update(transform=None), "does not fit"),
         (lambda meta, arrays: meta["frontend"]["transform"].update(delta_order=1), "means is float64"),
