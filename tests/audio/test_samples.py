@@ -52,7 +52,6 @@ def test_the_whole_range_is_from_minus_one_to_below_one(dtype):
     (np.array([0.1, None]), "it is an array of object, it should be"),
     (np.ma.masked_array(SOUND), "it is a masked array, it should be one without a mask"),
 ], ids=lambda value: type(value).__name__)  # fmt: skip
-@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
 def test_what_is_refused_and_why(samples, message):
     with pytest.raises(DataError, match=f"^{message}"):
         check_samples(samples, "it")

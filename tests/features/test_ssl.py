@@ -352,7 +352,7 @@ def damage(folder, how):
         ("no folder", "no folder with a model (config.json is missing"),
         ("no weights", "no weights (model.safetensors or pytorch_model.bin)"),
         ("cut off", "the weights cannot be read"),
-        ("rate", "--sample-frequency='high' is no int"),
+        ("rate", "sample_rate_hz='high' is no int"),
         ("json", "preprocessor_config.json: cannot be read"),
         ("other code", "config.json: "),
         ("text model", "a model of type 'bert', which does not hear samples"),
