@@ -9,7 +9,6 @@ True
 
 import functools
 import importlib
-import inspect
 import pkgutil
 from typing import TYPE_CHECKING
 
@@ -51,6 +50,6 @@ def load(name: str) -> "Family":
     own = [
         kind
         for kind in vars(module).values()
-        if inspect.isclass(kind) and issubclass(kind, Family) and kind.__module__ == module.__name__
+        if isinstance(kind, type) and issubclass(kind, Family) and kind.__module__ == module.__name__
     ]
     return own[0]()

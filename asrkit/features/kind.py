@@ -2,7 +2,6 @@
 
 import functools
 import importlib
-import inspect
 import pkgutil
 from abc import ABC, abstractmethod
 from dataclasses import fields
@@ -106,5 +105,5 @@ def load(name: str) -> type[FeatureKind]:
     return next(
         held
         for held in vars(module).values()
-        if inspect.isclass(held) and issubclass(held, FeatureKind) and held.__module__ == module.__name__
+        if isinstance(held, type) and issubclass(held, FeatureKind) and held.__module__ == module.__name__
     )
