@@ -115,9 +115,17 @@ def parse_value(field: dataclasses.Field, text: str) -> Any:
     return value
 
 
-def in_flags(text: str, flags: Mapping[str, str]) -> str:
-    """Write parameters of a message, `name=value`, as options: `--flag=value`; `flags` is dict of name to flag."""
-    return re.sub(r"(?<![\w-])([a-z]\w*)=", lambda m: f"--{flags[m[1]]}=" if m[1] in flags else m[0], text)
+def in_flags(text: str, flags: Mapping[str, str], between: str = "=") -> str:
+    """Write parameters of a message, `name=value`, as options: `--flag=value`, or with a space `between`, as one types it.
+
+    `flags` is dict of name to flag. `name=` with no value behind it keeps its sign: `--warps=` empties an option.
+    """
+
+    def option(match: re.Match[str]) -> str:
+        name, value = match[1], match[2]
+        return f"--{flags[name]}{between if value else '='}{value}" if name in flags else match[0]
+
+    return re.sub(r"(?<![\w-])([a-z]\w*)=([^\s,;:)]?)", option, text)
 
 
 def flags_of(config_class: type["DataclassInstance"]) -> dict[str, str]:

@@ -13,7 +13,7 @@ def speak_flags(flags):
 
 def in_words(text):
     """A text of the library as the command line says it."""
-    return in_flags(text, _flags)
+    return in_flags(text, _flags, between=" ")
 
 
 def say(lines):

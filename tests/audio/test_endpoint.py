@@ -257,7 +257,7 @@ def test_command_writes_segments(data_dir, capsys, monkeypatch, nj):
 def test_command_does_not_overwrite(data_dir, capsys):
     (data_dir / "segments").write_text("amy-no amy-no 0 1\n")
     assert main(["detect-endpoints", str(data_dir)]) == 1
-    assert "segments: already there (--force=true replaces it)" in capsys.readouterr().err
+    assert "segments: already there (--force true replaces it)" in capsys.readouterr().err
     assert (data_dir / "segments").read_text() == "amy-no amy-no 0 1\n"
     assert main(["detect-endpoints", str(data_dir), "--force"]) == 0
     assert len(read_data_dir(data_dir).segments) == 3
@@ -290,14 +290,14 @@ def test_impossible_settings_of_the_command_are_told_as_options(data_dir, capsys
     with pytest.raises(SystemExit) as stop:
         main(["detect-endpoints", str(data_dir), "--low-fraction", "0.5"])
     assert stop.value.code == 2
-    assert "--low-fraction=0.5 and --high-fraction=0.4 must rise" in capsys.readouterr().err
+    assert "--low-fraction 0.5 and --high-fraction 0.4 must rise" in capsys.readouterr().err
 
 
 def test_skipped_recordings_are_told_in_options(data_dir, capsys):
     samples, rate_hz = soundfile.read(data_dir / "amy-no.wav")
     soundfile.write(data_dir / "amy-no.wav", np.stack([samples, samples], axis=1), rate_hz)
     assert main(["detect-endpoints", str(data_dir), "--strict", "--max-skipped", "1"]) == 0
-    assert "refused by --strict=true" in capsys.readouterr().out
+    assert "refused by --strict true" in capsys.readouterr().out
 
 
 def test_from_python(data_dir, capsys):

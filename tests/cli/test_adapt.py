@@ -60,7 +60,7 @@ def test_adapt_and_use(world, family, method, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "adapted 2 of 3 words, to 6, skipped 0 utterances" in said
     assert (
-        f"1 words (three) have no recordings: {'left behind (--method=mllr moves them, too)' if method == 'map' else 'moved with the others'}"
+        f"1 words (three) have no recordings: {'left behind (--method mllr moves them, too)' if method == 'map' else 'moved with the others'}"
         in said
     )
     lines = [json.loads(line) for line in (out / "adapt.jsonl").read_text().splitlines()]
@@ -139,7 +139,7 @@ def test_words_that_the_model_does_not_know(world, tmp_path, capsys):
     asrkit("adapt", world / "chmm", data, tmp_path / "out", status=1)
     err = capsys.readouterr().err
     assert (
-        "adapted to 5, skipped 1 (cid-one-0: the model has no word 'eleven'): more than --max-skipped=0"
+        "adapted to 5, skipped 1 (cid-one-0: the model has no word 'eleven'): more than --max-skipped 0"
         in err
     )
     assert not (tmp_path / "out" / "final.npz").exists()

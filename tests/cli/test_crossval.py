@@ -282,7 +282,7 @@ def test_a_fold_that_fails_shows_the_end_of_its_log(world, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "status", "message"),
     [
-        (["--by", "list"], 2, "--by=list and --fold-list= go together"),
+        (["--by", "list"], 2, "--by list and --fold-list= go together"),
         (["--folds", "1"], 2, "at least 2 are needed"),
         (["--by", "random", "--folds", "0"], 2, "at least 2 are needed"),
         (["--folds", "9"], 1, "9 folds asked for, but there are 4 speakers"),

@@ -156,7 +156,7 @@ def test_bad_recordings_are_named_and_nothing_is_half_written(damaged, capsys):
     assert (
         out == ""
         and "computed 2, skipped 6 (amy-no: " in err
-        and "and 3 more): more than --max-skipped=5" in err
+        and "and 3 more): more than --max-skipped 5" in err
     )
     assert (folder / "feats.scp").read_bytes() == before and not list((folder / "data").iterdir()), (
         "the old features stay"

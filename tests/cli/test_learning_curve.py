@@ -140,7 +140,7 @@ def test_counts_beyond_what_there_is(world, tmp_path, capsys):
         *SETTINGS,
     )
     assert (
-        "--counts=6: left out, no word has more than 6" in capsys.readouterr().err
+        "--counts 6: left out, no word has more than 6" in capsys.readouterr().err
         and len(rows(tmp_path)) == 1
     )
     for counts, message in (

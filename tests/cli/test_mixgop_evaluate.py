@@ -171,7 +171,7 @@ def test_several_systems_are_rows_of_one_table(evaluate, tmp_path):
     seen = [(row["system"], row["kind"], row["num_phones"]) for row in facts["rows"]]
     assert seen == [("a", "z", 12), ("a", "ratio", 12), ("b", "z", 11), ("b", "ratio", 11)]
     assert "not all rows rest on the same phones" in printed
-    assert "no intervals: --data=DIR or --utt2spk=FILE says who spoke" in printed
+    assert "no intervals: --data DIR or --utt2spk FILE says who spoke" in printed
 
 
 def test_ratings_of_other_data_directories_are_left_aside(evaluate, tmp_path, caplog):

@@ -107,10 +107,10 @@ def test_utterances_of_few_phones_are_passed_over(made):
 @pytest.mark.parametrize(
     "words, status, told",
     [
-        (["--utts=ann-00"], 2, "--utts=ann-00 needs --data=DIR"),
-        (["--exp=x"], 2, "--exp=x goes with --ali=ALI"),
-        (["--phones=AA"], 2, "need --data=DIR, --exp=EXP and --ali=ALI"),
-        (["--exp={exp}", "--ali={ali}"], 2, "need --data=DIR"),
+        (["--utts=ann-00"], 2, "--utts ann-00 needs --data DIR"),
+        (["--exp=x"], 2, "--exp x goes with --ali ALI"),
+        (["--phones=AA"], 2, "need --data DIR, --exp EXP and --ali ALI"),
+        (["--exp={exp}", "--ali={ali}"], 2, "need --data DIR"),
         (["--kind=posteriors"], 1, "no score 'posteriors' (did you mean posterior?); it has loglik"),
         (["--data={data}", "--utts=ann-1"], 1, "utterance 'ann-1' is not in it (did you mean ann-"),
         (

@@ -280,14 +280,14 @@ def test_what_cannot_be_trained_does_not_stop_the_others(data, tmp_path, capsys,
     [
         (
             ["num-stats", "3"],
-            "--try=num-stats: no setting of chmm that can be tried (did you mean num-states?)",
+            "--try num-stats: no setting of chmm that can be tried (did you mean num-states?)",
         ),
         (["codebook-size", "3"], "no setting of chmm"),
-        (["num-states", "3", "few"], "--try=num-states: invalid int value: 'few'"),
+        (["num-states", "3", "few"], "--try num-states: invalid int value: 'few'"),
         (["num-states", "0"], "0 is less than 1"),
         (["cmvn", "noen"], "'noen' is none of"),
-        (["warps", "0.9,x"], "--warps=0.9,x: 'x' is no number"),
-        (["num-states"], "--try=num-states: needs values"),
+        (["warps", "0.9,x"], "--warps 0.9,x: 'x' is no number"),
+        (["num-states"], "--try num-states: needs values"),
         (["num-gauss", "2", "--try", "num-gauss", "4"], "stands there twice"),
     ],
 )

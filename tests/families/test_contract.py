@@ -556,7 +556,7 @@ def test_crossval(name, family, data, run, tmp_path, adapt):
     words = ("--folds=3", "--adapt", adapt, *raced(name))
     done = run("crossval", data / "all", tmp_path / "cv", *words, can=can, names=[name])
     if not can:
-        assert f"--adapt={adapt}: a {name} can't be adapted by {adapt}" in done.complaint
+        assert f"--adapt {adapt}: a {name} can't be adapted by {adapt}" in done.complaint
         assert not (tmp_path / "cv").exists(), "said before anything is trained"
         return
     assert "%WER " in done.out and (tmp_path / "cv" / "fold_3" / "final.npz").exists()

@@ -481,7 +481,7 @@ def test_train_warns_once_of_deltas_that_are_there(tmp_path, capsys, family, win
     asrkit("train", data, tmp_path / "exp", *family, f"--delta-window={window}")
     err = capsys.readouterr().err
     assert err.count(SAID) == 1 == err.count("hold deltas")
-    assert "--delta-order=2 adds them once more: --delta-order=0 takes the features as they are" in err
+    assert "--delta-order 2 adds them once more: --delta-order 0 takes the features as they are" in err
     assert read_model(tmp_path / "exp").frontend.model_dim == 117
     asrkit("train", data, tmp_path / "exp0", *family, "--delta-order=0")
     assert "hold deltas" not in capsys.readouterr().err

@@ -527,8 +527,8 @@ def test_import_holds_the_alignment_against_the_data(make_data_dir, folder, caps
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["ali.ark"], "--phones=FILE names the phones.txt"),
-        (["x.ctm", "--tier=a"], "--tier=a is for --format=textgrid"),
+        (["ali.ark"], "--phones FILE names the phones.txt"),
+        (["x.ctm", "--tier=a"], "--tier a is for --format textgrid"),
         (["x"], "--format= says what"),
         (["x.ctm", "--frame-shift=10"], "10 is more than 1"),
         (["phones.ctm", "."], "OUT is where the alignment is read"),

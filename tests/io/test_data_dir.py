@@ -217,9 +217,9 @@ REFUSED_SELECTIONS = {
     "exclude first": (
         ["--first", "1", "--exclude"],
         2,
-        "--exclude=true goes with --spk-list=FILE, --utt-list=FILE or --utt-regex=RE",
+        "--exclude true goes with --spk-list FILE, --utt-list FILE or --utt-regex RE",
     ),
-    "bad regex": (["--utt-regex", "("], 2, "--utt-regex='('"),
+    "bad regex": (["--utt-regex", "("], 2, "--utt-regex '('"),
     "too many": (["--first", "7"], 1, "there are 6 utterances"),
     "unknown id": (["--utt-list", "{utts}"], 1, "utts: 1 of 2 utterances not in"),
     "nothing": (["--utt-regex", "zebra"], 1, "none of 6 utterances"),
@@ -326,7 +326,7 @@ def test_split_more_parts_than_speakers(make_data_dir, capsys):
     folder = make_data_dir()
     assert main(["split-data", str(folder), "4"]) == 1
     assert (
-        "4 parts asked for, but there are 3 speakers (ask for fewer, or --per-utt=true)"
+        "4 parts asked for, but there are 3 speakers (ask for fewer, or --per-utt true)"
         in capsys.readouterr().err
     )
     assert main(["split-data", str(folder), "4", "--per-utt", "true"]) == 0
@@ -535,7 +535,7 @@ def test_bad_recordings(tmp_path, capsys):
     assert (
         "text.wav: not a recording" in err and "empty.wav: 0 samples" in err and "short.wav: cut off" in err
     )
-    assert "3 of 4 recordings cannot be used (--skip-bad=true leaves them out)" in err
+    assert "3 of 4 recordings cannot be used (--skip-bad true leaves them out)" in err
     assert not (tmp_path / "data").exists()
     assert main([*argv, "--skip-bad", "true"]) == 0
     assert read_data_dir(tmp_path / "data").utts == ["yes-good"]

@@ -55,7 +55,7 @@ DAMAGES = {
     "no directory": (lambda d: shutil.rmtree(d), ["no such directory"]),
     "no utt2spk": (lambda d: (d / "utt2spk").unlink(), ["utt2spk: no such file", "fix-data"]),
     "no spk2utt": (lambda d: (d / "spk2utt").unlink(), ["spk2utt: no such file", "fix-data"]),
-    "no text": (lambda d: (d / "text").unlink(), ["text: no such file", "--no-text=true"]),
+    "no text": (lambda d: (d / "text").unlink(), ["text: no such file", "--no-text true"]),
     "no wav and feats": (
         lambda d: [(d / name).unlink() for name in ("wav.scp", "feats.scp")],
         ["neither wav.scp nor feats.scp"],
@@ -95,10 +95,10 @@ DAMAGES = {
     ),
     "wav cut off": (lambda d: cut(d / "wav" / "amy-no.wav", 1000), ["wav.scp:1:", "'amy-no'", "cut off"]),
     "wav pipe": (
-        lambda d: set_line(d, "wav.scp", 1, "amy-no cat x.wav |"), ["wav.scp:1:", "'amy-no'", "pipe", "--allow-pipes=true"],
+        lambda d: set_line(d, "wav.scp", 1, "amy-no cat x.wav |"), ["wav.scp:1:", "'amy-no'", "pipe", "--allow-pipes true"],
     ),
     "feats pipe": (
-        lambda d: set_line(d, "feats.scp", 1, "amy-no cat x.ark |"), ["feats.scp:1:", "'amy-no'", "pipe", "--allow-pipes=true"],
+        lambda d: set_line(d, "feats.scp", 1, "amy-no cat x.ark |"), ["feats.scp:1:", "'amy-no'", "pipe", "--allow-pipes true"],
     ),
     "ark missing": (lambda d: (d / "feats.ark").unlink(), ["feats.scp:1:", "'amy-no'", "feats.ark"]),
     "ark cut off": (lambda d: cut(d / "feats.ark", -50), ["feats.scp:6:", "'cid-yes'", "cut off"]),
@@ -233,7 +233,7 @@ def test_from_python(make_data_dir, capsys):
     assert capsys.readouterr().out == ""
     assert main(["validate-data", str(folder)]) == 1
     out, err = capsys.readouterr()
-    assert out.splitlines() == [line.replace("no_text=", "--no-text=") for line in found.lines()]
+    assert out.splitlines() == [line.replace("no_text=", "--no-text ") for line in found.lines()]
     assert f"asrkit validate-data: 2 faults in {folder}\n" in err
 
 

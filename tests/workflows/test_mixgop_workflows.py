@@ -76,7 +76,7 @@ def test_align(tmp_path, printed):
         "b": "not in the dictionary: xyzzy (lexicon=FILE with lines `WORD P1 P2 …`, or pronunciations=FILE)"
     }
     lines = [
-        line.replace("--lexicon=", "lexicon=").replace("--pron", "pron")
+        line.replace("--lexicon ", "lexicon=").replace("--pronunciations ", "pronunciations=")
         for line in printed("align", tmp_path, tmp_path / "b", "--max-skipped=1")
     ]
     assert found.lines() == lines
@@ -94,7 +94,7 @@ def test_train(made, tmp_path, printed):
     assert [entry["phone"] for entry in trained.entries] == ["AA", "B", "SH"]
     lines = printed("train", data, ali, tmp_path / "b", "--delta-order=0", "--num-gauss=3", "--min-tokens=20",
                     "--max-tokens=60", "--pooling=mean")  # fmt: skip
-    assert trained.lines() == [line.replace("--min-tokens=", "min_tokens=") for line in lines]
+    assert trained.lines() == [line.replace("--min-tokens ", "min_tokens=") for line in lines]
     assert trained.lines()[0] == "1 phones have no model, fewer tokens than min_tokens=20: ZH 2"
     with pytest.raises(SettingsError, match="baselines=knn,svms: no baseline 'svms' .did you mean svm"):
         mixgop_train(data, ali, tmp_path / "c", CONFIG, transform=PLAIN, baselines=["knn", "svms"])
@@ -118,7 +118,7 @@ def test_score(made, tmp_path, printed):
     scored = mixgop_score(*words, tmp_path / "few", read=ReadConfig(max_skipped=1))
     assert not scored.complete and len(scored.skipped) == 11
     lines = printed("score", *words, tmp_path / "few", "--max-skipped=1", status=1)
-    assert scored.lines() == [line.replace("--max-skipped=", "max_skipped=") for line in lines]
+    assert scored.lines() == [line.replace("--max-skipped ", "max_skipped=") for line in lines]
 
 
 @pytest.fixture(scope="module")
