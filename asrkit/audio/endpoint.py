@@ -5,10 +5,12 @@ thresholds taken from the recording's own distribution of levels instead of its 
 recording that begins with speech is not taken for noise.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
+from asrkit.audio.frame_levels import measure_frames
 from asrkit.config import check_fields, option
 from asrkit.errors import SettingsError
 
@@ -25,7 +27,7 @@ class EndpointConfig:
     )
     high_fraction: float = option(0.4, "of the way from noise to peak level, in dB: certainly speech")
     low_fraction: float = option(0.15, "of the way from noise to peak level, in dB: the speech's edges")
-    low_db: float = option(6.0, "the edges are at least this far above the noise", minimum=0, maximum=100)
+    low_db: float = option(3.0, "the edges are at least this far above the noise", minimum=0, maximum=100)
     crossing_ms: float = option(
         150.0,
         "how far from an edge weak fricatives are looked for by their zero crossings",
@@ -41,7 +43,7 @@ class EndpointConfig:
     padding_ms: float = option(50.0, "kept before and after the speech", minimum=0, maximum=60000)
     min_speech_ms: float = option(100.0, "shorter bursts are no speech", minimum=0, maximum=60000)
     min_range_db: float = option(
-        10.0,
+        8.0,
         "less than this between noise and peak: the whole recording is taken as one level",
         minimum=0,
         maximum=100,
@@ -56,6 +58,29 @@ class EndpointConfig:
 
 
 SILENCE_DB = -80.0  # below this, relative to full scale, a recording holds nothing to hear
+STEADY = 0.03  # variation of the spectrum below which a stretch is a tone or a buzz: words have .04 to .4
+TONE_ABOVE_DB = 25.0  # a tone that much louder than all else is what was recorded
+RIVAL = 0.25  # of the chosen stretch's loudness: another one of as much makes the choice doubtful
+NOISE_SPREAD_DB = 6.0  # of the lowest levels beside digital silence: more is a word's own rise, less is noise
+TONE_ALONE = "holds a steady tone and nothing else"
+CLICK_MS, CLICK_GAP_MS = 40.0, 100.0  # so short, and so long before the rest: no stop of a word
+
+
+@dataclass(frozen=True)
+class Speech:
+    """The one word of a recording.
+
+    Attributes
+    ----------
+    start_s, end_s : float
+        Padding included, inside the recording.
+    doubt : str
+        Why this may not be the word, as the end of a sentence that begins with the recording; empty where nothing speaks against it.
+    """
+
+    start_s: float
+    end_s: float
+    doubt: str = ""
 
 
 def detect_endpoints(
@@ -75,61 +100,131 @@ def detect_endpoints(
     (start_s, end_s) or None
         Padding included, inside the recording; None where nothing but silence was found.
     """
+    found = find_speech([samples], rate_hz, config)
+    return None if found is None else (found.start_s, found.end_s)
+
+
+def find_speech(
+    blocks: Iterable[np.ndarray], rate_hz: int, config: EndpointConfig = EndpointConfig()
+) -> Speech | None:
+    """Find the one word in a recording that comes in blocks, float (N,), and say whether the choice is doubtful.
+
+    Of several stretches the word is the one with the most loudness over time, but a steady tone only where there is nothing
+    else. An hour of sound takes some 100 MB.
+    """
     length, hop = (
         max(1, round(rate_hz * ms / 1000)) for ms in (config.frame_length_ms, config.frame_shift_ms)
     )
-    level_db, crossings = _levels(samples, rate_hz, length, hop)
-    if not len(level_db) or level_db.max() < SILENCE_DB:
+    frames = measure_frames(blocks, rate_hz, length, hop)
+    level_db, crossings = frames.level_db, frames.crossings
+    if not len(level_db) or level_db.max() <= SILENCE_DB:
         return None
-    duration_s = len(samples) / rate_hz
-    noise_db, peak_db = np.percentile(level_db, 10), np.percentile(level_db, 99)
-    noise_db = max(noise_db, SILENCE_DB)
+    duration_s, shift_s = frames.num_samples / rate_hz, hop / rate_hz
+    least = config.min_speech_ms / 1000 / shift_s
+    noise_db, loudest_db = _noise_level(level_db), _peak_level(level_db, least)
+    peak_db = _peak_level(_without_tones(frames, noise_db + config.low_db), least)
+    if peak_db < max(noise_db + config.min_range_db, loudest_db - TONE_ABOVE_DB):
+        peak_db = loudest_db
     if peak_db - noise_db < config.min_range_db:
-        return 0.0, duration_s  # no pause to measure noise in: a recording that was trimmed already
+        if level_db.max() - peak_db > config.min_range_db:
+            return None  # a click alone
+        # no pause to measure noise in: a recording that was trimmed already
+        return Speech(0.0, duration_s, TONE_ALONE if _steady(frames, (0, len(level_db))) else "")
     low = noise_db + max(config.low_db, config.low_fraction * (peak_db - noise_db))
     high = max(low, noise_db + config.high_fraction * (peak_db - noise_db))
-    shift_s = hop / rate_hz
-    runs = _speech_runs(level_db, low, high, round(config.max_gap_ms / config.frame_shift_ms))
-    runs = [(a, b) for a, b in runs if (b - a) * shift_s * 1000 >= config.min_speech_ms]
+    runs = _speech_runs(frames, low, high, config.max_gap_ms / 1000 / shift_s, shift_s)
+    runs = [(a, b) for a, b in runs if b - a >= least]
     if not runs:
         return None
-    # Of several stretches the word is the one with the most energy; a click or a cough has less.
-    start, end = max(runs, key=lambda run: (10 ** (level_db[run[0] : run[1]] / 10)).sum())
+    (start, end), doubt = _choose(runs, frames, low)
     start, end = _widen(
         start, end, level_db, crossings, low, noise_db, round(config.crossing_ms / config.frame_shift_ms)
     )
     center_s = length / rate_hz / 2
     padding_s = config.padding_ms / 1000
-    return (
+    return Speech(
         max(0.0, start * shift_s + center_s - shift_s / 2 - padding_s),
         min(duration_s, (end - 1) * shift_s + center_s + shift_s / 2 + padding_s),
+        doubt,
     )
 
 
-def _levels(samples, rate_hz, length, hop):
-    """Measure each frame: level in dB relative to full scale (T,), and zero crossings a second (T,)."""
-    if len(samples) < length:
-        return np.zeros(0), np.zeros(0)
-    x = samples.astype(np.float64)
-    x = x - x.mean()
-    frames = np.lib.stride_tricks.sliding_window_view(x, length)[::hop]
-    power = (frames**2).mean(axis=1)
-    crossings = (np.diff(np.signbit(frames), axis=1)).sum(axis=1) * (rate_hz / length)
-    return 10 * np.log10(np.maximum(power, 1e-12)), crossings
+def _noise_level(level_db):
+    """The level of the pauses in dB: of those that a microphone recorded, where digital silence is among them."""
+    heard = level_db[level_db > SILENCE_DB]
+    if len(heard) < len(level_db):
+        lowest, low = np.percentile(heard, (2, 15))
+        if low - lowest < NOISE_SPREAD_DB:
+            level_db = heard
+    return max(np.percentile(level_db, 10), SILENCE_DB)
 
 
-def _speech_runs(level_db, low, high, max_gap):
-    """Find stretches above `low` that reach `high` somewhere, joined across gaps of up to `max_gap` frames."""
-    above = np.concatenate([[False], level_db > low, [False]])
-    edges = np.flatnonzero(np.diff(above))
-    runs = [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if level_db[a:b].max() >= high]
+def _without_tones(frames, low):
+    """The levels (T,) of all but the steady stretches above `low`: a loud beep must not raise what speech has to reach."""
+    kept = np.ones(len(frames.level_db), dtype=bool)
+    for run in _runs_above(frames.level_db, low):
+        kept[slice(*run)] = not _steady(frames, run)
+    return frames.level_db[kept]
+
+
+def _runs_above(level_db, low):
+    """Find (first frame, frame behind the last) of all stretches above a level."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], level_db > low, [False]])))
+    return list(zip(edges[::2], edges[1::2], strict=True))
+
+
+def _peak_level(level_db, least):
+    """The level of the loudest speech in dB; what is shorter than speech, as a click, has no say."""
+    from scipy import ndimage
+
+    if not len(level_db):
+        return SILENCE_DB
+    width = max(1, round(0.7 * least) // 2 * 2 + 1)
+    return np.percentile(ndimage.median_filter(level_db, min(width, len(level_db)), mode="nearest"), 99)
+
+
+def _choose(runs, frames, low):
+    """The stretch that is the word, and why that may be wrong."""
+    loudness = [np.maximum(frames.level_db[a:b] - low, 0).sum() for a, b in runs]
+    steady = [_steady(frames, run) for run in runs]
+    best = max(range(len(runs)), key=lambda i: (not steady[i], loudness[i]))
+    rivals = [i for i in range(len(runs)) if i != best and loudness[i] >= RIVAL * loudness[best]]
+    if steady[best]:
+        return runs[best], TONE_ALONE
+    if rivals:
+        what = "a steady tone" if all(steady[i] for i in rivals) else "another stretch of sound"
+        return runs[best], f"holds {what} beside the word"
+    return runs[best], ""
+
+
+def _speech_runs(frames, low, high, max_gap, shift_s):
+    """Find stretches above `low` that reach `high` somewhere, joined across gaps of up to `max_gap` frames; a steady tone is
+    joined with nothing, nor a click with what follows it.
+    """
+    level_db = frames.level_db
+    runs = [(a, b) for a, b in _runs_above(level_db, low) if level_db[a:b].max() >= high]
     joined = []
     for a, b in runs:
-        if joined and a - joined[-1][1] <= max_gap:
+        if joined and _belong(frames, joined[-1], (a, b), max_gap, shift_s):
             joined[-1] = (joined[-1][0], b)
         else:
             joined.append((a, b))
     return joined
+
+
+def _belong(frames, before, after, max_gap, shift_s):
+    """Whether two stretches are of one word."""
+    gap = after[0] - before[1]
+    if gap > max_gap:
+        return False
+    if (before[1] - before[0]) * shift_s * 1000 <= CLICK_MS and gap * shift_s * 1000 > CLICK_GAP_MS:
+        return False
+    return _steady(frames, before) == _steady(frames, after)
+
+
+def _steady(frames, run):
+    """Whether a stretch is a tone or a buzz, as far as it is long enough to tell."""
+    return frames.variation(*run) < STEADY
 
 
 def _widen(start, end, level_db, crossings, low, noise_db, reach):

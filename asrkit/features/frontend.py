@@ -3,18 +3,21 @@
 All of it travels inside a model, so that a model goes from a recording to a word alone. Arrays in, arrays out, no paths.
 """
 
+import logging
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from asrkit.audio.endpoint import EndpointConfig, detect_endpoints
+from asrkit.audio.endpoint import EndpointConfig, find_speech
 from asrkit.audio.level import silence_reason
 from asrkit.config import from_dict
 from asrkit.errors import DataError, SettingsError, told
 from asrkit.features.kind import FeatureKind, load
 from asrkit.features.kinds.given import GivenFeatures
 from asrkit.features.transform import TransformConfig, transform
+
+log = logging.getLogger("asrkit")
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,9 @@ class FrontEnd:
                 f"(train on features as {self.kind.title} makes them)"
             )
 
-    def features(self, samples: np.ndarray, *, endpoint: bool = True) -> np.ndarray:
+    def features(
+        self, samples: np.ndarray, *, endpoint: bool = True, name: str = "the recording"
+    ) -> np.ndarray:
         """Make model features of one recording.
 
         Parameters
@@ -95,6 +100,8 @@ class FrontEnd:
             In [-1, 1), at `rate_hz`.
         endpoint : bool
             Find the speech first, as it was found for training; false takes all of the recording.
+        name : str
+            What the warning calls it that is logged where something else than the word may have been found.
 
         Returns
         -------
@@ -117,10 +124,12 @@ class FrontEnd:
         if silent:
             raise DataError(f"{silent} (check the microphone)")
         if endpoint:
-            ends = detect_endpoints(samples, rate_hz, self.endpoint or EndpointConfig())
-            if ends is None:
+            found = find_speech([samples], rate_hz, self.endpoint or EndpointConfig())
+            if found is None:
                 raise DataError("no speech found (endpoint=false takes the whole recording)")
-            samples = samples[int(ends[0] * rate_hz) : int(ends[1] * rate_hz)]
+            if found.doubt:
+                log.warning("%s: %s", name, found.doubt)
+            samples = samples[int(found.start_s * rate_hz) : int(found.end_s * rate_hz)]
         feats = self.kind.compute(samples)
         if not len(feats):
             raise DataError(f"{len(samples) / rate_hz:.3f} s, shorter than one window")

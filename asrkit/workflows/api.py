@@ -478,7 +478,7 @@ def _stored(frontend: FrontEnd, item: tuple[str, np.ndarray, int]) -> tuple[str,
     assert frontend.rate_hz is not None
     samples = resample(samples, own_hz, frontend.rate_hz)
     try:
-        return name, frontend.features(samples, endpoint=frontend.endpoint is not None), ""
+        return name, frontend.features(samples, endpoint=frontend.endpoint is not None, name=name), ""
     except DataError as error:
         return name, None, str(error)
 

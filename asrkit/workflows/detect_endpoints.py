@@ -4,8 +4,7 @@ import functools
 from dataclasses import dataclass
 from pathlib import Path
 
-from asrkit.audio import endpoint
-from asrkit.audio.endpoint import EndpointConfig
+from asrkit.audio.endpoint import EndpointConfig, find_speech
 from asrkit.config import PathLike, format_conf
 from asrkit.errors import DataError
 from asrkit.io.audio import read_audio
@@ -28,6 +27,8 @@ class EndpointsDetected:
         Start and end in s of the utterance that each recording is.
     skipped : dict of str to str
         Recordings without speech, with the reasons.
+    doubtful : dict of str to str
+        Recordings in which something else than the word may have been found, with the reasons.
     speech_s, total_s : float
         Durations of the speech and of the recordings that it was found in.
     """
@@ -35,13 +36,19 @@ class EndpointsDetected:
     path: Path
     times: dict[str, tuple[float, float]]
     skipped: dict[str, str]
+    doubtful: dict[str, str]
     speech_s: float
     total_s: float
 
     def lines(self) -> list[str]:
-        """One line: in how many recordings speech was found, and how much of it."""
+        """One line: in how many recordings speech was found, and how much of it; one more where some are doubtful."""
         found = summary("found", len(self.times), self.skipped)
-        return [f"{found}: {self.speech_s:.1f} s of speech in {self.total_s:.1f} s"]
+        lines = [f"{found}: {self.speech_s:.1f} s of speech in {self.total_s:.1f} s"]
+        if self.doubtful:
+            lines.append(
+                f"doubtful, listen to them: {len(self.doubtful)} recordings{first_reasons(self.doubtful)}"
+            )
+        return lines
 
 
 def detect_endpoints(
@@ -97,17 +104,19 @@ def detect_endpoints(
         allow_pipes=read.allow_pipes,
     )
     chunks = in_chunks(list(data.wav.items()), CHUNK)
-    times, skipped, several = {}, {}, []
+    times, skipped, doubtful, several = {}, {}, {}, []
     speech_s = total_s = 0.0
     for results in ordered_map(detect, chunks, jobs=jobs, label=f"endpoints, {CHUNK} recordings a step"):
-        for utt, ends, duration_s, channels, reason in results:
+        for utt, found, duration_s, channels, reason in results:
             if channels > 1:
                 several.append(utt)
             if reason:
                 skipped[utt] = reason
                 continue
-            times[utt] = ends
-            speech_s += ends[1] - ends[0]
+            times[utt] = found.start_s, found.end_s
+            if found.doubt:
+                doubtful[utt] = found.doubt
+            speech_s += found.end_s - found.start_s
             total_s += duration_s
     warn_of_channels(several, channel)
     check_skipped(skipped, read.max_skipped, "found", len(times))
@@ -116,7 +125,7 @@ def detect_endpoints(
     write_table(path, {utt: f"{utt} {start_s:.3f} {end_s:.3f}" for utt, (start_s, end_s) in times.items()})
     with atomic_write(data.path / ENDPOINT_RECORD) as stream:
         stream.write(format_conf(config))
-    return EndpointsDetected(path, times, skipped, speech_s, total_s)
+    return EndpointsDetected(path, times, skipped, doubtful, speech_s, total_s)
 
 
 def detect_chunk(
@@ -127,7 +136,7 @@ def detect_chunk(
     strict: bool,
     allow_pipes: bool,
 ) -> list[tuple]:
-    """Find (utt, (start_s, end_s) or None, duration in s, channels, reason or None) of some recordings."""
+    """Find (utt, Speech or None, duration in s, channels, reason or None) of some recordings."""
     out: list[tuple] = []
     for utt, rxfilename in chunk:
         channels = [1]
@@ -143,7 +152,7 @@ def detect_chunk(
         except DataError as error:
             out.append((utt, None, 0.0, 1, str(error)))
             continue
-        ends = endpoint.detect_endpoints(samples, rate_hz, config)
-        reason = None if ends else "no speech found"
-        out.append((utt, ends, len(samples) / rate_hz, channels[-1], reason))
+        found = find_speech([samples], rate_hz, config)
+        reason = None if found else "no speech found"
+        out.append((utt, found, len(samples) / rate_hz, channels[-1], reason))
     return out

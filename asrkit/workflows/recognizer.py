@@ -325,7 +325,7 @@ class Recognizer:
                 wanted_hz,
             )
         try:
-            return self.frontend.features(samples, endpoint=endpoint)
+            return self.frontend.features(samples, endpoint=endpoint, name=name)
         except DataError as error:
             raise DataError(f"{name}: {error}") from None
 

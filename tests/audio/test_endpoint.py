@@ -5,8 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 import soundfile
+from scipy.signal import butter, sosfilt, sosfilt_zi
 
-from asrkit.audio.endpoint import EndpointConfig, detect_endpoints
+from asrkit.audio.endpoint import EndpointConfig, detect_endpoints, find_speech
+from asrkit.audio.frame_levels import measure_frames
 from asrkit.cli.main import main
 from asrkit.errors import DataError, SettingsError
 from asrkit.io.data_dir import read_data_dir
@@ -204,6 +206,140 @@ def test_loudness_does_not_matter(word, gain):
     np.testing.assert_allclose(detect_endpoints(samples + np.float32(0.1), RATE_HZ), expected, atol=0.011)
 
 
+# what is beside the word in recordings of the world
+
+
+def spoken(level_db=-20, duration_s=0.5, rate_hz=RATE_HZ):
+    """A voice that falls from 140 to 110 Hz while its formants move, as no tone does."""
+    t = np.arange(round(duration_s * rate_hz)) / rate_hz
+    along = t / duration_s
+    phase = 2 * np.pi * np.cumsum(140 - 30 * along) / rate_hz
+    samples = np.zeros(len(t))
+    for k in range(1, 25):
+        hz = k * (140 - 30 * along)
+        gain = sum(
+            1 / (1 + ((hz - (a + (b - a) * along)) / 80) ** 2)
+            for a, b in ((730, 270), (1090, 2290), (2440, 3010))
+        )
+        samples += np.where(hz < rate_hz / 2, gain, 0) * np.sin(k * phase)
+    return samples / samples.std() * 10 ** (level_db / 20)
+
+
+def tone(*hz, duration_s=0.2, gain=0.5, rate_hz=RATE_HZ):
+    t = np.arange(round(duration_s * rate_hz)) / rate_hz
+    return gain / len(hz) * sum(np.sin(2 * np.pi * own * t) for own in hz)
+
+
+def decaying(hz, duration_s=0.15, rate_hz=RATE_HZ):
+    return tone(hz, duration_s=duration_s, gain=0.8, rate_hz=rate_hz) * np.exp(
+        -20 * np.arange(round(duration_s * rate_hz)) / rate_hz
+    )
+
+
+BESIDE = {
+    "beep": (lambda r: tone(1000, rate_hz=r), "a steady tone beside the word"),
+    "low beep": (lambda r: tone(440, rate_hz=r), "a steady tone beside the word"),
+    "long beep": (lambda r: tone(2500, duration_s=0.4, rate_hz=r), "a steady tone beside the word"),
+    "beep as loud as the word": (lambda r: tone(1000, gain=0.14, rate_hz=r), "a steady tone beside the word"),
+    "dialled digit": (lambda r: tone(770, 1336, rate_hz=r), "a steady tone beside the word"),
+    "two beeps": (
+        lambda r: np.concatenate([tone(800, rate_hz=r), tone(1200, rate_hz=r)]), "a steady tone beside the word"
+    ),
+    "buzzer": (lambda r: 0.3 * np.sign(tone(400, rate_hz=r)), "a steady tone beside the word"),
+    "thump at 40 Hz": (lambda r: decaying(40, rate_hz=r), None),
+    "thump at 60 Hz": (lambda r: decaying(60, rate_hz=r), None),
+    "step of the offset": (lambda r: np.full(r // 10, 0.3), ""),
+    "long step down": (lambda r: np.full(r // 3, -0.4), ""),
+    "click of one sample": (lambda r: np.array([0.9]), ""),
+    "click": (lambda r: np.full(r // 200, 0.9), ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("place_s", "rate_hz"), [(0.0, 8000), (0.05, 44100), (1.6, 16000)])
+@pytest.mark.parametrize(("make", "doubt"), BESIDE.values(), ids=BESIDE)
+def test_what_lies_beside_the_word_is_not_taken_for_it(make, doubt, place_s, rate_hz):
+    """Nor the choice between two stretches made in silence; `doubt` None leaves open whether they are two."""
+    scale = rate_hz / RATE_HZ
+    samples = recording(silence(0.7 * scale), spoken(rate_hz=rate_hz), silence(1.1 * scale), noise_db=-60)
+    other, place = make(rate_hz), round(place_s * rate_hz)
+    samples[place : place + len(other)] += other[: len(samples) - place].astype(np.float32)
+    found = find_speech([samples], rate_hz, EXACT)
+    np.testing.assert_allclose((found.start_s, found.end_s), (0.7, 1.2), atol=0.05)
+    if doubt is not None:
+        assert found.doubt.endswith(doubt) and bool(found.doubt) == bool(doubt)
+
+
+@pytest.mark.parametrize("noise_db", [-70, -60, -50, -40])
+@pytest.mark.parametrize(
+    "zeros", ["before", "after", "both", "inside the pause", "one value", "one step", "two seconds"]
+)
+def test_digital_silence_is_no_noise_level(zeros, noise_db):
+    samples = recording(silence(0.6), spoken(), silence(0.6), noise_db=noise_db)
+    expected = np.array(detect_endpoints(samples, RATE_HZ))
+    none, shift_s = np.zeros(round(0.3 * RATE_HZ), np.float32), 0.0
+    if zeros in ("before", "both", "one value", "one step"):
+        if zeros == "one step":  # of 16 bit: the dither of a converter
+            none = np.random.default_rng(0).integers(-1, 2, len(none)).astype(np.float32) / 32768
+        samples, shift_s = np.concatenate([none + 0.1 * (zeros == "one value"), samples]), 0.3
+    if zeros in ("after", "both"):
+        samples = np.concatenate([samples, none])
+    if zeros == "inside the pause":
+        samples[1000:3400] = 0
+    if zeros == "two seconds":
+        samples = np.concatenate([samples, np.zeros(2 * RATE_HZ, np.float32)])
+    np.testing.assert_allclose(detect_endpoints(samples, RATE_HZ), expected + shift_s, atol=0.025)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_word_in_noise_of_10_db(seed):
+    samples = recording(silence(0.6), spoken(), silence(0.8), noise_db=-30, seed=seed)
+    start_s, end_s = detect_endpoints(samples, RATE_HZ)
+    assert start_s < 0.7 and end_s > 1.0
+    assert max(0, 0.6 - start_s) + max(0, end_s - 1.1) < 0.15
+
+
+def test_nothing_but_a_tone_is_doubtful():
+    for samples in (
+        tone(1000, duration_s=1.0),
+        recording(silence(0.5), tone(1000), silence(0.5), noise_db=-60),
+    ):
+        assert find_speech([samples], RATE_HZ).doubt == "holds a steady tone and nothing else"
+    assert find_speech([recording(silence(0.5), spoken(), silence(0.5), noise_db=-60)], RATE_HZ).doubt == ""
+
+
+def test_two_words_are_doubtful():
+    samples = recording(silence(0.4), spoken(), silence(0.5), spoken(-23), silence(0.4), noise_db=-60)
+    found = find_speech([samples], RATE_HZ, EXACT)
+    assert (found.start_s, found.end_s) == pytest.approx((0.4, 0.9), abs=0.03)
+    assert found.doubt == "holds another stretch of sound beside the word"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_result_does_not_depend_on_the_blocks(seed):
+    rng = np.random.default_rng(seed)
+    samples = recording(silence(9), spoken(), silence(13), noise_db=-50, seed=seed)
+    cuts = np.sort(rng.integers(0, len(samples), rng.integers(1, 30)))
+    whole = measure_frames([samples], RATE_HZ, 200, 80)
+    cut = measure_frames(np.split(samples, cuts), RATE_HZ, 200, 80)
+    for one, other in zip(vars(whole).values(), vars(cut).values(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert len(whole.level_db) == (len(samples) - 200) // 80 + 1 and whole.num_samples == len(samples)
+
+
+def test_levels_are_those_of_the_high_passed_frames():
+    """Against scipy's filter over the whole recording, and numpy's spectra."""
+    samples = recording(spoken(), noise_db=-40).astype(np.float64)
+    sos = butter(4, 100, "highpass", fs=RATE_HZ, output="sos")
+    passed, _ = sosfilt(sos, samples, zi=sosfilt_zi(sos) * samples[0])
+    found = measure_frames([samples], RATE_HZ, 200, 80)
+    for t in range(len(found.level_db)):
+        frame = passed[80 * t : 80 * t + 200]
+        assert found.level_db[t] == pytest.approx(10 * np.log10(np.mean(frame**2)))
+        assert found.crossings[t] == np.sum(np.signbit(frame[1:]) != np.signbit(frame[:-1])) * RATE_HZ / 200
+        power = np.sum(np.abs(np.fft.rfft(frame * np.hanning(202)[1:-1])[3:]) ** 2)
+        assert found.bands[t].sum() == pytest.approx(power, rel=1e-5)
+
+
 IMPOSSIBLE = {
     "low_fraction=0.5": {"low_fraction": 0.5}, "high_fraction=1.0": {"high_fraction": 1.0},
     "frame_length_ms=0.0": {"frame_length_ms": 0.0}, "frame_shift_ms=-1.0": {"frame_shift_ms": -1.0}, "frame_shift_ms=nan": {"frame_shift_ms": float("nan")},
@@ -228,7 +364,7 @@ def data_dir(tmp_path):
     utts = {"amy-no": (8000, 1), "amy-yes": (8000, 0.2), "bob-no": (16000, 1)}
     for utt, (rate_hz, gain) in utts.items():
         scale = rate_hz / RATE_HZ
-        samples = recording(silence(0.6 * scale), vowel(0.5 * scale, -20), silence(0.8 * scale), noise_db=-55)
+        samples = recording(silence(0.6 * scale), spoken(rate_hz=rate_hz), silence(0.8 * scale), noise_db=-55)
         soundfile.write(tmp_path / "data" / f"{utt}.wav", gain * samples, rate_hz)
     for name, line in (("wav.scp", "{0} {1}/{0}.wav"), ("text", "{0} word"), ("utt2spk", "{0} {2}")):
         lines = (line.format(utt, tmp_path / "data", utt[:3]) for utt in utts)
@@ -284,6 +420,15 @@ def test_command_writes_no_empty_segments(data_dir, capsys, wavs):
     assert main(["detect-endpoints", str(data_dir), "--max-skipped", "9"]) == 1
     assert f"{data_dir}: no " in capsys.readouterr().err
     assert not (data_dir / "segments").exists()
+
+
+def test_command_counts_what_is_doubtful(data_dir, capsys):
+    for name in ("amy-no", "amy-yes"):
+        samples, rate_hz = soundfile.read(data_dir / f"{name}.wav")
+        samples[: rate_hz // 5] += tone(1000)[: rate_hz // 5]
+        soundfile.write(data_dir / f"{name}.wav", samples, rate_hz)
+    assert main(["detect-endpoints", str(data_dir)]) == 0
+    assert "doubtful, listen to them: 2 recordings: amy-no: holds a" in capsys.readouterr().out
 
 
 def test_impossible_settings_of_the_command_are_told_as_options(data_dir, capsys):
