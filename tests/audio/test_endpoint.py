@@ -292,10 +292,18 @@ def test_digital_silence_is_no_noise_level(zeros, noise_db):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_word_in_noise_of_10_db(seed):
-    samples = recording(silence(0.6), spoken(), silence(0.8), noise_db=-30, seed=seed)
+    """With a weaker end, 4 dB above the noise."""
+    samples = recording(silence(0.6), spoken(), spoken(-26, 0.2), silence(0.8), noise_db=-30, seed=seed)
     start_s, end_s = detect_endpoints(samples, RATE_HZ)
-    assert start_s < 0.7 and end_s > 1.0
-    assert max(0, 0.6 - start_s) + max(0, end_s - 1.1) < 0.15
+    assert start_s < 0.7 and end_s > 1.2
+    assert max(0, 0.6 - start_s) + max(0, end_s - 1.3) < 0.15
+
+
+@pytest.mark.parametrize("hum_hz", [20, 50])
+def test_a_hum_is_no_noise_level(hum_hz):
+    samples = recording(silence(0.6), spoken(), silence(0.8), noise_db=-60)
+    hum = tone(hum_hz, duration_s=len(samples) / RATE_HZ, gain=0.2)
+    np.testing.assert_allclose(detect_endpoints(samples + hum, RATE_HZ, EXACT), (0.6, 1.1), atol=0.04)
 
 
 def test_nothing_but_a_tone_is_doubtful():
