@@ -143,8 +143,8 @@ def find_speech(
     center_s = length / rate_hz / 2
     padding_s = config.padding_ms / 1000
     return Speech(
-        max(0.0, start * shift_s + center_s - shift_s / 2 - padding_s),
-        min(duration_s, (end - 1) * shift_s + center_s + shift_s / 2 + padding_s),
+        float(max(0.0, start * shift_s + center_s - shift_s / 2 - padding_s)),
+        float(min(duration_s, (end - 1) * shift_s + center_s + shift_s / 2 + padding_s)),
         doubt,
     )
 

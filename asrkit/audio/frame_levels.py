@@ -5,10 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-HIGH_PASS_HZ, HIGH_PASS_ORDER = (
-    100,
-    4,
-)  # thumps, hum and steps of the offset lie below, speech is heard without it
+# thumps, hum and steps of the offset lie below; speech is heard without it
+HIGH_PASS_HZ, HIGH_PASS_ORDER = 100, 4
 BANDS = 16
 EDGE, PIECE = 2, 8  # frames
 BLOCK = 1000  # frames that are measured at once: bounds the memory whatever the recording's length
