@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from asrkit.characters import BYTE_ORDER_MARK, CONTROL, unseen
 from asrkit.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -204,7 +205,11 @@ def read_conf(path: PathLike) -> list[tuple[int, str, str | None]]:
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     lines = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
+        line = line.removeprefix(BYTE_ORDER_MARK)
+        sign = unseen(line, CONTROL)
+        if sign:
+            raise SettingsError(f"{path}:{number}: holds {sign}, no text (write the line anew)")
         line = line.split("#", 1)[0].strip()
         if not line:
             continue

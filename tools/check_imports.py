@@ -12,7 +12,7 @@ TOP = Path(__file__).resolve().parents[1]
 
 # From the ground up; a room may import those of the floors below its own.
 FLOORS = (
-    ("errors",),
+    ("characters", "errors"),
     ("config", "distribution", "runtime"),
     ("audio", "models"),
     ("features", "families"),

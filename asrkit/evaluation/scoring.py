@@ -330,7 +330,7 @@ def score_errors(
     """
     refs, hyps, owners = texts_by_utt(references, hypotheses, speakers)
     if vocabulary is not None:
-        check_words("vocabulary", vocabulary)
+        vocabulary = check_words("vocabulary", vocabulary)
     return compute_errors(refs, hyps, owners, "all", vocabulary=vocabulary)
 
 

@@ -1,7 +1,9 @@
 """Check the words and speakers of utterances that a Python user gives, as dicts or as sequences."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Set
 
+from asrkit.characters import composed, unseen
 from asrkit.errors import DataError, told
 
 ONE_WORD = "one word, a str without white space"
@@ -52,7 +54,7 @@ def texts_by_utt(references, hypotheses, speakers=None):
 
 
 def check_words(name, words):
-    """Refuse, by a DataError, an argument that is no collection of words."""
+    """List the words of an argument, composed; a DataError where it is no collection of words."""
     if isinstance(words, str | bytes) or not isinstance(words, Collection):
         raise DataError(f"{name} is {told(words)}; it should be a collection of words")
     for word in words:
@@ -60,10 +62,11 @@ def check_words(name, words):
             raise DataError(
                 f"{name} holds {told(word)}; it should hold words, each a str without white space"
             )
+    return [composed(word) for word in words]
 
 
 def is_word(value):
-    return isinstance(value, str) and value.split() == [value]
+    return isinstance(value, str) and value.split() == [value] and not unseen(value)
 
 
 def is_decision(value):
@@ -114,7 +117,15 @@ def _texts(name, values, keyed, fits, wanted, count=None):
         if not fits(value):
             raise DataError(f"{name}[{place!r}] is {told(value)}; it should be {wanted}")
     digits = len(str(len(items) - 1))
-    return {str(place) if keyed else f"{place:0{digits}d}": str(value or "") for place, value in items}
+    texts = {
+        composed(str(place)) if keyed else f"{place:0{digits}d}": composed(str(value or ""))
+        for place, value in items
+    }
+    if len(texts) < len(items):
+        own = Counter(composed(str(place)) for place, _ in items)
+        twice = next(place for place, count in own.items() if count > 1)
+        raise DataError(f"{name} has the utterance id '{twice}' twice, its letters composed and taken apart")
+    return texts
 
 
 def _items(values):

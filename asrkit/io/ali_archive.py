@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from asrkit.characters import composed
 from asrkit.errors import DataError
 from asrkit.io.alignment import gunzipped, read_text
 from asrkit.io.archive import SPEC, refuse_pipe, resolve
@@ -99,7 +100,7 @@ def _ark_runs(path):
     while match := KEY.match(content, place):
         numbers, lengths, place = _entry(content, match.end(), semicolons, path)
         try:
-            yield match[1].decode(), numbers, lengths
+            yield composed(match[1].decode()), numbers, lengths
         except UnicodeDecodeError:
             raise DataError(f"{path}: no archive, its keys are not text (at byte {match.start()})") from None
 

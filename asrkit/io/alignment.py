@@ -11,6 +11,7 @@ import zlib
 from dataclasses import replace
 from pathlib import Path
 
+from asrkit.characters import composed
 from asrkit.errors import DataError
 from asrkit.io.files import atomic_write, c_sorted, read_bytes, read_table, remove
 from asrkit.phones.phone import OVERLAP_S, TINY_S, Phone, overlap
@@ -110,7 +111,7 @@ def gunzipped(path):
 def read_text(path):
     """Read a UTF-8 text file, gzipped or not."""
     try:
-        return gunzipped(path).decode("utf-8-sig")
+        return composed(gunzipped(path).decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         number = error.object[: error.start].count(b"\n") + 1
         raise DataError(f"{path}:{number}: not UTF-8 text (convert it, for example with iconv)") from None

@@ -15,6 +15,7 @@ import numpy as np
 from kaldiio.matio import read_kaldi, write_array, write_array_ascii
 from kaldiio.utils import open_like_kaldi
 
+from asrkit.characters import composed
 from asrkit.errors import DataError
 from asrkit.io.files import atomic_write
 
@@ -252,7 +253,7 @@ def _read_key(stream):
     key = b""
     while (byte := stream.read(1)) not in (b" ", b""):
         key += byte
-    return key.decode().strip()
+    return composed(key.decode().strip())
 
 
 def write_archive(ark_path, scp_path, items, *, compression=None, text=False):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from asrkit.errors import DataError
 from asrkit.io.archive import SPEC, is_pipe, resolve
-from asrkit.io.files import atomic_write, c_sorted, read_table, write_table
+from asrkit.io.files import atomic_write, c_sorted, line_of, read_table, write_table
 
 log = logging.getLogger("asrkit")
 
@@ -96,12 +96,11 @@ def read_data_dir(path, require=()):
         raise DataError(
             f"{path}: no data directory, none of {', '.join(TABLES)} (asrkit prepare-wavs makes one)"
         )
-    # read_table refuses empty and repeated lines, so the place in the table is the line number.
-    for number, (utt, value) in enumerate(tables.get("segments", {}).items(), 1):
+    for utt, value in tables.get("segments", {}).items():
         try:
             tables["segments"][utt] = parse_segment(value)
         except ValueError as error:
-            where = f"{path}/segments:{number}: utterance '{utt}'"
+            where = f"{path}/segments:{line_of(path / 'segments', utt)}: utterance '{utt}'"
             raise DataError(f"{where}: {error} (asrkit fix-data {path} removes it)") from None
     return DataDir(path, **{TABLES[name]: table for name, table in tables.items()})
 

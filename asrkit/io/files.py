@@ -2,9 +2,11 @@
 
 import contextlib
 import os
+import re
 import tempfile
 from pathlib import Path
 
+from asrkit.characters import BYTE_ORDER_MARK, CONTROL, composed, unseen
 from asrkit.errors import DataError
 
 
@@ -53,6 +55,8 @@ def remove(path):
 def read_table(path, *, check_sorted=True):
     """Read a Kaldi table: a key, white space, the rest of the line.
 
+    Keys are in Unicode's composed form, and so is what follows them, but for file names (see `is_free`).
+
     Parameters
     ----------
     check_sorted : bool
@@ -61,45 +65,100 @@ def read_table(path, *, check_sorted=True):
     Returns
     -------
     dict of str to str
-        In file order; the value may be empty.
+        In file order, or, where letters were composed and the order is checked, in the C locale's; the value may be empty.
 
     Raises
     ------
     DataError
-        The file is missing, not UTF-8, has an empty line, a repeated key or keys out of order.
+        The file is missing, not UTF-8, has an empty line, a repeated key, keys out of order, or a character that no
+        word may hold.
     """
     path = Path(path)
-    table = {}
-    previous = None
-    for number, line in read_lines(path):
-        parts = line.split(None, 1)
-        if not parts:
+    table, previous, recomposed = {}, None, False
+    for number, line in read_lines(path, free=True):
+        own, value = split_line(line)
+        if not own:
             raise DataError(f"{path}:{number}: empty line (asrkit fix-data {path.parent} removes it)")
-        key, value = parts[0], parts[1].rstrip() if len(parts) > 1 else ""
+        key = in_words(own, f"{path}:{number}")
+        recomposed |= key != own
         if key in table:
             raise DataError(
                 f"{path}:{number}: key '{key}' appears twice (asrkit fix-data {path.parent} keeps the first)"
             )
-        # Byte order of UTF-8, as LC_ALL=C sort gives.
-        if check_sorted and previous is not None and key.encode() < previous.encode():
+        # Byte order of UTF-8, as LC_ALL=C sort gives, of the file as it is: composed letters sort elsewhere.
+        if check_sorted and previous is not None and own.encode() < previous.encode():
             raise DataError(
                 f"{path}:{number}: '{key}' comes after '{previous}', not in C-locale order (asrkit fix-data {path.parent} sorts it)"
             )
-        table[key] = value
-        previous = key
-    return table
+        table[key] = value if is_free(path) else in_words(value, f"{path}:{number}")
+        previous = own
+    return {key: table[key] for key in c_sorted(table)} if check_sorted and recomposed else table
 
 
-def read_lines(path):
-    """Yield (line number, line) of a UTF-8 text file; missing or undecodable files are a DataError."""
+def is_free(path):
+    """Whether what follows a table's keys may be anything: file names are what the file system has, reasons are prose."""
+    return path.suffix == ".scp" or path.name == "skipped"
+
+
+def split_line(line):
+    """Split a line of a table into (key, value), as Kaldi does: at blanks and tabs, not at a no-break space."""
+    line = line.strip(" \t")
+    key = re.match(r"[^ \t]*", line)[0]
+    return key, line[len(key) :].lstrip(" \t")
+
+
+def line_of(path, key):
+    """Find the number of the line of a table that a key stands on, or None: errors name it."""
+    lines = read_lines(path, free=True)
+    return next((number for number, line in lines if composed(split_line(line)[0]) == key), None)
+
+
+def read_lines(path, *, free=False):
+    """Yield (line number, line) of a UTF-8 text file, in Unicode's composed form, without byte order marks.
+
+    Parameters
+    ----------
+    free : bool
+        Lines hold more than words and names: they come as they are, and may hold any white space.
+
+    Raises
+    ------
+    DataError
+        The file is missing or not UTF-8, or a line holds a control character or, unless `free`, another that nobody sees.
+    """
     lines = read_bytes(path).split(b"\n")
     if lines and not lines[-1]:
         lines.pop()
     for number, line in enumerate(lines, 1):
-        try:
-            yield number, line.decode("utf-8").rstrip("\r")
-        except UnicodeDecodeError:
-            raise DataError(f"{path}:{number}: not UTF-8 text (convert it, for example with iconv)") from None
+        text, fault = decode_line(line)
+        if fault:
+            raise DataError(f"{path}:{number}: {fault}")
+        yield number, text if free else in_words(text, f"{path}:{number}")
+
+
+def decode_line(line):
+    """Decode a line of a text file: (text, what is wrong with it or None)."""
+    try:
+        text, fault = line.decode("utf-8"), None
+    except UnicodeDecodeError:
+        text, fault = line.decode("utf-8", "replace"), "not UTF-8 text (convert it, for example with iconv)"
+    # Not only of the first line: files are put together with cat.
+    text = text.removeprefix(BYTE_ORDER_MARK).rstrip("\r")
+    sign = unseen(text, CONTROL)
+    return text, fault or (sign and f"holds {sign}, no text (write the line anew)")
+
+
+def in_words(text, where):
+    """Compose a text that holds words and names; a DataError where it has a character that nobody sees."""
+    sign = unseen(text)
+    if sign:
+        raise DataError(f"{where}: {fault_of_unseen(sign)}")
+    return composed(text)
+
+
+def fault_of_unseen(sign):
+    """What is wrong with a line that holds a character that nobody sees."""
+    return f"holds {sign}, which would be part of a word (take it out, or put a plain space there)"
 
 
 def read_bytes(path):

@@ -5,7 +5,7 @@ words.
 import re
 
 from asrkit.errors import DataError
-from asrkit.io.files import read_lines
+from asrkit.io.files import in_words, read_lines
 
 VARIANT = re.compile(r"(?<=.)\(\d+\)$")  # CMU's second and third way to say a word: `read(2)`
 BETWEEN = "|"  # words of one utterance
@@ -27,9 +27,11 @@ def read_lexicon(path, words=None):
     """
     wanted = None if words is None else {word.lower() for word in words}
     lexicon, number = {}, 0
-    for number, line in read_lines(path):
-        fields = line.split(None, 1)
-        if not fields or line.startswith(";;;"):
+    for number, line in read_lines(path, free=True):
+        if line.startswith(";;;"):
+            continue
+        fields = in_words(line, f"{path}:{number}").split(None, 1)
+        if not fields:
             continue
         if len(fields) < 2 or not fields[1].strip():
             raise DataError(f"{path}:{number}: '{fields[0]}' without phones (lines `WORD P1 P2 …`)")

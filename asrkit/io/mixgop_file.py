@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from asrkit.characters import composed
 from asrkit.errors import DataError
 from asrkit.features.frontend import FrontEnd
 from asrkit.io.model_file import below, fitting, read_npz, write_npz
@@ -63,7 +64,7 @@ def read_mixgop(path):
     meta, arrays = read_npz(path, KIND)
     with fitting(path):
         config, frontend = MixgopConfig(**meta["config"]), FrontEnd.from_dict(meta["frontend"])
-        counts = {phone: int(count) for phone, count in meta["counts"].items()}
+        counts = {composed(phone): int(count) for phone, count in meta["counts"].items()}
         width, lda = frontend.model_dim + config.added_dims, None
         if meta.get("lda"):  # a model of an asrkit without LDA does not say
             lda = Lda(**below(arrays, LDA))
@@ -72,7 +73,8 @@ def read_mixgop(path):
         models = {}
         for phone in meta["phones"]:
             try:
-                models[phone] = _phone_model(below(arrays, phone), counts[phone], width)
+                own = composed(phone)
+                models[own] = _phone_model(below(arrays, phone), counts[own], width)
             except ValueError as error:
                 raise ValueError(f"phone '{phone}': {error}") from None
         shift_s = float(meta["frame_shift_s"])

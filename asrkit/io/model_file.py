@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from asrkit import families
+from asrkit.characters import composed
 from asrkit.errors import DataError
 from asrkit.features.frontend import FrontEnd
 from asrkit.io.files import atomic_write, read_bytes
@@ -84,8 +85,10 @@ def read_model(path):
             raise ValueError(f"no family '{meta['family']}'")
         family = families.load(meta["family"])
         words = tuple(meta["words"])
-        if not words or len(set(words)) != len(words) or not all(isinstance(word, str) for word in words):
+        if not words or not all(isinstance(word, str) for word in words):
             raise ValueError("its words are no vocabulary")
+        if len(set(map(composed, words))) != len(words):
+            raise ValueError("its words are no vocabulary: one is there twice")
         family.Config(**meta["config"]["family"])  # refuses settings that are none
         TrainConfig(**meta["config"]["train"])
         frontend = FrontEnd.from_dict(meta["frontend"])
@@ -93,14 +96,15 @@ def read_model(path):
         if family.has_codes:
             codebook = checked_codebook(below(arrays, CODEBOOK), width)
             width = codebook.size
-        models = {word: family.from_arrays(below(arrays, word)) for word in words}
+        # of an asrkit that let the letters of words be taken apart, too
+        models = {composed(word): family.from_arrays(below(arrays, word)) for word in words}
         for word, model in models.items():
             try:
                 model.check(width)
             except ValueError as error:
                 raise ValueError(f"word '{word}': {error}") from None
         return Vocabulary(
-            meta["family"], words, models, meta["config"], codebook, frontend, str(meta["data_hash"])
+            meta["family"], tuple(models), models, meta["config"], codebook, frontend, str(meta["data_hash"])
         )
 
 
@@ -166,4 +170,4 @@ def read_stats(path):
         for name, array in arrays.items():
             if not np.isfinite(array).all():
                 raise ValueError(f"{name} holds NaN or infinite values")
-        return {word: below(arrays, word) for word in meta["words"]}, str(meta["model_hash"])
+        return {composed(word): below(arrays, word) for word in meta["words"]}, str(meta["model_hash"])

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from asrkit.characters import composed
 from asrkit.errors import DataError
 from asrkit.io.files import atomic_write, read_bytes
 from asrkit.phones.phone import TINY_S, Phone, overlap
@@ -131,7 +132,7 @@ def _decoded(path):
         raise DataError(
             f"{path}:{line}: neither UTF-8 nor UTF-16 text (convert it, for example with iconv)"
         ) from None
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    text = composed(text).removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     if '"' not in text[:200]:
         raise DataError(f'{path}: no TextGrid file, which starts with File type = "ooTextFile"')
     return text

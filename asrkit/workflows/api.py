@@ -2,15 +2,17 @@
 
 import functools
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 
 from asrkit import families
 from asrkit.audio.endpoint import EndpointConfig, detect_endpoints
 from asrkit.audio.samples import check_rate, check_samples, resample
+from asrkit.characters import composed
 from asrkit.config import PathLike, from_dict, nearest
 from asrkit.errors import DataError, SettingsError, told
 from asrkit.features.frontend import FrontEnd
@@ -493,8 +495,12 @@ def _named(data: Recordings, rate_hz: Any) -> dict[str, tuple[str, Recording]]:
         if not is_vocabulary_word(word):
             raise DataError(f"data has the word {told(word)}, it should be {WORD}")
     named = {}
-    for word in c_sorted(data):
-        recordings: Any = data[word]
+    own = {word: composed(str(word)) for word in data}
+    if len(set(own.values())) < len(own):
+        twice = next(word for word, count in Counter(own.values()).items() if count > 1)
+        raise DataError(f"data has the word '{twice}' twice, its letters composed and taken apart (put both together)")
+    for given in sorted(own, key=lambda word: own[word].encode()):
+        word, recordings = own[given], cast(Any, data[given])
         listed = isinstance(recordings, Sequence) and not isinstance(recordings, (str, bytes))
         several = isinstance(recordings, np.ndarray) and (recordings.ndim > 1 or recordings.dtype == object)
         if not listed and not (several and recordings.ndim):
@@ -504,7 +510,7 @@ def _named(data: Recordings, rate_hz: Any) -> dict[str, tuple[str, Recording]]:
         if not len(recordings):
             raise DataError(f"data[{word!r}] is empty, it should hold recordings of the word")
         for index, recording in enumerate(recordings):
-            name = f"data[{str(word)!r}][{index}]"
+            name = f"data[{word!r}][{index}]"
             check_recording(recording, name, rate_hz)
-            named[name] = str(word), recording
+            named[name] = word, recording
     return named

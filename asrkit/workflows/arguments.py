@@ -31,7 +31,7 @@ RECORDING = "a path, a binary file, a numpy array of samples, or (samples, rate_
 
 def is_vocabulary_word(value: Any) -> bool:
     """Whether a model file can hold it."""
-    if not is_word(value) or "\0" in value:
+    if not is_word(value):
         return False
     try:
         return len(value.encode()) <= WORD_BYTES

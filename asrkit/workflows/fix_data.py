@@ -9,7 +9,7 @@ from pathlib import Path
 from asrkit.config import PathLike
 from asrkit.errors import DataError
 from asrkit.io.data_dir import SIDE_BY_SPEAKER, SIDE_BY_UTT, DataDir, parse_segment, subset, write_data_dir
-from asrkit.io.files import c_sorted, read_lines, write_table
+from asrkit.io.files import c_sorted, in_words, is_free, read_lines, split_line, write_table
 from asrkit.io.validation import CHECKED, line_fault
 
 MAX_NAMED = 20
@@ -102,10 +102,11 @@ def fix_data(data_dir: PathLike) -> Fixed:
 def read_loosely(path: Path) -> dict[str, str]:
     """Read a table in spite of its faults: without empty lines, the first line of a repeated key."""
     table: dict[str, str] = {}
-    for _, line in read_lines(path):
-        fields = line.removeprefix("\ufeff").split(None, 1)
-        if fields:
-            table.setdefault(fields[0], fields[1].rstrip() if len(fields) > 1 else "")
+    for number, line in read_lines(path, free=True):
+        key, value = split_line(line)
+        if key:
+            where = f"{path}:{number}"
+            table.setdefault(in_words(key, where), value if is_free(path) else in_words(value, where))
     return table
 
 

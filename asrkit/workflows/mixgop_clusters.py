@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from asrkit.characters import composed
 from asrkit.config import PathLike
 from asrkit.errors import DataError, SettingsError
 from asrkit.io.files import read_table
@@ -122,7 +123,7 @@ def mixgop_clusters(
         raise SettingsError(f"environment={environment} is none of {', '.join(ENVIRONMENTS)}")
     if classes and environment != "manner":
         raise SettingsError(f"classes={classes} goes with environment=manner")
-    table = read_scores(Path(scores), ("loglik",))
+    table, phones = read_scores(Path(scores), ("loglik",)), [composed(phone) for phone in phones]
     columns = table.columns
     for name in ("comp", "start", "end"):
         if name not in columns:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from asrkit.characters import composed
 from asrkit.config import PathLike, nearest
 from asrkit.errors import DataError, SettingsError
 from asrkit.evaluation.rating import mean_by
@@ -156,6 +157,7 @@ def mixgop_plot(
     SettingsError
         What is asked for needs other settings.
     """
+    utts, phones = ([composed(name) for name in names] for names in (utts, phones))
     check_settings(data_dir, exp, ali, utts, phones)
     kinds = kinds_of_table(Path(scores))
     table = read_scores(Path(scores), kinds)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from asrkit.characters import composed
 from asrkit.config import PathLike
 from asrkit.errors import DataError, told
 from asrkit.features.frontend import unusable
@@ -244,7 +245,7 @@ def check_alignment(alignment: Any) -> tuple[list[str], list[float], list[float]
             raise DataError(
                 f"alignment[{i}]: '{phone}' ends at {end_s:g} s, before it starts at {start_s:g} s"
             )
-        phones.append(phone)
+        phones.append(composed(phone))
         spans.append((start_s, end_s))
     order = sorted(range(len(phones)), key=spans.__getitem__)
     for before, after in zip(order, order[1:]):

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from asrkit.characters import composed
 from asrkit.config import PathLike
 from asrkit.errors import DataError
 from asrkit.evaluation.kaldi import bootci_lines, ops_lines, per_spk_lines, per_utt_lines
@@ -109,7 +110,7 @@ def read_vocabulary(path: Path) -> list[str] | None:
     if not path.exists():
         return None
     try:
-        settings = json.loads("\n".join(line for _, line in read_lines(path)))
+        settings = json.loads("\n".join(line for _, line in read_lines(path, free=True)))
     except json.JSONDecodeError as error:
         raise DataError(
             f"{path}:{error.lineno}: not JSON: {error.msg} (decode again, or delete it)"
@@ -117,7 +118,7 @@ def read_vocabulary(path: Path) -> list[str] | None:
     words = settings.get("words") if isinstance(settings, dict) else None
     if not isinstance(words, list):
         raise DataError(f'{path}: no list of words under "words" (decode again, or delete it)')
-    return words
+    return [composed(str(word)) for word in words]
 
 
 def notes(report: ErrorReport, skipped: Mapping[str, str]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from asrkit.characters import composed
 from asrkit.config import PathLike
 from asrkit.errors import DataError, SettingsError
 from asrkit.io.data_dir import DataDir, read_data_dir, subset
@@ -129,7 +130,7 @@ def subset_data(
 
 def choose_matching(data: DataDir, utt_regex: str) -> list[str]:
     try:
-        pattern = re.compile(utt_regex)
+        pattern = re.compile(composed(utt_regex))
     except re.error as error:
         raise SettingsError(f"utt_regex='{utt_regex}': {error}") from None
     return [utt for utt in data.utts if pattern.search(utt)]
