@@ -27,7 +27,6 @@ from asrkit.io.features import (
     read_features,
     read_record,
 )
-from asrkit.io.files import c_sorted
 from asrkit.runtime import one_thread, ordered_map
 from asrkit.words.adaptation import AdaptConfig, ListenConfig
 from asrkit.words.settings import TrainingSettings, fields_of
@@ -498,7 +497,9 @@ def _named(data: Recordings, rate_hz: Any) -> dict[str, tuple[str, Recording]]:
     own = {word: composed(str(word)) for word in data}
     if len(set(own.values())) < len(own):
         twice = next(word for word, count in Counter(own.values()).items() if count > 1)
-        raise DataError(f"data has the word '{twice}' twice, its letters composed and taken apart (put both together)")
+        raise DataError(
+            f"data has the word '{twice}' twice, its letters composed and taken apart (put both together)"
+        )
     for given in sorted(own, key=lambda word: own[word].encode()):
         word, recordings = own[given], cast(Any, data[given])
         listed = isinstance(recordings, Sequence) and not isinstance(recordings, (str, bytes))

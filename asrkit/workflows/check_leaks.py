@@ -17,6 +17,7 @@ from asrkit.io.combine import side_table
 from asrkit.io.data_dir import ORIGINALS, DataDir, read_data_dir
 from asrkit.io.features import ReadConfig, check_skipped, unusable
 from asrkit.io.recordings import CHUNK, cut, in_chunks
+from asrkit.io.speakers import REMEDY, unknown_speakers, who_is_unknown
 from asrkit.runtime import ordered_map
 
 PAIRS = 400  # pairs a unit of work
@@ -48,6 +49,8 @@ class Leaks:
         Near-duplicates: utterance of the test, of the training, and their score, highest first.
     compared : {"sound", "features"}
         What `same` and `alike` were found by.
+    unknown : str
+        Whose speakers are not known; empty where all are.
     """
 
     test_dir: PathLike
@@ -61,6 +64,7 @@ class Leaks:
     same: list[tuple[str, str, str]]
     alike: list[tuple[str, str, float]]
     compared: str
+    unknown: str = ""
 
     @property
     def count(self) -> int:
@@ -84,11 +88,13 @@ class Leaks:
         for kind, found in kinds.items():
             lines += [f"{kind}: {len(found)}", *(f"  {line}" for line in found[:most])]
         none = f"no leaks found, {self.num_train} x {self.num_test} utterances"
+        none += ", but a voice may be on both sides" * bool(self.unknown)
         return [*lines, f"{self.count} leaks" if self.count else none]
 
     def _speaker_lines(self, most: int) -> list[str]:
+        unknown = [f"  {self.unknown}: a voice may be on both sides ({REMEDY})"] if self.unknown else []
         if self.speakers is None:
-            return ["speakers: not known, a side has no utt2spk"]
+            return ["speakers: not known", *unknown]
         shown = ", ".join(self.speakers[:most])
         names = f": {shown}{', ...' if len(self.speakers) > most else ''}" if shown else ""
         lines = [
@@ -96,7 +102,11 @@ class Leaks:
         ]
         if self.speakers:
             lines.append("  an error rate of this split is that of known speakers; of others it says nothing")
-        return lines
+        if self.num_test_speakers == 1 and self.speakers and not self.speakers_allowed:
+            lines.append(
+                "  1 speaker alone: allow_shared_speakers=true where that is meant, as with by=random of crossval"
+            )
+        return lines + unknown
 
 
 def check_leaks(
@@ -144,6 +154,7 @@ def check_leaks(
         )
     same, alike = compare_recordings(train, test, by_sound, threshold, read, jobs)
     known = set(train.utts)
+    unknown = who_is_unknown(train, test)
     return Leaks(
         test_dir=test_dir,
         num_train=len(train.utts),
@@ -156,12 +167,13 @@ def check_leaks(
         same=same,
         alike=alike,
         compared="sound" if by_sound else "features",
+        unknown=unknown,
     )
 
 
 def shared_speakers(train: DataDir, test: DataDir) -> list[str] | None:
     """List speakers on both sides, or None where a side does not know its own."""
-    if not train.utt2spk or not test.utt2spk:
+    if any(len(unknown_speakers(data)) == len(data.utts) for data in (train, test)):
         return None
     known = set(train.utt2spk.values())
     return [speaker for speaker in dict.fromkeys(test.utt2spk.values()) if speaker in known]

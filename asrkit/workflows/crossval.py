@@ -21,6 +21,7 @@ from asrkit.io.data_dir import ORIGINALS, DataDir, read_data_dir, subset
 from asrkit.io.features import ReadConfig, check_words, summary
 from asrkit.io.files import atomic_write, c_sorted, read_table, remove
 from asrkit.io.runs import once
+from asrkit.io.speakers import REMEDY, who_is_unknown
 from asrkit.runtime import ordered_map
 from asrkit.words.adaptation import ListenConfig
 from asrkit.words.settings import TrainingSettings
@@ -31,6 +32,7 @@ from asrkit.workflows.train import train
 from asrkit.workflows.train_codebook import CodebookTrained, train_codebook
 
 WORST = 3  # speakers that are named
+VOICES = "the same voice may be in training and in test"
 
 log = logging.getLogger("asrkit")
 
@@ -91,6 +93,8 @@ class Crossvalidated:
     skipped : dict of str to str
     max_skipped : int
     exp : Path
+    unknown : str
+        Whose speakers are not known; empty where all are.
     """
 
     folds: list[dict[str, Any]]
@@ -99,6 +103,7 @@ class Crossvalidated:
     skipped: dict[str, str]
     max_skipped: int
     exp: Path
+    unknown: str = ""
 
     @property
     def complete(self) -> bool:
@@ -117,6 +122,8 @@ class Crossvalidated:
         if known:
             both = f"{known} of {len(report.speakers)} speakers are in training, too, when they are tested"
             lines.append(f"{both}: of unknown speakers this says nothing")
+        if self.unknown:
+            lines.append(f"{self.unknown}: {VOICES}, and of other speakers this says nothing ({REMEDY})")
         if not self.complete:
             lines.append(
                 f"{summary('decoded', len(self.hyps), self.skipped)}: more than max_skipped={self.max_skipped}; "
@@ -192,7 +199,10 @@ def crossval(
         )
         stream.write("\n")
     report = compute_errors(data.text, hyps, {utt: data.speaker(utt) for utt in data.text}, "all")
-    return Crossvalidated(list(facts.values()), report, hyps, skipped, settings.read.max_skipped, exp)
+    unknown = who_is_unknown(data, *others)
+    return Crossvalidated(
+        list(facts.values()), report, hyps, skipped, settings.read.max_skipped, exp, unknown
+    )
 
 
 def read_folds(
@@ -211,6 +221,9 @@ def read_folds(
             f"{data_dir}: all in fold '{names[0]}', but cross-validation needs two (another by= or list)"
         )
     others = [read_words(directory) for directory in plan.also_train.split(",") if directory]
+    unknown = who_is_unknown(data, *others)
+    if unknown and plan.by == "speaker":
+        log.warning("%s: %s, as with by=random (%s)", unknown, VOICES, REMEDY)
     return data, others, {name: tested[name] for name in names}
 
 
@@ -243,11 +256,17 @@ def folds_of(data: DataDir, plan: FoldPlan, seed: int) -> dict[str, str]:
                 f"{plan.fold_list}: no fold for {len(unnamed)} utterances: '{unnamed[0]}', ... (add it or its speaker)"
             )
     else:
-        units = speakers.values() if plan.by == "speaker" else speakers
-        if len(set(units)) < plan.folds:
-            there_are = f"{len(set(units))} {'speakers' if plan.by == 'speaker' else 'utterances'}"
+        units = set(speakers.values() if plan.by == "speaker" else speakers)
+        if plan.by == "speaker" and len(units) == 1:
             raise DataError(
-                f"{data.path}: {plan.folds} folds asked for, but there are {there_are} (ask for fewer)"
+                f"{data.path}: there is 1 speaker, '{units.pop()}', but by=speaker holds whole speakers out "
+                "(by=random holds recordings out)"
+            )
+        if len(units) < plan.folds:
+            there_are = f"{len(units)} {'speakers' if plan.by == 'speaker' else 'utterances'}"
+            remedy = "ask for fewer, or by=random" if plan.by == "speaker" else "ask for fewer"
+            raise DataError(
+                f"{data.path}: {plan.folds} folds asked for, but there are {there_are} ({remedy})"
             )
         if plan.by == "speaker":
             fold_of = folds.by_speaker(speakers, plan.folds)

@@ -14,8 +14,9 @@ from asrkit.evaluation import folds
 from asrkit.evaluation.significance import wilson_interval
 from asrkit.io.data_dir import DataDir, subset
 from asrkit.io.files import atomic_write, read_table
+from asrkit.io.speakers import REMEDY, who_is_unknown
 from asrkit.runtime import ordered_map
-from asrkit.workflows.crossval import RunSettings, read_words, run
+from asrkit.workflows.crossval import VOICES, RunSettings, read_words, run
 
 ALL = "all"
 
@@ -30,12 +31,15 @@ class LearningCurve:
     ----------
     points : list of dict
         One a count: label, utterances per_word, errors and rates of the draws, their mean and its interval.
+    voices : str
+        What it can't say because of who speaks; empty where all speakers of the test are known and not in training.
     """
 
     points: list[dict[str, Any]]
+    voices: str = ""
 
     def lines(self) -> list[str]:
-        return table(self.points)
+        return [*table(self.points), *([self.voices] if self.voices else [])]
 
 
 def learning_curve(
@@ -60,6 +64,9 @@ def learning_curve(
         Processes; trainings are run side by side.
     """
     exp, data, test = Path(exp), read_words(train_dir), read_words(test_dir)
+    voices = shared_voices(data, test)
+    if who_is_unknown(data, test):
+        log.warning("%s", voices)
     places = prepare(data, counts, draws, settings.training.training.seed, exp)
     rows = []
     runs = [(folder, source, test.path) for _, _, folder, source, _ in places]
@@ -91,7 +98,18 @@ def learning_curve(
         plot_learning_curve(
             points, stream, f"{settings.training.family}: {len(test.text)} words of {test.path.name}"
         )
-    return LearningCurve(points)
+    return LearningCurve(points, voices)
+
+
+def shared_voices(data: DataDir, test: DataDir) -> str:
+    """Say what a test can't say because its speakers are not known, or are in training."""
+    unknown = who_is_unknown(data, test)
+    if unknown:
+        return f"{unknown}: {VOICES}, and of other speakers this says nothing ({REMEDY})"
+    tested = {test.speaker(utt) for utt in test.utts}
+    known = tested & {data.speaker(utt) for utt in data.utts}
+    both = f"{len(known)} of {len(tested)} speakers of {test.path} are in training, too"
+    return f"{both}: of unknown speakers this says nothing" if known else ""
 
 
 def prepare(

@@ -3,21 +3,29 @@
 import logging
 import os
 import re
-import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from asrkit.characters import CONTROL, UNSEEN, composed
 from asrkit.config import PathLike, nearest
 from asrkit.errors import DataError, SettingsError
 from asrkit.io.audio import audio_info
 from asrkit.io.data_dir import DataDir, subset, write_data_dir
+from asrkit.io.ffmpeg import FFMPEG_SUFFIXES, ffmpeg_path
 from asrkit.io.files import c_sorted, read_table
 from asrkit.runtime import ordered_map
 
+# What libsndfile reads, as people and corpora call it; under any other name it is known by its first bytes.
 AUDIO_SUFFIXES = tuple(
-    ".wav .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .caf .w64 .rf64 .sph".split()
+    ".wav .wave .bwf .flac .ogg .oga .opus .mp3 .mp2 .mpga .aif .aiff .aifc .aff .au .snd .caf .w64 .rf64"
+    " .sph .sphere .nist .wv1 .wv2".split()
 )
+# Sound that neither libsndfile nor ffmpeg can read by itself.
+OTHER_SOUND = tuple(".raw .pcm .vox .gsm .sd2 .shn .dsf .dff .qcp .m4p .m4r".split())
+BACKUPS = ("~", ".bak", ".old", ".orig", ".tmp", ".part", ".crdownload")
+CONVERT = "install ffmpeg, or convert them: ffmpeg -i FILE FILE.wav"
 PLACEHOLDERS = ("word", "speaker", "index", "*")
 MAX_NAMED = 5
 
@@ -35,18 +43,31 @@ class Prepared:
         What was written.
     skipped : dict of str to str
         Utterances whose recordings can't be used, with the reasons.
+    left_out : dict of str to int
+        How many files were passed over, by suffix: those that are no recordings, or in a format that can't be read.
     """
 
     data_dir: PathLike
     data: DataDir
     skipped: dict[str, str]
+    left_out: dict[str, int] = field(default_factory=dict)
 
     def lines(self) -> list[str]:
-        """One line: how many recordings, words and speakers there are."""
-        num_words, num_speakers = len(set(self.data.text.values())), len(set(self.data.utt2spk.values()))
-        return [
-            f"prepared {len(self.data.wav)} recordings of {num_words} words by {num_speakers} speakers in {self.data_dir}"
-        ]
+        """How many recordings, words and speakers there are, what was passed over, and that speakers are not known."""
+        num_words, speakers = len(set(self.data.text.values())), set(self.data.utt2spk.values())
+        known = speakers.isdisjoint(self.data.utt2spk)
+        by = f"{len(speakers)} speaker{'s' * (len(speakers) != 1)}" if known else "unknown speakers"
+        lines = [f"prepared {len(self.data.wav)} recordings of {num_words} words by {by} in {self.data_dir}"]
+        if self.left_out:
+            sound = [suffix for suffix in self.left_out if is_unread_sound(suffix)]
+            remedy = f" ({', '.join(sound)}: {CONVERT})" if sound else ""
+            lines.append(f"left out: {sum(self.left_out.values())} files: {by_suffix(self.left_out)}{remedy}")
+        if not known:
+            lines.append(
+                "speakers are not known: each utterance counts as one of its own, and crossval needs by=random "
+                "(speaker=NAME, or {speaker} in the pattern, says who speaks)"
+            )
+        return lines
 
 
 def prepare_wavs(
@@ -81,16 +102,18 @@ def prepare_wavs(
     Raises
     ------
     DataError
-        No recording fits or can be used, two come to the same utterance, or a table is malformed.
+        No recording fits or can be used, or none of a word's; two come to the same utterance, or a table is malformed.
     SettingsError
         The pattern has an unknown placeholder or no {word}, or the speaker is said twice.
     """
     regex = compile_pattern(pattern)
     if speaker is not None and "speaker" in regex.groupindex:
         raise SettingsError(f"speaker={speaker}, but the pattern '{pattern}' has a {{speaker}} too")
-    matches = match_recordings(Path(recordings_dir), pattern, regex)
+    recordings, others = find_recordings(Path(recordings_dir))
+    matches = match_recordings(Path(recordings_dir), recordings, pattern, regex)
     words = read_words(word_map, matches.values()) if word_map else {}
     data = name_utterances(matches, speaker, words, Path(data_dir))
+    refuse_lost_words(Path(recordings_dir), others, pattern, words, data)
     bad = find_bad(data.wav)
     for reason in bad.values():
         log.warning("%s", reason)
@@ -100,14 +123,21 @@ def prepare_wavs(
         )
     if len(bad) == len(matches):
         raise DataError(f"{recordings_dir}: none of {len(matches)} recordings can be used")
-    data = subset(data, data.wav.keys() - bad.keys())
-    write_data_dir(data, data_dir)
-    return Prepared(data_dir, data, bad)
+    kept = subset(data, data.wav.keys() - bad.keys())
+    lost = c_sorted(set(data.text.values()) - set(kept.text.values()))
+    if lost:
+        named = name_some([f"'{word}'" for word in lost])
+        raise DataError(
+            f"{recordings_dir}: no recording can be used of {len(lost)} words: {named} "
+            "(record them again, or take their files away)"
+        )
+    write_data_dir(kept, data_dir)
+    return Prepared(data_dir, kept, bad, Counter(suffix_of(path) for path in others))
 
 
 def compile_pattern(text: str) -> re.Pattern[str]:
     """Make a path pattern a regular expression; groups `word`, `speaker`, and one a further placeholder."""
-    pieces = re.split(r"\{([^{}]*)\}", text)  # text, placeholder, text, placeholder, ..., text
+    pieces = re.split(r"\{([^{}]*)\}", composed(text))  # text, placeholder, text, placeholder, ..., text
     regex = re.escape(pieces[0])
     seen = set()
     for place in range(1, len(pieces), 2):
@@ -128,24 +158,94 @@ def compile_pattern(text: str) -> re.Pattern[str]:
     return re.compile(regex)
 
 
-def match_recordings(folder: Path, pattern_text: str, pattern: re.Pattern[str]) -> dict[str, re.Match[str]]:
-    """Find recordings and match their paths below `folder`: dict of recording to match, in order."""
+def find_recordings(folder: Path) -> tuple[list[Path], list[Path]]:
+    """List the files below a folder, in order: recordings, and what is none; hidden files and folders are passed over.
+
+    What is called as a recording is one, damaged or not; what is called otherwise is one if libsndfile opens it, unless
+    its name says that it is a copy put aside.
+    """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder")
+
+    def refuse(error: OSError) -> None:
+        raise DataError(f"{error.filename}: cannot be read: {error.strerror}")
+
+    suffixes = {*AUDIO_SUFFIXES, *(FFMPEG_SUFFIXES if ffmpeg_path() else ())}
+    recordings: list[Path] = []
+    others: list[Path] = []
     # Not rglob: whether that follows links to folders depends on the Python version.
-    walk = os.walk(folder, followlinks=True)
-    files = [Path(below) / name for below, _, names in walk for name in names if not name.startswith(".")]
-    recordings = sorted((path for path in files if path.suffix.lower() in AUDIO_SUFFIXES), key=os.fsencode)
+    for below, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for path in (Path(below) / name for name in names if not name.startswith(".")):
+            aside = path.name.lower().endswith(BACKUPS)
+            known = suffix_of(path) in suffixes
+            (recordings if known or (not aside and opens(path)) else others).append(path)
     if not recordings:
-        others = name_some(sorted({path.suffix for path in files})) or "no files at all"
+        there = by_suffix(Counter(map(suffix_of, others))) or "no files at all"
         raise DataError(
-            f"{folder}: no recordings, but {others} (convert them; read are {' '.join(AUDIO_SUFFIXES)})"
+            f"{folder}: no recordings, but {there} (convert them, for example ffmpeg -i FILE FILE.wav; "
+            f"read are {' '.join(AUDIO_SUFFIXES)})"
         )
-    has_suffix = Path(pattern_text).suffix.lower() in AUDIO_SUFFIXES
+    return sorted(recordings, key=os.fsencode), sorted(others, key=os.fsencode)
+
+
+def opens(path: Path) -> bool:
+    """Whether libsndfile knows a file by its first bytes."""
+    import soundfile
+
+    try:  # by its number, for of some names libsndfile takes any bytes for samples
+        with open(path, "rb", buffering=0) as stream, soundfile.SoundFile(stream.fileno(), closefd=False):
+            return path.is_file()
+    except (OSError, ValueError, soundfile.SoundFileError):
+        return False
+
+
+def suffix_of(path: Path) -> str:
+    return path.suffix.lower()
+
+
+def is_unread_sound(suffix: str) -> bool:
+    """Whether files of a suffix that were passed over are sound."""
+    return suffix in FFMPEG_SUFFIXES or suffix in OTHER_SOUND
+
+
+def by_suffix(counts: Mapping[str, int]) -> str:
+    """Write how many files of each suffix there are, the most first: `.m4a 5, .txt 2`."""
+    order = sorted(counts, key=lambda suffix: (-counts[suffix], suffix))
+    return ", ".join(f"{suffix or 'without suffix'} {counts[suffix]}" for suffix in order)
+
+
+def refuse_lost_words(
+    folder: Path, others: Iterable[Path], pattern_text: str, words: Mapping[str, str], data: DataDir
+) -> None:
+    """Raise a DataError where all recordings of a word are in formats that can't be read."""
+    bare = (
+        pattern_text.removesuffix(Path(pattern_text).suffix) if "}" not in Path(pattern_text).suffix else ""
+    )
+    patterns = [compile_pattern(text) for text in (pattern_text, bare) if text]
+    lost: dict[str, Counter[str]] = {}
+    for path in others:
+        below = composed(path.relative_to(folder).with_suffix("").as_posix())
+        match = next((found for pattern in patterns if (found := pattern.fullmatch(below))), None)
+        if match and is_unread_sound(suffix_of(path)):
+            word = words.get(match["word"], clean(match["word"]))
+            lost.setdefault(word, Counter())[suffix_of(path)] += 1
+    for word in data.text.values():
+        lost.pop(word, None)
+    if lost:
+        named = name_some([f"'{word}' ({by_suffix(counts)})" for word, counts in lost.items()])
+        raise DataError(f"{folder}: no recording can be read of {len(lost)} words: {named} ({CONVERT})")
+
+
+def match_recordings(
+    folder: Path, recordings: Sequence[Path], pattern_text: str, pattern: re.Pattern[str]
+) -> dict[str, re.Match[str]]:
+    """Match the paths of recordings below `folder`: dict of recording to match, in order."""
+    has_suffix = Path(pattern_text).suffix.lower() in {*AUDIO_SUFFIXES, *map(suffix_of, recordings)}
     matches, strangers = {}, []
     for path in recordings:
         below = path.relative_to(folder)
-        match = pattern.fullmatch((below if has_suffix else below.with_suffix("")).as_posix())
+        match = pattern.fullmatch(composed((below if has_suffix else below.with_suffix("")).as_posix()))
         if match:
             matches[os.path.abspath(path)] = match
         else:
@@ -199,8 +299,8 @@ def name_utterances(
 
 
 def clean(part: str) -> str:
-    """Make a part of an utterance id: no white space, composed letters (macOS decomposes them)."""
-    return re.sub(r"\s", "_", unicodedata.normalize("NFC", part))
+    """Make a part of an utterance id: no white space or unseen characters, composed letters (macOS takes them apart)."""
+    return UNSEEN.sub("", re.sub(r"\s", "_", composed(part))) or "_"
 
 
 def clean_speaker(name: str) -> str:
@@ -230,7 +330,7 @@ def bad_reason(path: str) -> str | None:
     """Why a recording can't be used, or None."""
     try:
         path.encode()
-        if path != path.strip() or "\n" in path or path.endswith("|"):
+        if path != path.strip() or "\n" in path or CONTROL.search(path) or path.endswith("|"):
             raise DataError(f"{path!r}: wav.scp cannot hold such a path (rename it)")
         if audio_info(path)[1] == 0:
             raise DataError(f"{path}: 0 samples (record it again)")

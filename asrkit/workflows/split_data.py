@@ -1,11 +1,15 @@
 """Split a data directory into parts, as Kaldi's split_data.sh."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 from asrkit.config import PathLike
 from asrkit.errors import DataError, SettingsError
 from asrkit.io.data_dir import read_data_dir, subset
+from asrkit.io.speakers import REMEDY, who_is_unknown
+
+log = logging.getLogger("asrkit")
 
 
 @dataclass(frozen=True)
@@ -61,10 +65,17 @@ def split_data(data_dir: PathLike, parts: int, *, per_utt: bool = False) -> Spli
     groups: dict[str, list[str]] = {}  # what stays together
     for utt in data.utts:
         groups.setdefault(utt if per_utt else data.speaker(utt), []).append(utt)
+    if len(groups) == 1 and parts > 1 and not per_utt:
+        raise DataError(
+            f"{data_dir}: {parts} parts asked for, but there is 1 speaker, who stays together (per_utt=true splits by utterance)"
+        )
     if len(groups) < parts:
         there_are = f"{len(groups)} {'utterances' if per_utt else 'speakers'}"
         remedy = "ask for fewer" if per_utt else "ask for fewer, or per_utt=true"
         raise DataError(f"{data_dir}: {parts} parts asked for, but there are {there_are} ({remedy})")
+    unknown = "" if per_utt else who_is_unknown(data)
+    if unknown:
+        log.warning("%s: the same voice may be in several parts (%s)", unknown, REMEDY)
     folder = Path(data_dir) / f"split{parts}"
     split = cut_evenly(list(groups.values()), parts)
     for number, utts in enumerate(split, 1):

@@ -1,5 +1,6 @@
 """Copy a part of a data directory, as Kaldi's subset_data_dir.sh."""
 
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,8 +14,11 @@ from asrkit.config import PathLike
 from asrkit.errors import DataError, SettingsError
 from asrkit.io.data_dir import DataDir, read_data_dir, subset
 from asrkit.io.files import read_lines, read_table
+from asrkit.io.speakers import REMEDY, who_is_unknown
 
 MAX_NAMED = 5
+
+log = logging.getLogger("asrkit")
 
 
 @dataclass(frozen=True)
@@ -153,6 +157,9 @@ def choose_listed(data: DataDir, name: str, path: PathLike, skip_missing: bool) 
 def choose_number(data: DataDir, name: str, number: int, seed: int) -> list[str]:
     """Choose `number` utterances, or so many of every speaker or word, as the setting `name` says."""
     if name == "per_spk":
+        unknown = who_is_unknown(data)
+        if unknown:
+            log.warning("%s: so per_spk=%d chooses by utterance (%s)", unknown, number, REMEDY)
         return spread({utt: data.speaker(utt) for utt in data.utts}, number)
     if name == "per_word":
         if not data.text:

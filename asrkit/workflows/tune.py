@@ -21,10 +21,12 @@ from asrkit.evaluation.grids import Candidate, combinations
 from asrkit.io.files import atomic_write, read_table
 from asrkit.io.model_file import read_model
 from asrkit.io.runs import each_once, once
+from asrkit.io.speakers import REMEDY, who_is_unknown
 from asrkit.runtime import ordered_map
 from asrkit.words.adaptation import ListenConfig
 from asrkit.words.settings import fields_of, flags_of
 from asrkit.workflows.crossval import (
+    VOICES,
     FoldPlan,
     RunSettings,
     make_codebook,
@@ -90,13 +92,16 @@ class Tuned:
     minutes: float
     exp: Path
     has_codes: bool
+    unknown: str = ""
 
     def lines(self) -> list[str]:
+        voices = f"{self.unknown}: {VOICES}, and of other speakers this says nothing ({REMEDY})"
         return [
             *table(self.rows),
             *chosen(self.exp, self.rows, self.smallest, self.p_smallest, self.has_codes),
             *unfinished(self.minutes, self.rows, self.unheard, self.begun, self.folds),
             *warnings(self.rows, self.failed),
+            *([voices] if self.unknown else []),
         ]
 
 
@@ -201,6 +206,7 @@ def tune(
         minutes,
         exp,
         families.load(settings.training.family).has_codes,
+        who_is_unknown(data, *others),
     )
 
 

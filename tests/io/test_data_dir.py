@@ -431,7 +431,11 @@ def test_folders_are_words(tmp_path, capsys):
     put(tmp_path / "src" / "README.txt", "not a recording")
     assert main(["prepare-wavs", str(tmp_path / "src"), str(tmp_path / "data")]) == 0
     captured = capsys.readouterr()
-    assert captured.out == f"prepared 3 recordings of 2 words by 3 speakers in {tmp_path}/data\n"
+    assert captured.out.splitlines()[:2] == [
+        f"prepared 3 recordings of 2 words by unknown speakers in {tmp_path}/data",
+        "left out: 1 files: .txt 1",
+    ]
+    assert "speakers are not known" in captured.out and "--speaker NAME" in captured.out
     assert "left out: 1 of 4 recordings do not match '{word}/{index}': stray.wav" in captured.err
     data = read_data_dir(tmp_path / "data")
     assert data.text == {"turn_on-my_take": "turn_on", "yes-1": "yes", "yes-2": "yes"}
@@ -564,16 +568,16 @@ def test_preparing_again_forgets_old_segments(tmp_path):
 
 
 def test_prepare_from_python(tmp_path, capsys):
-    put_wavs(tmp_path / "src", "ann_Z_1.wav", "bob_yes_1.wav")
+    put_wavs(tmp_path / "src", "ann_Z_1.wav", "bob_yes_1.wav", "bob_no_2.wav")
     put(tmp_path / "src" / "bob_no_1.wav", "no sound")
     put(tmp_path / "map", "Z zero")
     settings = {"pattern": "{speaker}_{word}_{index}", "word_map": tmp_path / "map"}
     with pytest.raises(
-        DataError, match=r"1 of 3 recordings cannot be used \(skip_bad=true leaves them out\)"
+        DataError, match=r"1 of 4 recordings cannot be used \(skip_bad=true leaves them out\)"
     ):
         prepare_wavs(tmp_path / "src", tmp_path / "data", **settings)
     prepared = prepare_wavs(tmp_path / "src", tmp_path / "data", **settings, skip_bad=True)
-    assert prepared.data.text == {"ann-Z-1": "zero", "bob-yes-1": "yes"}
+    assert prepared.data.text == {"ann-Z-1": "zero", "bob-no-2": "no", "bob-yes-1": "yes"}
     assert list(prepared.skipped) == ["bob-no-1"] and "not a recording" in prepared.skipped["bob-no-1"]
     assert same_data(prepared.data, read_data_dir(tmp_path / "data"))
     assert capsys.readouterr().out == ""
