@@ -20,6 +20,7 @@ from asrkit.features.transform import TransformConfig, cmvn_stats, count_deltas,
 from asrkit.features.warp import warp_feats
 from asrkit.io.archive import read_matrix, read_scp
 from asrkit.io.data_dir import DataDir, read_data_dir
+from asrkit.io.files import line_of
 from asrkit.models.base import WarpedCopy, chunks, is_recording
 
 KIND_RECORD = "frontend.conf"  # beside feats.scp: the kind of features and the settings that made them
@@ -336,25 +337,30 @@ def usable_matrices(data, scp, skipped, allow_pipes, dim=None):
 def check_words(data):
     """Every utterance with features says exactly one word, and every word has features."""
     text, feats = data.path / "text", data.path / "feats.scp"
-    for number, (utt, word) in enumerate(data.text.items(), 1):
+    for utt, word in data.text.items():
         if utt not in data.feats:
             raise DataError(
-                f"{text}:{number}: utterance '{utt}' is not in feats.scp (asrkit fix-data {data.path} removes it)"
+                f"{text}:{line_of(text, utt)}: utterance '{utt}' is not in feats.scp (asrkit fix-data {data.path} removes it)"
             )
-        if len(word.encode()) > WORD_BYTES:
+        fault = word_fault(word)
+        if fault:
             raise DataError(
-                f"{text}:{number}: utterance '{utt}' says a word of {len(word.encode())} bytes, {WORD_BYTES} are allowed"
+                f"{text}:{line_of(text, utt)}: utterance '{utt}' {fault} (cut it, or leave it out)"
             )
-        if len(word.split()) != 1:
-            said = f"'{word}'" if word else "nothing"
-            raise DataError(
-                f"{text}:{number}: utterance '{utt}' says {said}, one word is needed (cut it, or leave it out)"
-            )
-    for number, utt in enumerate(data.feats, 1):
+    for utt in data.feats:
         if utt not in data.text:
             raise DataError(
-                f"{feats}:{number}: utterance '{utt}' is not in text (asrkit fix-data {data.path} removes it)"
+                f"{feats}:{line_of(feats, utt)}: utterance '{utt}' is not in text (asrkit fix-data {data.path} removes it)"
             )
+
+
+def word_fault(text):
+    """Say why a transcript is not the one word that can be trained, or None."""
+    if len(text.split()) != 1:
+        said = f"'{text if len(text) <= 60 else text[:57] + '...'}'" if text else "nothing"
+        return f"says {said}, one word is needed"
+    size = len(text.encode())
+    return f"says a word of {size} bytes, {WORD_BYTES} are allowed" if size > WORD_BYTES else None
 
 
 def refuse_other_kind(frontend, dim, made, where):

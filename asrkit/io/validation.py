@@ -8,17 +8,27 @@ from pathlib import Path
 
 import numpy as np
 
+from asrkit.characters import BYTE_ORDER_MARK, composed, unseen
 from asrkit.config import PathLike, option
 from asrkit.errors import DataError
 from asrkit.io.archive import SPEC, is_pipe, read_matrix, refuse_pipe, resolve
 from asrkit.io.audio import audio_info
-from asrkit.io.data_dir import SIDE_BY_SPEAKER, SIDE_BY_UTT, TABLES, missing_file, parse_segment
-from asrkit.io.files import c_sorted
+from asrkit.io.data_dir import (
+    ORIGINALS,
+    SIDE_BY_SPEAKER,
+    SIDE_BY_UTT,
+    TABLES,
+    missing_file,
+    parse_segment,
+)
+from asrkit.io.files import c_sorted, decode_line, fault_of_unseen, is_free, split_line
+from asrkit.io.speakers import compare_speakers
+from asrkit.io.trainability import feature_fault, record_faults, vocabulary_faults, word_faults
 from asrkit.runtime import ordered_map
 
 log = logging.getLogger("asrkit")
 
-CHECKED = (*TABLES, "spk2utt", *SIDE_BY_UTT, *SIDE_BY_SPEAKER)
+CHECKED = (*TABLES, "spk2utt", *SIDE_BY_UTT, *SIDE_BY_SPEAKER, ORIGINALS)
 
 # Tables where fix-data drops an utterance whose line is malformed.
 REMOVED_BY_FIX = ("utt2spk", "text", "segments", "wav.scp", "feats.scp")
@@ -34,6 +44,9 @@ class Checks:
     no_feats: bool = option(False, "feats.scp may be absent (where present it is checked)")
     no_text: bool = option(False, "text may be absent (where present it is checked)")
     no_wav: bool = option(False, "wav.scp may be absent (where present it is checked)")
+    sentences: bool = option(
+        False, "text may hold several words an utterance, as mixgop takes them and train does not"
+    )
     allow_pipes: bool = option(False, "accept shell pipes in scp files; reading runs them")
     read_feats: bool = option(True, "read every feature matrix and CMVN statistic, not only its scp line")
     read_wavs: bool = option(True, "read every recording, not only look whether its file exists")
@@ -71,13 +84,23 @@ def find_faults(path: PathLike, checks: Checks) -> list[str]:
             tables[name], found = _scan(path / name)
             faults += found
     faults += _compare_utts(path, tables)
-    faults += _compare_speakers(path, tables)
+    faults += compare_speakers(path, tables)
     faults += _compare_recordings(path, tables)
     durations_s, found = _check_wavs(path, tables.get("wav.scp", {}), checks)
     faults += found
     faults += _check_segment_ends(path, tables.get("segments", {}), durations_s)
-    faults += _check_feats(path, tables, checks)
-    faults += _check_cmvn(path, tables.get("cmvn.scp", {}), checks)
+    shapes, found = _check_feats(path, tables, checks)
+    faults += found
+    dim = next(iter(shapes.values()))[1] if shapes else None
+    faults += _check_cmvn(path, tables.get("cmvn.scp", {}), checks, dim)
+    faults += record_faults(path)
+    if not checks.sentences:
+        text = tables.get("text", {})
+        words = {utt: entry.value for utt, entry in text.items()}
+        faults += word_faults(path, words, {utt: entry.line for utt, entry in text.items()})
+        if "feats.scp" in tables and checks.read_feats:
+            frames = {utt: frames for utt, (frames, _) in shapes.items()}
+            faults += vocabulary_faults(path, words, frames)
     return faults
 
 
@@ -91,7 +114,7 @@ def line_fault(name: str, value: str) -> str:
             parse_segment(value)
         except ValueError as error:
             return str(error)
-    if name in ("utt2spk", *SIDE_BY_UTT, *SIDE_BY_SPEAKER) and len(fields) != 1:
+    if name in ("utt2spk", ORIGINALS, *SIDE_BY_UTT, *SIDE_BY_SPEAKER) and len(fields) != 1:
         return f"{len(fields) + 1} fields instead of 2"
     if name == "spk2gender" and value not in ("m", "f"):
         return f"gender '{value}' is neither m nor f"
@@ -135,37 +158,48 @@ def _scan(path):
         return {}, [f"{path}: cannot be read: {error.strerror}"]
     if not data:
         return {}, [f"{path}: empty file"]
-    if data.startswith(b"\xef\xbb\xbf"):
-        faults.append(f"{path}:1: begins with a byte order mark ({fix} removes it)")
-        data = data[3:]
     if b"\r\n" in data:
         log.warning(
             "%s: lines end as on Windows; asrkit reads them, Kaldi does not (%s rewrites them)", path, fix
         )
-    previous = None
+    previous, taken_apart = None, []
     for number, line in enumerate(data.removesuffix(b"\n").split(b"\n"), 1):
         here = f"{path}:{number}"
-        try:
-            fields = line.decode("utf-8").split(None, 1)
-        except UnicodeDecodeError:
-            faults.append(f"{here}: not UTF-8 text (convert it, for example with iconv)")
-            fields = line.decode("utf-8", "replace").split(None, 1)
-        if not fields:
+        if line.startswith(BYTE_ORDER_MARK.encode()):
+            faults.append(f"{here}: begins with a byte order mark ({fix} removes it)")
+        text, fault = decode_line(line)
+        own, value = split_line(text)
+        if not own:
             faults.append(f"{here}: empty line ({fix} removes it)")
             continue
-        key, value = fields[0], fields[1].rstrip() if len(fields) > 1 else ""
+        names = own if is_free(path) else text
+        sign = None if fault else unseen(names)
+        if fault or sign:
+            faults.append(f"{here}: {fault or fault_of_unseen(sign)}")
+        key, value = composed(own), value if is_free(path) else composed(value)
+        if names != composed(names):
+            taken_apart.append(number)
         if key in entries:
             first = entries[key].line
             faults.append(f"{here}: key '{key}' appears twice, first on line {first} ({fix} keeps the first)")
             continue
-        if previous is not None and key.encode() < previous.encode():
+        if previous is not None and own.encode() < previous.encode():
             faults.append(f"{here}: '{key}' comes after '{previous}', not in C-locale order ({fix} sorts it)")
         wrong = line_fault(path.name, value)
         if wrong:
             remedy = f"{fix} removes it" if path.name in REMOVED_BY_FIX else "correct it"
             faults.append(f"{here}: '{key}': {wrong} ({remedy})")
         entries[key] = Entry(number, value)
-        previous = key
+        previous = own
+    if taken_apart:
+        log.warning(
+            "%s: %d lines have letters that are taken apart (NFD; first line %d); asrkit composes them, for Kaldi they are "
+            "other words (%s rewrites them)",
+            path,
+            len(taken_apart),
+            taken_apart[0],
+            fix,
+        )
     return entries, faults
 
 
@@ -185,60 +219,6 @@ def _compare_utts(path, tables):
             faults.append(
                 f"{path}/{having[0]}: utterance '{utt}'{also} is not in {', '.join(lacking)} ({remedy})"
             )
-    return faults
-
-
-def _compare_speakers(path, tables):
-    """Compare utt2spk with spk2utt, cmvn.scp and spk2gender, and with the order Kaldi wants."""
-    if "utt2spk" not in tables:
-        return []
-    utt2spk = {utt: entry.value for utt, entry in tables["utt2spk"].items() if len(entry.value.split()) == 1}
-    lines = {utt: entry.line for utt, entry in tables["utt2spk"].items()}
-    faults = []
-    by_utt = c_sorted(utt2spk)
-    by_speaker = sorted(by_utt, key=lambda utt: (utt2spk[utt].encode(), utt.encode()))
-    for utt, other in zip(by_utt, by_speaker):
-        if utt != other:
-            faults.append(
-                f"{path}/utt2spk:{lines[utt]}: utt2spk is not in sorted order when sorted first on speaker-id "
-                f"(fix this by making speaker-ids prefixes of utt-ids); first '{utt}' of speaker '{utt2spk[utt]}'"
-            )
-            break
-    first_line = {}
-    for utt, speaker in utt2spk.items():
-        first_line.setdefault(speaker, lines[utt])
-    for name in [name for name in ("cmvn.scp", *SIDE_BY_SPEAKER) if name in tables]:
-        remedy = f"asrkit compute-cmvn {path} writes it anew" if name == "cmvn.scp" else f"add it to {name}"
-        for speaker in c_sorted(first_line.keys() - tables[name].keys()):
-            faults.append(
-                f"{path}/utt2spk:{first_line[speaker]}: speaker '{speaker}' is not in {name} ({remedy})"
-            )
-        for speaker in c_sorted(tables[name].keys() - first_line.keys()):
-            here = f"{path}/{name}:{tables[name][speaker].line}"
-            faults.append(
-                f"{here}: speaker '{speaker}' is not in utt2spk (asrkit fix-data {path} removes it)"
-            )
-    if "spk2utt" in tables:
-        faults += _compare_spk2utt(path, utt2spk, lines, tables["spk2utt"])
-    return faults
-
-
-def _compare_spk2utt(path, utt2spk, lines, spk2utt):
-    faults = []
-    remedy = f"(asrkit fix-data {path} makes spk2utt from utt2spk)"
-    listed = Counter((utt, speaker) for speaker, entry in spk2utt.items() for utt in entry.value.split())
-    for (utt, speaker), times in listed.items():
-        here = f"{path}/spk2utt:{spk2utt[speaker].line}: utterance '{utt}' of speaker '{speaker}'"
-        if utt not in utt2spk:
-            faults.append(f"{here} is not in utt2spk {remedy}")
-        elif utt2spk[utt] != speaker:
-            faults.append(f"{here} belongs to '{utt2spk[utt]}' in utt2spk:{lines[utt]} {remedy}")
-        elif times > 1:
-            faults.append(f"{here} appears {times} times {remedy}")
-    for utt, speaker in utt2spk.items():
-        if (utt, speaker) not in listed:
-            here = f"{path}/utt2spk:{lines[utt]}: utterance '{utt}' of speaker '{speaker}'"
-            faults.append(f"{here} is not in spk2utt {remedy}")
     return faults
 
 
@@ -331,13 +311,18 @@ def _check_segment_ends(path, segments, durations_s):
 
 
 def _check_feats(path, tables, checks):
+    """Find the shapes of all matrices that can be used, and the faults of the others."""
     faults, shapes = [], {}
     anew = f"asrkit compute-mfcc {path} computes it anew"
     feats, num_frames = tables.get("feats.scp", {}), tables.get("utt2num_frames", {})
     for utt, entry, array in _arrays(path, "feats.scp", feats, checks, faults):
         here = f"{path}/feats.scp:{entry.line}: utterance '{utt}'"
         if array.ndim == 2 and len(array):
-            shapes[utt] = array.shape
+            fault = feature_fault(array)
+            if not fault:
+                shapes[utt] = array.shape
+            elif np.isfinite(array).all():  # the others are told of by _read_array
+                faults.append(f"{here}: {fault} ({anew})")
         else:
             what = "0 frames" if array.size == 0 else f"a vector of {len(array)}, not a matrix"
             faults.append(f"{here}: {what} ({anew}, asrkit subset-data leaves it out)")
@@ -353,16 +338,21 @@ def _check_feats(path, tables, checks):
                 f"{path}/utt2num_frames:{num_frames[utt].line}: utterance '{utt}': {num_frames[utt].value} frames, "
                 f"but its matrix has {frames} ({anew})"
             )
-    return faults
+    return {utt: shape for utt, shape in shapes.items() if shape[1] == usual_dim[0][0]}, faults
 
 
-def _check_cmvn(path, cmvn, checks):
+def _check_cmvn(path, cmvn, checks, dim):
     faults = []
     for speaker, entry, array in _arrays(path, "cmvn.scp", cmvn, checks, faults):
+        here, anew = (
+            f"{path}/cmvn.scp:{entry.line}: speaker '{speaker}'",
+            f"asrkit compute-cmvn {path} computes it anew",
+        )
         if array.ndim != 2 or len(array) != 2:
+            faults.append(f"{here}: shape {array.shape}, not the two rows of CMVN statistics ({anew})")
+        elif dim is not None and array.shape[1] != dim + 1:
             faults.append(
-                f"{path}/cmvn.scp:{entry.line}: speaker '{speaker}': shape {array.shape}, not the two rows of "
-                f"CMVN statistics (asrkit compute-cmvn {path} computes it anew)"
+                f"{here}: statistics of shape {array.shape} for features of dimension {dim} ({anew})"
             )
     return faults
 

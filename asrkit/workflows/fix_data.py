@@ -8,7 +8,15 @@ from pathlib import Path
 
 from asrkit.config import PathLike
 from asrkit.errors import DataError
-from asrkit.io.data_dir import SIDE_BY_SPEAKER, SIDE_BY_UTT, DataDir, parse_segment, subset, write_data_dir
+from asrkit.io.data_dir import (
+    ORIGINALS,
+    SIDE_BY_SPEAKER,
+    SIDE_BY_UTT,
+    DataDir,
+    parse_segment,
+    subset,
+    write_data_dir,
+)
 from asrkit.io.files import c_sorted, in_words, is_free, read_lines, split_line, write_table
 from asrkit.io.validation import CHECKED, line_fault
 
@@ -80,7 +88,7 @@ def fix_data(data_dir: PathLike) -> Fixed:
     backup.mkdir(exist_ok=True)
     for name in tables:
         shutil.copy2(path / name, backup / name)
-    for name in SIDE_BY_UTT + SIDE_BY_SPEAKER:  # write_data_dir takes these from the folder
+    for name in (*SIDE_BY_UTT, *SIDE_BY_SPEAKER, ORIGINALS):  # write_data_dir takes these from the folder
         if name in tables:
             write_table(path / name, tables[name])
     data = DataDir(

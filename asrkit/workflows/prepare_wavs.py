@@ -59,7 +59,7 @@ class Prepared:
         by = f"{len(speakers)} speaker{'s' * (len(speakers) != 1)}" if known else "unknown speakers"
         lines = [f"prepared {len(self.data.wav)} recordings of {num_words} words by {by} in {self.data_dir}"]
         if self.left_out:
-            sound = [suffix for suffix in self.left_out if is_unread_sound(suffix)]
+            sound = [suffix for suffix in sorted(self.left_out) if is_unread_sound(suffix)]
             remedy = f" ({', '.join(sound)}: {CONVERT})" if sound else ""
             lines.append(f"left out: {sum(self.left_out.values())} files: {by_suffix(self.left_out)}{remedy}")
         if not known:
@@ -241,7 +241,8 @@ def match_recordings(
     folder: Path, recordings: Sequence[Path], pattern_text: str, pattern: re.Pattern[str]
 ) -> dict[str, re.Match[str]]:
     """Match the paths of recordings below `folder`: dict of recording to match, in order."""
-    has_suffix = Path(pattern_text).suffix.lower() in {*AUDIO_SUFFIXES, *map(suffix_of, recordings)}
+    suffixes = {*AUDIO_SUFFIXES, *map(suffix_of, recordings)} - {""}
+    has_suffix = suffix_of(Path(pattern_text)) in suffixes
     matches, strangers = {}, []
     for path in recordings:
         below = path.relative_to(folder)

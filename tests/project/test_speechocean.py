@@ -184,7 +184,7 @@ def test_what_does_not_fit_in_the_published_corpus_is_named(tmp_path, prepare):
         .startswith("00100\tAA S AA SH IY\t2.0 1.8 2.0 2.0 0.0\n00101\tAA S AA SH IY\t2.0 1.8 2.0 2.0 0.2\n")
     )
     assert (data / "test/spk2gender").read_text() == "0003 f\n0004 f\n"
-    asrkit("validate-data", data / "train", "--no-feats")
+    asrkit("validate-data", data / "train", "--no-feats", "--sentences")
     scores["00100"]["words"][1]["phones-accuracy"].pop()
     scores["00101"]["words"][0]["phones-accuracy"][0] = None
     scores["00102"]["words"][1]["text"] = "SEA"
