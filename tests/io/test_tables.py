@@ -2,12 +2,14 @@
 content, or one line that names file and line.
 """
 
+import dataclasses
 import shutil
 import unicodedata
 
 import numpy as np
 import pytest
 
+import asrkit
 from asrkit.config import read_conf
 from asrkit.errors import AsrkitError, DataError
 from asrkit.evaluation.texts import texts_by_utt
@@ -17,7 +19,7 @@ from asrkit.io.combine import side_table
 from asrkit.io.data_dir import SIDE_BY_SPEAKER, SIDE_BY_UTT, read_data_dir
 from asrkit.io.files import read_table, write_table
 from asrkit.io.lexicon import read_lexicon, read_pronunciations
-from asrkit.io.model_file import read_model
+from asrkit.io.model_file import read_model, write_model
 from asrkit.io.ratings import read_ratings, read_scores
 from asrkit.io.validation import Checks, find_faults
 from asrkit.words.settings import TrainingSettings
@@ -265,6 +267,25 @@ def test_words_given_in_python_have_one_form():
         texts_by_utt({"zo\u00eb": "a", "zoe\u0308": "b"}, {})
     with pytest.raises(DataError, match="it should be one word"):
         texts_by_utt({"a": "yes\u200b"}, {})
+
+
+def test_words_of_a_dict_of_recordings_have_one_form():
+    sounds = [np.random.default_rng(seed).normal(0, 0.1, 4000) for seed in range(2)]
+    settings = {"rate_hz": 8000, "family": "gmm", "num_gauss": 1, "warps": ""}
+    models = [asrkit.train({word: sounds, "b": sounds}, **settings) for word in ("caf\u00e9", "cafe\u0301")]
+    assert models[0].words == models[1].words == ("b", "caf\u00e9")
+    assert models[0].vocabulary.data_hash == models[1].vocabulary.data_hash
+    with pytest.raises(DataError, match="'café' twice"):
+        asrkit.train({"caf\u00e9": sounds, "cafe\u0301": sounds}, **settings)
+
+
+def test_words_of_a_model_file_have_one_form(folder, tmp_path):
+    train(folder, tmp_path, TrainingSettings.of("gmm", num_gauss=1, warps=""))
+    vocabulary = read_model(tmp_path)
+    apart_of = {word: unicodedata.normalize("NFD", word) for word in WORDS}
+    models = {apart_of[word]: model for word, model in vocabulary.models.items()}
+    write_model(tmp_path / "old.npz", dataclasses.replace(vocabulary, words=tuple(models), models=models))
+    assert read_model(tmp_path / "old.npz").words == tuple(read_model(tmp_path / "old.npz").models) == WORDS
 
 
 def test_joiners_are_letters(tmp_path):

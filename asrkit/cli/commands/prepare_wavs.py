@@ -5,6 +5,8 @@ otherwise --pattern tells, with {word}, {speaker}, and {index} or {*} for what o
 A placeholder never holds `/` or a sign such as `_` that stands beside it in the pattern; of two placeholders
 that touch, the first takes as little as it can. Without an extension the pattern fits every audio format.
 An utterance is called speaker-word-index, or word-index where the speaker is not known.
+A recording is what is called like one, and whatever else libsndfile opens; hidden files are passed over, all others
+counted by suffix. A word of which nothing can be read is an error.
 """
 
 from asrkit.cli.options import add_flag

@@ -1,7 +1,7 @@
 """Check a Kaldi data directory and list every fault with file, line, key and remedy.
 
-Faults go to stdout, one a line; what is unusual but allowed (different sample rates, several channels)
-is a warning on stderr. Exit status 0 and `Successfully validated data-directory DIR` when there is no fault.
+Faults go to stdout, one a line: what contradicts itself, and what train would refuse; what is unusual but allowed
+(different sample rates, several channels, words with few recordings) is a warning on stderr. Exit status 0 and `Successfully validated data-directory DIR` when there is no fault.
 `asrkit fix-data DIR` heals what can be healed by sorting and leaving out.
 """
 
