@@ -291,3 +291,10 @@ def test_words_of_a_model_file_have_one_form(folder, tmp_path):
 def test_joiners_are_letters(tmp_path):
     (tmp_path / "text").write_text("a \u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645\n", encoding="utf-8")
     assert "\u200c" in read_data_dir(tmp_path).text["a"]
+
+
+def test_composed_keys_stand_in_the_order_of_a_file_that_was_composed_already(tmp_path):
+    for form in ("NFD", "NFC"):
+        lines = sorted(unicodedata.normalize(form, line).encode() for line in ("zé yes", "zf no"))
+        (tmp_path / "text").write_bytes(b"".join(line + b"\n" for line in lines))
+        assert list(read_table(tmp_path / "text").items()) == [("zf", "no"), ("zé", "yes")]
