@@ -66,7 +66,7 @@ DAMAGES = {
     "a vector": (put(np.zeros(5)), "a-no-0"),
     "NaN": (put(with_value(np.nan)), "NaN"),
     "infinite": (put(with_value(np.inf)), "infinite"),
-    "infinite in float32": (put(with_value(1e200)), "infinite"),
+    "infinite in float32": (put(with_value(1e200)), "hold NaN or infinite values"),
     "no numbers": (lambda folder: (folder / "a-no-0.npy").write_bytes(b"x"), "a-no-0"),
     "no file": (lambda folder: (folder / "a-no-0.npy").unlink(), "a-no-0"),
     "a pipe": (lambda folder: (folder / "feats.scp").write_text((folder / "feats.scp").read_text().replace("a-no-0 ", "a-no-0 cat |", 1).replace(".npy", "|", 1)), "pipe"),
@@ -77,6 +77,10 @@ DAMAGES = {
     "segments": (write("segments", "a-no-0 rec 1 0\n"), "segments:1"),
     "a word that cannot be used": (lambda folder: [np.save(folder / f"{utt}.npy", feats(0)) for utt in UTTS if "no" in utt], "word 'no' has no utterance"),
 }  # fmt: skip
+
+
+# What train may leave out or bear, as it is told by others.
+LEFT_OPEN = ("a-no-0: 1 frames <", "hold NaN or infinite values")
 
 
 @pytest.fixture
@@ -102,10 +106,11 @@ def refusal(folder):
 
 @pytest.mark.parametrize(("damage", "said"), DAMAGES.values(), ids=DAMAGES)
 def test_what_train_refuses_was_said(folder, damage, said, caplog):
+    """Some of these it may leave out or mend instead: then it need not refuse, but a sound directory it never refuses."""
     damage(folder)
     told = "\n".join(validate_data(folder, checks=Checks(no_wav=True)).faults) + caplog.text
     assert said in told
-    if "1 frames" not in said:  # a recording that is too short may be left out
+    if said not in LEFT_OPEN:
         assert refusal(folder) is not None
 
 
