@@ -1,15 +1,26 @@
 """Samples that come from Python, checked: arrays of one channel, float32 in [-1, 1), at the rate that is wanted."""
 
+import logging
+from collections.abc import Callable
+
 import numpy as np
 
 from asrkit.errors import DataError, told
 
 MIN_RATE_HZ, MAX_RATE_HZ = 1000, 10_000_000
-FULL_SCALES = 10  # float samples beyond so many times full scale are of another scale
+WARN_FULL_SCALES, FULL_SCALES = (
+    2,
+    10,
+)  # float samples of so many times full scale: hardly, and not on that scale
+OTHER_SCALE = "divide by 32768 if these are 16-bit values, and write it anew"
 INTEGERS = {("i", 2): "int16", ("i", 4): "int32", ("u", 1): "uint8"}  # as in WAV
 
+log = logging.getLogger("asrkit")
 
-def check_samples(samples: np.ndarray, name: str = "samples") -> np.ndarray:
+
+def check_samples(
+    samples: np.ndarray, name: str = "samples", on_loud: Callable[[float], object] | None = None
+) -> np.ndarray:
     """Check one channel of sound and bring it to float32 (N,) in [-1, 1).
 
     Parameters
@@ -18,6 +29,8 @@ def check_samples(samples: np.ndarray, name: str = "samples") -> np.ndarray:
         Floats in [-1, 1), or integers over the whole range of their type: int16, int32, uint8 as in WAV.
     name : str
         What errors call it.
+    on_loud : callable, optional
+        Called with the largest sample in times of full scale where it is 2 or more, in place of the warning.
 
     Raises
     ------
@@ -54,10 +67,15 @@ def check_samples(samples: np.ndarray, name: str = "samples") -> np.ndarray:
         raise DataError(
             f"{name} holds {np.sum(~np.isfinite(samples))} NaN or infinite values, it should hold none"
         )
-    if peak > FULL_SCALES:
+    if peak >= FULL_SCALES:
         raise DataError(
             f"{name} reaches {peak:g} times full scale, it should lie in [-1, 1): divide by 32768 if these are 16-bit values"
         )
+    if peak >= WARN_FULL_SCALES:
+        if on_loud:
+            on_loud(float(peak))
+        else:
+            log.warning("%s reaches %g times full scale, it should lie in [-1, 1)", name, peak)
     return np.ascontiguousarray(samples, dtype=np.float32)
 
 

@@ -8,8 +8,9 @@ import numpy as np
 from asrkit.characters import composed
 from asrkit.errors import DataError
 from asrkit.io.alignment import gunzipped, read_text
-from asrkit.io.archive import SPEC, refuse_pipe, resolve
+from asrkit.io.archive import SPEC, resolve
 from asrkit.io.files import c_sorted, read_table
+from asrkit.io.pipes import is_pipe, run_pipe
 from asrkit.phones.phone import Phone
 
 KEY = re.compile(rb"\s*(\S+)[ \t]?")  # of an archive
@@ -31,7 +32,7 @@ def read_phone_table(path):
     return labels
 
 
-def read_ali(path, labels, frame_shift_s):
+def read_ali(path, labels, frame_shift_s, allow_pipes=False):
     """Read phones that Kaldi's ali-to-phones wrote, with `--per-frame` or with `--write-lengths`.
 
     One phone a frame: equal neighbours are one phone, so that two of the same in a row are only told apart by
@@ -43,6 +44,8 @@ def read_ali(path, labels, frame_shift_s):
         An archive, binary or text, gzipped or not; an scp file; or a folder with files `ali*`.
     labels : dict of int to str
         As `read_phone_table` gives them.
+    allow_pipes : bool
+        Run shell pipes found in an scp file.
 
     Returns
     -------
@@ -55,7 +58,8 @@ def read_ali(path, labels, frame_shift_s):
         raise DataError(f"{path}: no files ali*.ark or ali*.gz (ali-to-phones --per-frame makes them)")
     alignment = {}
     for file in files:
-        for utt, numbers, lengths in _scp_runs(file) if file.suffix == ".scp" else _ark_runs(file):
+        runs = _scp_runs(file, allow_pipes) if file.suffix == ".scp" else _ark_runs(file)
+        for utt, numbers, lengths in runs:
             where = f"{file}: utterance '{utt}'"
             if utt in alignment:
                 raise DataError(f"{where} appears twice (keep one of the two)")
@@ -77,13 +81,20 @@ def find_alis(folder):
     return sorted(file for file in Path(folder).glob("ali*") if file.suffix in (".ark", ".gz"))
 
 
-def _scp_runs(path):
+def _scp_runs(path, allow_pipes):
     """Yield (utterance, phone numbers, frames of each); the same entries as in an archive, each where the scp
     file says.
     """
     content, held = b"", None
     for utt, spec in read_table(path, check_sorted=False).items():
-        refuse_pipe(spec, False)
+        if is_pipe(spec):
+            try:
+                entry = run_pipe(spec, allow_pipes)
+                numbers, lengths, _ = _entry(entry, 0, b";" in entry, spec)
+            except DataError as error:
+                raise DataError(f"{path}: utterance '{utt}': {error}") from None
+            yield utt, numbers, lengths
+            continue
         match = SPEC.fullmatch(spec)
         if not match or match["range"] is not None:
             raise DataError(f"{path}: utterance '{utt}': '{spec}' is not of the form path:offset")

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 from kaldiio.matio import read_kaldi, write_array, write_array_ascii
-from kaldiio.utils import open_like_kaldi
 
 from asrkit.characters import composed
 from asrkit.errors import DataError
 from asrkit.io.files import atomic_write
+from asrkit.io.pipes import is_pipe, run_pipe
 
 # path, optional byte offset, optional row (and column) range: feats.ark:15[0:10,0:12]
 SPEC = re.compile(r"(?P<path>.+?)(:(?P<offset>\d+))?(\[(?P<range>[\d:, ]*)\])?")
@@ -34,18 +34,6 @@ BROKEN = (
 )
 # Kaldi forgives row ranges that much past the end: two of the last window, one of rounded times
 ROWS_BEYOND = 3
-
-
-def is_pipe(spec):
-    """Whether an scp entry is a shell command (`cat x.ark |`) instead of a file."""
-    return spec.strip().endswith("|") or spec.strip().startswith("|")
-
-
-def refuse_pipe(spec, allow_pipes):
-    if is_pipe(spec) and not allow_pipes:
-        raise DataError(
-            f"'{spec}' is a shell pipe and would run a command (allow_pipes=true if you trust it)"
-        )
 
 
 def resolve(path, base=None):
@@ -106,10 +94,8 @@ class Archives:
             self._stream.close()
 
     def read(self, spec):
-        refuse_pipe(spec, self._allow_pipes)
         if is_pipe(spec):
-            with open_like_kaldi(spec, "rb") as stream:
-                return _read(io.BytesIO(stream.read()), spec)
+            return _read(io.BytesIO(run_pipe(spec, self._allow_pipes)), spec)
         match = SPEC.fullmatch(spec.strip())
         if not match:
             raise DataError("the entry names no file (each line is a key, then path:offset)")

@@ -1,23 +1,45 @@
-"""Recordings: whatever libsndfile reads, as float32 samples of one channel at one rate."""
+"""Recordings: whatever libsndfile or ffmpeg reads, as float32 samples of one channel at one rate."""
 
 import io
 import logging
 import os
+import re
 import wave
 
 import numpy as np
 
-from asrkit.audio.samples import resample
+from asrkit.audio.level import better_channel, silence_reason
+from asrkit.audio.samples import FULL_SCALES, OTHER_SCALE, WARN_FULL_SCALES, resample
 from asrkit.errors import DataError, told
-from asrkit.io.archive import is_pipe, refuse_pipe, resolve
+from asrkit.io import ffmpeg
+from asrkit.io.archive import resolve
 from asrkit.io.containers import decode
+from asrkit.io.pipes import is_pipe, run_pipe
+from asrkit.io.remarks import Remarks
+
+OFFSET = re.compile(r"(?P<path>.+):(?P<offset>\d{1,18})")  # Kaldi's: wav.ark:13
+UNKNOWN_LENGTH = 0x7FFFF000  # and above; sox writes this into a pipe, others all ones
 
 log = logging.getLogger("asrkit")
 
 
-def audio_info(rxfilename, *, base=None, allow_pipes=False):
-    """(rate in Hz, samples a channel, channels) of a recording, counted from the data that is really there."""
+def audio_info(rxfilename, *, base=None, allow_pipes=False, on_remarks=None):
+    """(rate in Hz, samples a channel, channels) of a recording, counted from the data that is really there.
+
+    Parameters
+    ----------
+    on_remarks : callable, optional
+        Called with the Remarks of a recording that is odd, as it is read by `read_audio` without more.
+
+    Raises
+    ------
+    DataError
+        As `read_audio`, but for an empty recording and a silent channel.
+    """
     samples, rate = _read(rxfilename, base, allow_pipes)
+    odd = _remarks(samples, rate, 0, rxfilename) if len(samples) else None
+    if odd and on_remarks:
+        on_remarks(odd)
     return rate, len(samples), samples.shape[1]
 
 
@@ -27,9 +49,10 @@ def read_audio(
     rate=None,
     base=None,
     channel=0,
+    stated=None,
     strict=False,
     allow_pipes=False,
-    on_channels=None,
+    on_remarks=None,
     name="the recording",
 ):
     """Read one channel of a recording, resampled to `rate`.
@@ -42,8 +65,10 @@ def read_audio(
         Wanted rate in Hz; None keeps the recording's own.
     channel : int
         Which channel of a recording with several; taking one is a warning, or an error with `strict`.
-    on_channels : callable, optional
-        Called with the number of channels of such a recording, in place of the warning.
+    stated : int, optional
+        The channel that `segments` state: it is taken instead, whatever `channel` and `strict` say.
+    on_remarks : callable, optional
+        Called with the Remarks of a recording that is odd, in place of the warnings.
     name : str
         What errors call an open file.
 
@@ -57,7 +82,8 @@ def read_audio(
     Raises
     ------
     DataError
-        The file is missing, unreadable, empty, cut off, or holds NaN or infinite samples.
+        The file is missing, unreadable, empty, cut off, or holds NaN or infinite samples; a float file is far beyond
+        full scale; the channel is silent, and another is not.
     """
     if isinstance(rxfilename, (str, os.PathLike)):
         name, (data, own_rate) = rxfilename, _read(rxfilename, base, allow_pipes)
@@ -65,18 +91,24 @@ def read_audio(
         data, own_rate = _read_stream(rxfilename, name)
     if len(data) == 0:
         raise DataError(f"{name}: the recording is empty, 0 samples (record it again, or leave it out)")
-    channels = data.shape[1]
-    if not 0 <= channel < channels:
-        raise DataError(f"{name}: channel {channel} asked for, but it has {channels} (count starts at 0)")
-    if channels > 1:
-        message = f"{name}: {channels} channels, channel {channel} is used"
-        if strict:
-            raise DataError(f"{message}: refused by strict=true (mix it down to one channel)")
-        if on_channels:
-            on_channels(channels)
-        else:
-            log.warning("%s", message)
-    samples = np.ascontiguousarray(data[:, channel])
+    used, channels = channel if stated is None else stated, data.shape[1]
+    if not 0 <= used < channels:
+        raise DataError(f"{name}: channel {used} asked for, but it has {channels} (count starts at 0)")
+    if channels > 1 and strict and stated is None:
+        raise DataError(
+            f"{name}: {channels} channels, channel {used} is used: refused by strict=true (mix it down to one channel)"
+        )
+    odd = _remarks(data, own_rate, used, name)
+    samples = np.ascontiguousarray(data[:, used])
+    if odd and odd.better and silence_reason(samples):
+        raise DataError(f"{name}: channel {used} is silent, and {odd.why()}")
+    if odd and stated is not None:  # whoever states it knows the others
+        odd = Remarks(peak=odd.peak)
+    if odd and on_remarks:
+        on_remarks(odd)
+    elif odd:
+        for line in odd.lines(name):
+            log.warning("%s", line)
     return samples if rate is None else resample(samples, own_rate, rate), own_rate
 
 
@@ -106,29 +138,87 @@ def write_wav(path, samples, rate_hz):
         raise OSError(error.errno, f"cannot be written: {error.strerror}", str(path)) from None
 
 
+def _remarks(data, rate_hz, channel, name):
+    """What is odd about samples (N, C), or None; a DataError where they are on another scale."""
+    peak = float(np.abs(data[:, channel]).max())
+    if peak >= FULL_SCALES:
+        raise DataError(f"{name}: samples up to {peak:g} times full scale ({OTHER_SCALE})")
+    if data.shape[1] == 1 and peak < WARN_FULL_SCALES:
+        return None
+    return Remarks(data.shape[1], channel, better_channel(data, rate_hz, channel), peak)
+
+
 def _read(rxfilename, base, allow_pipes):
     """All channels, float32 (N, C), and the rate."""
     rxfilename = os.fspath(rxfilename)
-    refuse_pipe(rxfilename, allow_pipes)
     if is_pipe(rxfilename):
-        from kaldiio.utils import open_like_kaldi
-
-        with open_like_kaldi(rxfilename, "rb") as stream:
-            data = stream.read()
+        data = run_pipe(rxfilename, allow_pipes)
         return decode(io.BytesIO(data), data, rxfilename)
-    path = rxfilename
-    if not os.path.isfile(path):
-        path = resolve(rxfilename, base)
-        if path.exists() and not path.is_file():
-            raise DataError(f"{path}: not a file (wav.scp names recordings)")
+    path, offset = _place(rxfilename, base)
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise DataError(f"{path}: not a file (wav.scp names recordings)")
     try:
         with open(path, "rb", buffering=0) as stream:
+            if offset is not None:
+                data = _entry(stream, offset, rxfilename)
+                return decode(io.BytesIO(data), data, rxfilename)
             data = stream.read()
             stream.seek(0)
             # of BytesIO, libsndfile must call Python for every few bytes
-            return decode(stream.fileno(), data, rxfilename)
+            return _decode(stream.fileno(), data, rxfilename, path)
     except OSError as error:  # without strerror where soundfile finds no libsndfile
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def located(rxfilename, base=None):
+    """Say where a recording lies, links followed: what two entries of wav.scp have in common if they name the same."""
+    path, offset = _place(os.fspath(rxfilename), base)
+    return os.path.realpath(path) + ("" if offset is None else f":{offset}")
+
+
+def _place(rxfilename, base):
+    """The file, and where in it the recording begins, None where it is the file."""
+    match = None if os.path.isfile(rxfilename) else OFFSET.fullmatch(rxfilename)
+    if match is None:
+        return resolve(rxfilename, base), None
+    return resolve(match["path"], base), int(match["offset"])
+
+
+def _decode(source, data, name, path=None):
+    """By libsndfile, and by ffmpeg what libsndfile does not know."""
+    try:
+        return decode(source, data, name)
+    except DataError:
+        if not ffmpeg.is_for_ffmpeg(data, name):
+            raise
+    wav = ffmpeg.convert(name, data, path)
+    return decode(io.BytesIO(wav), wav, name)
+
+
+def _entry(stream, offset, name):
+    """The WAVE file at a place of an archive (Kaldi's wav-copy); other entries follow it, so that its header must say
+    where it ends.
+    """
+    stream.seek(offset)
+    head = stream.read(12)
+    if head[:5] == b"AUDIO":
+        raise DataError(
+            f"{name}: an entry of kaldiio's own kind, AUDIO, which Kaldi does not read either (write it anew as WAV)"
+        )
+    if head[:4] != b"RIFF" or head[8:] != b"WAVE":
+        raise DataError(f"{name}: no WAV at that place of the archive (write it and its scp file anew)")
+    size = int.from_bytes(head[4:8], "little")
+    if size == 0 or size >= UNKNOWN_LENGTH:
+        raise DataError(
+            f"{name}: a WAV whose header does not say how long it is; what follows it in the archive would be taken for"
+            " sound (write it anew)"
+        )
+    data = head + stream.read(size - 4)
+    if len(data) < size + 8:
+        raise DataError(
+            f"{name}: cut off, {size + 8 - len(data)} bytes of the announced sound are missing (write the archive anew)"
+        )
+    return data
 
 
 def _read_stream(stream, name):
@@ -141,4 +231,4 @@ def _read_stream(stream, name):
         raise DataError(f"{name}: cannot be read: {error}") from None
     if not isinstance(data, bytes):
         raise DataError(f"{name}: its read() gives {told(data)}, it should give bytes")
-    return decode(io.BytesIO(data), data, name)
+    return _decode(io.BytesIO(data), data, name)

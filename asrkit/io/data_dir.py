@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from asrkit.errors import DataError
-from asrkit.io.archive import SPEC, is_pipe, resolve
+from asrkit.io.archive import SPEC, resolve
 from asrkit.io.files import atomic_write, c_sorted, line_of, read_table, write_table
+from asrkit.io.pipes import is_pipe
 
 log = logging.getLogger("asrkit")
 
@@ -39,11 +40,18 @@ REMEDIES = {
 
 @dataclass(frozen=True)
 class Segment:
-    """Where an utterance lies in its recording; `end_s` -1 means to the end, as in Kaldi."""
+    """Where an utterance lies in its recording, as in Kaldi: `end_s` -1 means to the end, and a channel, counted from
+    0, is None where the line has no fifth field.
+    """
 
     recording: str
     start_s: float
     end_s: float
+    channel: int | None = None
+
+    def __str__(self) -> str:
+        channel = "" if self.channel is None else f" {self.channel}"
+        return f"{self.recording} {self.start_s} {self.end_s}{channel}"
 
 
 @dataclass(frozen=True)
@@ -113,8 +121,10 @@ def missing_file(path, name):
 def parse_segment(value):
     """The part of a `segments` line after the utterance; a ValueError says what is wrong with it."""
     fields = value.split()
-    if len(fields) != 3:
-        raise ValueError(f"{len(fields) + 1} fields instead of the 4 of `utterance recording start end`")
+    if len(fields) not in (3, 4):
+        raise ValueError(
+            f"{len(fields) + 1} fields instead of the 4 or 5 of `utterance recording start end [channel]`"
+        )
     try:
         start_s, end_s = float(fields[1]), float(fields[2])
     except ValueError:
@@ -125,7 +135,10 @@ def parse_segment(value):
         raise ValueError(f"start {start_s:g} s is negative")
     if end_s <= start_s and end_s != -1:
         raise ValueError(f"end {end_s:g} s is not after start {start_s:g} s")
-    return Segment(fields[0], start_s, end_s)
+    channel = fields[3] if len(fields) == 4 else None
+    if channel is not None and not (channel.isascii() and channel.isdecimal() and len(channel) < 5):
+        raise ValueError(f"channel '{channel}' is no number of a channel, 0 the first")
+    return Segment(fields[0], start_s, end_s, None if channel is None else int(channel))
 
 
 def invert_utt2spk(utt2spk):
@@ -148,7 +161,7 @@ def write_data_dir(data, path):
     if moved:
         for name in ("wav.scp", "feats.scp", "cmvn.scp"):
             tables[name] = follow(tables[name], data.path)
-    tables["segments"] = {utt: f"{s.recording} {s.start_s} {s.end_s}" for utt, s in data.segments.items()}
+    tables["segments"] = {utt: str(segment) for utt, segment in data.segments.items()}
     tables["spk2utt"] = invert_utt2spk(data.utt2spk)
     for name in (*SIDE_BY_UTT, ORIGINALS):
         tables[name] = _filtered_side(data, name, set(data.utts))

@@ -196,7 +196,9 @@ def read_features(
     def matrices(scp, skipped, dim):
         return usable_matrices(data, scp, skipped, allow_pipes, dim)
 
-    return open_features(data, matrices, made, endpoint, transform_config, frontend, warps)
+    return open_features(
+        data, matrices, made, endpoint, transform_config, frontend, warps, allow_pipes=allow_pipes
+    )
 
 
 def features_of_arrays(
@@ -249,7 +251,9 @@ def features_of_arrays(
     return open_features(data, matrices, made, endpoint, transform_config, frontend, warps, name)
 
 
-def open_features(data, matrices, made, endpoint, transform_config, frontend, warps, name=None):
+def open_features(
+    data, matrices, made, endpoint, transform_config, frontend, warps, name=None, allow_pipes=False
+):
     """Look at the first features and make the FeatureSet, with the statistics that its normalisation needs."""
     skipped, some = {}, []
     for utt_and_feats in matrices(data.feats, skipped, None):
@@ -270,7 +274,7 @@ def open_features(data, matrices, made, endpoint, transform_config, frontend, wa
     stats = {}
     if frontend.transform.cmvn == "speaker":
         for factor, matrix in {None: None, **copies}.items():
-            own = speaker_stats(data, dim, lambda: matrices(data.feats, {}, dim), matrix)
+            own = speaker_stats(data, dim, lambda: matrices(data.feats, {}, dim), matrix, allow_pipes)
             stats.update({(speaker, factor): sums for speaker, sums in own.items()})
     return FeatureSet(data, frontend, matrices, stats, copies, name)
 
@@ -372,7 +376,7 @@ def refuse_other_kind(frontend, dim, made, where):
         )
 
 
-def speaker_stats(data, dim, read, warp=None):
+def speaker_stats(data, dim, read, warp=None, allow_pipes=False):
     """CMVN statistics by speaker: from cmvn.scp where it is there and nothing is warped, else summed over the
     features that `read()` yields.
     """
@@ -386,7 +390,11 @@ def speaker_stats(data, dim, read, warp=None):
             raise DataError(
                 f"{data.path / 'cmvn.scp'}: speaker '{speaker}' is missing (asrkit compute-cmvn {data.path})"
             )
-        stats[speaker] = read_matrix(data.cmvn[speaker], base=data.path).astype(np.float64)
+        try:
+            held = read_matrix(data.cmvn[speaker], base=data.path, allow_pipes=allow_pipes)
+        except DataError as error:
+            raise DataError(f"{data.path / 'cmvn.scp'}: speaker '{speaker}': {error}") from None
+        stats[speaker] = held.astype(np.float64)
         if stats[speaker].shape != (2, dim + 1):
             raise DataError(
                 f"{data.path / 'cmvn.scp'}: speaker '{speaker}': statistics of shape {stats[speaker].shape} "

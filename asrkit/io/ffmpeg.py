@@ -1,6 +1,7 @@
 """Recordings whose formats libsndfile does not know (m4a, webm, wma, amr, ...), decoded by the program ffmpeg."""
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -20,9 +21,25 @@ SIGNATURES = (
     (0, b"\x7f\xfe\x80\x01"), (0, b"MAC "), (0, b"wvpk"), (0, b"TTA1"), (0, b"MPCK"), (0, b"MP+"), (0, b".RMF"),
     (0, b".ra\xfd"), (0, b"FLV\x01"), (8, b"AVI LIST"), (28, b"Speex   "),
 )  # fmt: skip
+# How files begin that libsndfile knows, whatever their names say: what it refuses of them is damaged.
+OF_LIBSNDFILE = (
+    b"RIFF",
+    b"RIFX",
+    b"RF64",
+    b"FORM",
+    b"fLaC",
+    b"OggS",
+    b"caff",
+    b".snd",
+    b"NIST",
+    b"riff",
+    b"Crea",
+)
 # ffmpeg's names of the formats that hold their sound themselves. None of them is a list of other files or addresses
 # (hls, concat, dash, sdp, ...), which would make ffmpeg read what nobody named.
-FORMATS = "mov,matroska,asf,amr,aac,ac3,eac3,dts,ape,wv,tta,mpc,mpc8,ogg,rm,avi,flv,wav,w64,aiff,caf,au"
+FORMATS = "mov,matroska,asf,amr,aac,ac3,eac3,dts,ape,wv,tta,mpc,mpc8,ogg,rm,avi,flv"
+
+ADDRESS = re.compile(r"\[\S+ @ 0x[0-9a-f]+\] ")  # of a part of ffmpeg in memory
 
 
 def ffmpeg_path():
@@ -37,7 +54,7 @@ def is_for_ffmpeg(data, name):
     if any(data[place : place + len(sign)] == sign for place, sign in SIGNATURES):
         return True
     suffix = os.path.splitext(str(name))[1].lower()
-    return suffix in FFMPEG_SUFFIXES and not _is_text(data[:512])
+    return suffix in FFMPEG_SUFFIXES and not data.startswith(OF_LIBSNDFILE) and not _is_text(data[:512])
 
 
 def convert(name, data, path=None):
@@ -92,7 +109,7 @@ def _run(program, path, name):
         raise DataError(f"{program}: ffmpeg does not run: {error.strerror} (install it anew)") from None
     said = [line.strip() for line in ran.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
     if ran.returncode or said or not ran.stdout:
-        why = said[0] if said else "it gave no sound"
+        why = ADDRESS.sub("", said[0]) if said else "no sound came out"
         raise DataError(
             f"{name}: ffmpeg cannot read all of it: {why[:200]}, exit status {ran.returncode} (copy or convert it again)"
         )

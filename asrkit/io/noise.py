@@ -107,25 +107,30 @@ class NoiseSource:
 
     def _read(self, pool, parts, rate_hz, unusable):
         """Yield the samples of those of `parts` that can be read."""
-        for name, start_s, end_s in parts:
-            key = (self.run, pool.base, name, rate_hz)
+        for name, channel, start_s, end_s in parts:
+            key = (self.run, pool.base, name, channel, rate_hz)
             try:
-                samples = _recent.get(key, functools.partial(self._read_whole, pool, name, rate_hz))
+                samples = _recent.get(key, functools.partial(self._read_whole, pool, name, channel, rate_hz))
                 samples = cut(samples, rate_hz, start_s, end_s)
             except DataError as error:
                 unusable[name] = str(error)
                 continue
             yield samples
 
-    def _read_whole(self, pool, name, rate_hz):
+    def _read_whole(self, pool, name, channel, rate_hz):
         return read_audio(
-            name, rate=rate_hz, base=pool.base, allow_pipes=self.allow_pipes, on_channels=lambda _: None
+            name,
+            rate=rate_hz,
+            base=pool.base,
+            stated=channel,
+            allow_pipes=self.allow_pipes,
+            on_remarks=lambda _: None,
         )[0]
 
 
 @dataclass(frozen=True)
 class _Pool:
-    """Utterances that noise is made of, as (file, start_s, end_s): all, and by speaker."""
+    """Utterances that noise is made of, as (file, stated channel or None, start_s, end_s): all, and by speaker."""
 
     base: Path
     parts: list
@@ -138,9 +143,9 @@ class _Pool:
 def _read_pool(directory, run):
     data = read_data_dir(directory, require=("wav.scp",))
     parts, by_speaker = [], {}
-    for _, name, spans in recordings(data):
-        for utt, start_s, end_s in spans:
-            parts.append((name, start_s, end_s))
+    for recording in recordings(data):
+        for utt, start_s, end_s in recording.parts:
+            parts.append((recording.entry, recording.channel, start_s, end_s))
             by_speaker.setdefault(data.speaker(utt), []).append(parts[-1])
     if not parts:
         raise DataError(

@@ -1,13 +1,31 @@
 """The recordings of a data directory and the utterances that lie in them."""
 
-import logging
+from dataclasses import dataclass
 
 from asrkit.errors import DataError
 from asrkit.io.files import c_sorted
 
 CHUNK = 50  # recordings a unit of work; fixed, so that nothing depends on the number of jobs
 
-log = logging.getLogger("asrkit")
+
+@dataclass(frozen=True)
+class Recording:
+    """A recording, or a channel of it, and the utterances in it.
+
+    Attributes
+    ----------
+    name, entry : str
+        In wav.scp.
+    parts : list of (str, float, float)
+        Utterance, start and end in s; one that is a whole recording goes from 0 to -1.
+    channel : int or None
+        That the segments state.
+    """
+
+    name: str
+    entry: str
+    parts: list[tuple[str, float, float]]
+    channel: int | None = None
 
 
 def in_chunks(items, size):
@@ -20,9 +38,8 @@ def recordings(data):
 
     Returns
     -------
-    list of (str, str, list of (str, float, float))
-        Recording, its entry in wav.scp, and (utterance, start in s, end in s), in C-locale order; an
-        utterance that is a whole recording goes from 0 to -1.
+    list of Recording
+        In C-locale order; one whose segments state several channels comes once for each.
 
     Raises
     ------
@@ -36,10 +53,15 @@ def recordings(data):
                 f"{data.path / 'segments'}: utterance '{utt}' is of recording '{segment.recording}', which is not in wav.scp"
                 f" (asrkit fix-data {data.path} removes it)"
             )
-        by_recording.setdefault(segment.recording, []).append((utt, segment.start_s, segment.end_s))
+        by_channel = by_recording.setdefault(segment.recording, {})
+        by_channel.setdefault(segment.channel, []).append((utt, segment.start_s, segment.end_s))
     if not data.segments:
-        by_recording = {utt: [(utt, 0.0, -1.0)] for utt in data.wav}
-    return [(name, data.wav[name], by_recording[name]) for name in c_sorted(by_recording)]
+        by_recording = {utt: {None: [(utt, 0.0, -1.0)]} for utt in data.wav}
+    return [
+        Recording(name, data.wav[name], by_recording[name][channel], channel)
+        for name in c_sorted(by_recording)
+        for channel in sorted(by_recording[name], key=lambda channel: -1 if channel is None else channel)
+    ]
 
 
 def cut(samples, rate_hz, start_s, end_s):
@@ -55,15 +77,3 @@ def cut(samples, rate_hz, start_s, end_s):
     if end_s > len(samples) / rate_hz + 0.05:
         raise DataError(f"segment ends at {end_s:g} s, the recording at {len(samples) / rate_hz:g} s")
     return samples[int(round(start_s * rate_hz)) : int(round(end_s * rate_hz))]
-
-
-def warn_of_channels(utts, channel):
-    """Log one warning for all recordings with several channels, where one each would bury the rest."""
-    if utts:
-        log.warning(
-            "%d recordings (%s, ...) have several channels: channel %d is used (channel=%d; strict=true refuses them)",
-            len(utts),
-            utts[0],
-            channel,
-            channel,
-        )

@@ -11,7 +11,7 @@ import numpy as np
 from asrkit.characters import BYTE_ORDER_MARK, composed, unseen
 from asrkit.config import PathLike, option
 from asrkit.errors import DataError
-from asrkit.io.archive import SPEC, is_pipe, read_matrix, refuse_pipe, resolve
+from asrkit.io.archive import SPEC, read_matrix, resolve
 from asrkit.io.audio import audio_info
 from asrkit.io.data_dir import (
     ORIGINALS,
@@ -22,6 +22,8 @@ from asrkit.io.data_dir import (
     parse_segment,
 )
 from asrkit.io.files import c_sorted, decode_line, fault_of_unseen, is_free, split_line
+from asrkit.io.pipes import is_pipe, refuse_pipe
+from asrkit.io.remarks import warn_of
 from asrkit.io.speakers import compare_speakers
 from asrkit.io.trainability import feature_fault, record_faults, vocabulary_faults, word_faults
 from asrkit.runtime import ordered_map
@@ -86,9 +88,11 @@ def find_faults(path: PathLike, checks: Checks) -> list[str]:
     faults += _compare_utts(path, tables)
     faults += compare_speakers(path, tables)
     faults += _compare_recordings(path, tables)
-    durations_s, found = _check_wavs(path, tables.get("wav.scp", {}), checks)
+    segments = tables.get("segments", {})
+    stated = {fields[0] for entry in segments.values() if len(fields := entry.value.split()) == 4}
+    infos, found = _check_wavs(path, tables.get("wav.scp", {}), checks, stated)
     faults += found
-    faults += _check_segment_ends(path, tables.get("segments", {}), durations_s)
+    faults += _check_segment_places(path, segments, infos)
     shapes, found = _check_feats(path, tables, checks)
     faults += found
     dim = next(iter(shapes.values()))[1] if shapes else None
@@ -242,19 +246,23 @@ def _compare_recordings(path, tables):
     return faults
 
 
-def _check_wavs(path, wav, checks):
-    """Read the recordings: durations in seconds of those that can be read, and the faults of the others."""
-    durations_s, rates, stereo, faults = {}, {}, [], []
+def _check_wavs(path, wav, checks, stated):
+    """Read the recordings: (duration in s, channels) of those that can be read, and the faults of the others; what is
+    `stated` are recordings whose channels segments name.
+    """
+    places, rates, stereo, remarks, faults = {}, {}, [], {}, []
     given = {key: entry for key, entry in wav.items() if entry.value}
     check = functools.partial(_wav_info, path=path, checks=checks)
     infos = ordered_map(check, [entry.value for entry in given.values()], label="recordings")
-    for (key, entry), (info, fault) in zip(given.items(), infos):
+    for (key, entry), (info, odd, fault) in zip(given.items(), infos):
         if fault:
             faults.append(f"{path}/wav.scp:{entry.line}: recording '{key}': {fault}")
         if info is None:
             continue
+        if key not in stated:
+            remarks[f"'{key}'"] = odd
         rate, num_samples, channels = info
-        durations_s[key] = num_samples / rate
+        places[key] = num_samples / rate, channels
         rates.setdefault(rate, []).append(key)
         if channels > 1:
             stereo.append(key)
@@ -267,21 +275,23 @@ def _check_wavs(path, wav, checks):
         log.warning(
             "%s/wav.scp: %d recordings have several channels (first '%s')", path, len(stereo), stereo[0]
         )
-    return durations_s, faults
+    warn_of(remarks, used=False)
+    return places, faults
 
 
 def _wav_info(spec, path, checks):
-    """What `audio_info` says of a recording, or None, and its fault, or None."""
+    """What `audio_info` says of a recording, or None, its Remarks, or None, and its fault, or None."""
+    remarks = [None]
     try:
         if not checks.read_wavs:
             _check_exists(spec, path, checks)
-            return None, None
-        info = audio_info(spec, base=path, allow_pipes=checks.allow_pipes)
+            return None, None, None
+        info = audio_info(spec, base=path, allow_pipes=checks.allow_pipes, on_remarks=remarks.append)
         if info[1] == 0:
             raise DataError(f"{spec}: 0 samples (record it again, or leave it out)")
-        return info, None
+        return info, remarks[-1], None
     except DataError as error:
-        return None, str(error)
+        return None, None, str(error)
 
 
 def _check_exists(spec, path, checks):
@@ -291,16 +301,22 @@ def _check_exists(spec, path, checks):
         raise DataError(f"{spec}: no such file")
 
 
-def _check_segment_ends(path, segments, durations_s):
+def _check_segment_places(path, segments, infos):
+    """Find segments past the end of their recording, or of a channel that it does not have."""
     faults = []
     for utt, entry in segments.items():
         try:
             segment = parse_segment(entry.value)
         except ValueError:
             continue  # told by _scan
-        duration_s = durations_s.get(segment.recording)
-        if duration_s is None:
+        if segment.recording not in infos:
             continue
+        duration_s, channels = infos[segment.recording]
+        if (segment.channel or 0) >= channels:
+            faults.append(
+                f"{path}/segments:{entry.line}: utterance '{utt}': channel {segment.channel}, but recording "
+                f"'{segment.recording}' has {channels} (count starts at 0)"
+            )
         if segment.end_s > duration_s + ROUNDING_S or segment.start_s >= duration_s:
             times = f"{segment.start_s:g} to {segment.end_s:g} s"
             faults.append(

@@ -27,6 +27,7 @@ from asrkit.io.features import (
     read_features,
     read_record,
 )
+from asrkit.io.remarks import Remarks, warn_of
 from asrkit.runtime import one_thread, ordered_map
 from asrkit.words.adaptation import AdaptConfig, ListenConfig
 from asrkit.words.settings import TrainingSettings, fields_of
@@ -454,11 +455,14 @@ def _features_of_recordings(
     named = _named(data, rate_hz)
     sounds: dict[str, tuple[np.ndarray, int]] = {}
     reasons: dict[str, str] = {}
+    remarks: dict[str, Remarks] = {}
     for name, (_, recording) in named.items():
         try:
-            sounds[name] = read_recording(recording, "the recording", rate_hz)
+            note = functools.partial(remarks.setdefault, name)
+            sounds[name] = read_recording(recording, "the recording", rate_hz, on_remarks=note)
         except DataError as error:
             reasons[name] = str(error)
+    warn_of(remarks)
     kind = kind_of(min((own_hz for _, own_hz in sounds.values()), default=None))
     assert kind.dim is not None  # of a kind that hears
     compute = functools.partial(_stored, FrontEnd(kind.dim, kind, TransformConfig(delta_order=0), endpoint))

@@ -3,7 +3,7 @@ argument, what it was and what it should be.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import IO, Any, TypeGuard
@@ -18,9 +18,10 @@ from asrkit.evaluation.texts import is_word
 from asrkit.features import kind as kinds
 from asrkit.features.frontend import unusable
 from asrkit.features.kind import FeatureKind
-from asrkit.io.archive import is_pipe
 from asrkit.io.audio import read_audio
 from asrkit.io.features import WORD_BYTES
+from asrkit.io.pipes import is_pipe
+from asrkit.io.remarks import Remarks
 
 Recording = PathLike | IO[bytes] | np.ndarray | tuple[np.ndarray, int]
 
@@ -145,6 +146,7 @@ def read_recording(
     wanted_hz: int | None = None,
     channel: int = 0,
     strict: bool = False,
+    on_remarks: Callable[[Remarks], object] | None = None,
 ) -> tuple[np.ndarray, int]:
     """Read one channel of whatever is a recording.
 
@@ -159,6 +161,8 @@ def read_recording(
         Resample to this rate.
     channel, strict
         Of files with several channels.
+    on_remarks : callable, optional
+        Called with the Remarks of a recording that is odd, in place of the warnings.
 
     Returns
     -------
@@ -174,8 +178,15 @@ def read_recording(
     """
     check_recording(recording, name, rate_hz)
     if not is_array(recording):
-        return read_audio(recording, rate=wanted_hz, channel=channel, strict=strict, name=name)
+        return read_audio(
+            recording, rate=wanted_hz, channel=channel, strict=strict, name=name, on_remarks=on_remarks
+        )
     if isinstance(recording, tuple):
         recording, rate_hz = recording
-    samples, own_hz = check_samples(recording, name), int(rate_hz)
+
+    def on_loud(peak: float) -> None:
+        assert on_remarks is not None
+        on_remarks(Remarks(peak=peak))
+
+    samples, own_hz = check_samples(recording, name, on_loud if on_remarks else None), int(rate_hz)
     return samples if wanted_hz is None else resample(samples, own_hz, wanted_hz), own_hz

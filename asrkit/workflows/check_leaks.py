@@ -2,8 +2,7 @@
 
 import functools
 import hashlib
-import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,12 +10,14 @@ import numpy as np
 from asrkit.audio import duplicates
 from asrkit.config import PathLike
 from asrkit.errors import DataError
-from asrkit.io.archive import is_pipe, read_scp, resolve
-from asrkit.io.audio import read_audio
+from asrkit.io.archive import read_scp
+from asrkit.io.audio import located, read_audio
 from asrkit.io.combine import side_table
 from asrkit.io.data_dir import ORIGINALS, DataDir, read_data_dir
 from asrkit.io.features import ReadConfig, check_skipped, unusable
+from asrkit.io.pipes import is_pipe
 from asrkit.io.recordings import CHUNK, cut, in_chunks
+from asrkit.io.remarks import Remarks, warn_of
 from asrkit.io.speakers import REMEDY, unknown_speakers, who_is_unknown
 from asrkit.runtime import ordered_map
 
@@ -225,12 +226,14 @@ def signatures(data: DataDir, by_sound: bool, jobs: int, read: ReadConfig) -> di
     """Make a dict of utterance to (frames, hash of its samples or features)."""
     items = list((data.segments or data.wav) if by_sound else data.feats)
     sign = functools.partial(sign_chunk, data, by_sound, read.allow_pipes)
-    found, skipped = {}, {}
-    for signed, lost in ordered_map(
+    found, skipped, remarks = {}, {}, {}
+    for signed, lost, odd in ordered_map(
         sign, in_chunks(items, CHUNK), jobs=jobs, label=f"{CHUNK} recordings a step"
     ):
         found.update(signed)
         skipped.update(lost)
+        remarks.update(odd)
+    warn_of(remarks, used=False)
     check_skipped(skipped, read.max_skipped, "read", len(found))
     if not found:
         raise DataError(f"{data.path}: no recording could be used")
@@ -239,13 +242,15 @@ def signatures(data: DataDir, by_sound: bool, jobs: int, read: ReadConfig) -> di
 
 def sign_chunk(
     data: DataDir, by_sound: bool, allow_pipes: bool, utts: list[str]
-) -> tuple[dict[str, Signature], dict[str, str]]:
-    """Make the signatures of some utterances: dict of utterance to signature, dict of utterance to reason."""
+) -> tuple[dict[str, Signature], dict[str, str], dict[str, Remarks]]:
+    """Make the signatures of some utterances: dicts of utterance to signature, to reason, to Remarks."""
     signed, lost = {}, {}
+    remarks: dict[str, Remarks] = {}
     for utt in utts:
         try:
             if by_sound:
-                own, rate_hz = read_samples(data, utt, allow_pipes, rate_hz=None)
+                note = functools.partial(remarks.setdefault, utt)
+                own, rate_hz = read_samples(data, utt, allow_pipes, rate_hz=None, on_remarks=note)
                 samples = own if rate_hz == duplicates.RATE_HZ else read_samples(data, utt, allow_pipes)[0]
                 frames = duplicates.band_energies(samples)
             else:
@@ -254,11 +259,15 @@ def sign_chunk(
             lost[utt] = str(error)
         else:
             signed[utt] = frames, hashlib.sha256(own.tobytes()).hexdigest()
-    return signed, lost
+    return signed, lost, remarks
 
 
 def read_samples(
-    data: DataDir, utt: str, allow_pipes: bool, rate_hz: int | None = duplicates.RATE_HZ
+    data: DataDir,
+    utt: str,
+    allow_pipes: bool,
+    rate_hz: int | None = duplicates.RATE_HZ,
+    on_remarks: Callable[[Remarks], object] = lambda _: None,
 ) -> tuple[np.ndarray, int]:
     """Read the samples (N,) of an utterance and their rate in Hz; `rate_hz` None leaves them as recorded."""
     segment = data.segments.get(utt)
@@ -268,7 +277,12 @@ def read_samples(
             f"{data.path / 'segments'}: recording '{name}' of utterance '{utt}' is not in wav.scp (asrkit fix-data removes it)"
         )
     samples, own_hz = read_audio(
-        data.wav[name], rate=rate_hz, base=data.path, allow_pipes=allow_pipes, on_channels=lambda count: None
+        data.wav[name],
+        rate=rate_hz,
+        base=data.path,
+        stated=segment.channel if segment else None,
+        allow_pipes=allow_pipes,
+        on_remarks=on_remarks,
     )
     rate_hz = rate_hz or own_hz
     return cut(samples, rate_hz, segment.start_s, segment.end_s) if segment else samples, rate_hz
@@ -312,13 +326,14 @@ def overlapping(data: DataDir, utts: Iterable[str], start_s: float, end_s: float
 
 
 def place(data: DataDir, utt: str) -> tuple[str, float, float]:
-    """(file, start, end in s) of an utterance; no file where there is none or a pipe."""
+    """(file and channel, start, end in s) of an utterance; no file where there is none or a pipe."""
     segment = data.segments.get(utt)
     spec = data.wav.get(segment.recording if segment else utt, "")
     if not spec or is_pipe(spec):
         return "", 0.0, float("inf")
     end_s = segment.end_s if segment and segment.end_s >= 0 else float("inf")
-    return os.path.realpath(resolve(spec, data.path)), segment.start_s if segment else 0.0, end_s
+    channel = f" channel {segment.channel}" if segment and segment.channel else ""
+    return located(spec, data.path) + channel, segment.start_s if segment else 0.0, end_s
 
 
 def score_pairs(

@@ -19,7 +19,8 @@ from asrkit.io.audio import read_audio
 from asrkit.io.data_dir import read_data_dir
 from asrkit.io.features import KIND_RECORD, ReadConfig, check_skipped, first_reasons, format_kind, summary
 from asrkit.io.files import atomic_write, read_table, remove, write_table
-from asrkit.io.recordings import CHUNK, cut, recordings, warn_of_channels
+from asrkit.io.recordings import CHUNK, Recording, cut, recordings
+from asrkit.io.remarks import Remarks, warn_of
 from asrkit.runtime import one_thread, ordered_map
 
 # Kaldi's others are for whole numbers and for values from 0 to 1: they would spoil features
@@ -128,13 +129,12 @@ def compute_features(
         durations_s=(options.min_duration, max_duration_s),
     )
     results = ordered_map(extract, chunks, jobs=jobs, label=f"{kind.name.upper()}, {chunk} recordings a step")
-    skipped, frames, durations, slow, several = {}, {}, {}, [], []
+    skipped, frames, durations, slow, remarks = {}, {}, {}, [], {}
 
     def usable(count: int) -> Iterator[tuple[str, np.ndarray]]:
         for _ in range(count):
-            for utt, feats, duration_s, rate, channels, reason in next(results):
-                if channels > 1:
-                    several.append(utt)
+            for utt, feats, duration_s, rate, odd, reason in next(results):
+                remarks[utt] = odd
                 if reason:
                     skipped[utt] = reason
                     continue
@@ -161,7 +161,7 @@ def compute_features(
         for ark in new:
             remove(ark)
             remove(ark.with_suffix(".scp"))
-    warn_of_channels(several, options.channel)
+    warn_of(remarks)
     if slow:
         log.warning(
             "%d recordings (%s, ...) have a lower rate than the %d Hz of the features: resampled, but their upper band is empty",
@@ -203,7 +203,7 @@ def rate_reason(own_hz: int, wanted_hz: int, allow_downsample: bool, allow_upsam
 
 
 def extract_chunk(
-    chunk: list[tuple],
+    chunk: list[Recording],
     compute: Callable[[np.ndarray], np.ndarray],
     rate_hz: int,
     base: Path,
@@ -213,30 +213,31 @@ def extract_chunk(
     allowed: tuple[bool, bool],
     durations_s: tuple[float, float],
 ) -> list[tuple]:
-    """Features of some recordings: (utt, feats or None, duration in s, own rate in Hz, channels, reason or
-    None).
+    """Features of some recordings: (utt, feats or None, duration in s, own rate in Hz, Remarks or None,
+    reason or None).
     """
     out: list[tuple] = []
-    for _, rxfilename, parts in chunk:
-        channels = [1]
+    for recording in chunk:
+        remarks: list[Remarks | None] = [None]
         try:
             samples, own_rate = read_audio(
-                rxfilename,
+                recording.entry,
                 rate=rate_hz,
                 base=base,
                 channel=channel,
+                stated=recording.channel,
                 strict=strict,
                 allow_pipes=allow_pipes,
-                on_channels=channels.append,
+                on_remarks=remarks.append,
             )
         except DataError as error:
-            out += [(utt, None, 0.0, 0, 1, str(error)) for utt, _, _ in parts]
+            out += [(utt, None, 0.0, 0, None, str(error)) for utt, _, _ in recording.parts]
             continue
-        for utt, start_s, end_s in parts:
+        for utt, start_s, end_s in recording.parts:
             try:
                 part = cut(samples, rate_hz, start_s, end_s)
             except DataError as error:
-                out.append((utt, None, 0.0, 0, 1, str(error)))
+                out.append((utt, None, 0.0, 0, None, str(error)))
                 continue
             reason = silence_reason(part) or rate_reason(own_rate, rate_hz, *allowed)
             least_s, most_s = durations_s
@@ -250,7 +251,7 @@ def extract_chunk(
                 reason = unusable(feats)
                 if not len(feats):
                     reason = f"{len(part) / rate_hz:.3f} s, shorter than one window"
-            out.append((utt, feats, len(part) / rate_hz, own_rate, channels[-1], reason))
+            out.append((utt, feats, len(part) / rate_hz, own_rate, remarks[-1], reason))
     return out
 
 

@@ -11,7 +11,8 @@ from asrkit.io.audio import read_audio
 from asrkit.io.data_dir import read_data_dir
 from asrkit.io.features import ENDPOINT_RECORD, ReadConfig, check_skipped, first_reasons, summary
 from asrkit.io.files import atomic_write, write_table
-from asrkit.io.recordings import CHUNK, in_chunks, warn_of_channels
+from asrkit.io.recordings import CHUNK, in_chunks
+from asrkit.io.remarks import Remarks, warn_of
 from asrkit.runtime import ordered_map
 
 
@@ -104,12 +105,11 @@ def detect_endpoints(
         allow_pipes=read.allow_pipes,
     )
     chunks = in_chunks(list(data.wav.items()), CHUNK)
-    times, skipped, doubtful, several = {}, {}, {}, []
+    times, skipped, doubtful, remarks = {}, {}, {}, {}
     speech_s = total_s = 0.0
     for results in ordered_map(detect, chunks, jobs=jobs, label=f"endpoints, {CHUNK} recordings a step"):
-        for utt, found, duration_s, channels, reason in results:
-            if channels > 1:
-                several.append(utt)
+        for utt, found, duration_s, odd, reason in results:
+            remarks[utt] = odd
             if reason:
                 skipped[utt] = reason
                 continue
@@ -118,7 +118,7 @@ def detect_endpoints(
                 doubtful[utt] = found.doubt
             speech_s += found.end_s - found.start_s
             total_s += duration_s
-    warn_of_channels(several, channel)
+    warn_of(remarks)
     check_skipped(skipped, read.max_skipped, "found", len(times))
     if not times:  # an empty table would say that the recordings are not cut at all
         raise DataError(f"{data.path}: no recording with speech in it{first_reasons(skipped)}")
@@ -136,10 +136,10 @@ def detect_chunk(
     strict: bool,
     allow_pipes: bool,
 ) -> list[tuple]:
-    """Find (utt, Speech or None, duration in s, channels, reason or None) of some recordings."""
+    """Find (utt, Speech or None, duration in s, Remarks or None, reason or None) of some recordings."""
     out: list[tuple] = []
     for utt, rxfilename in chunk:
-        channels = [1]
+        remarks: list[Remarks | None] = [None]
         try:
             samples, rate_hz = read_audio(
                 rxfilename,
@@ -147,12 +147,12 @@ def detect_chunk(
                 channel=channel,
                 strict=strict,
                 allow_pipes=allow_pipes,
-                on_channels=channels.append,
+                on_remarks=remarks.append,
             )
         except DataError as error:
-            out.append((utt, None, 0.0, 1, str(error)))
+            out.append((utt, None, 0.0, None, str(error)))
             continue
         found = find_speech([samples], rate_hz, config)
         reason = None if found else "no speech found"
-        out.append((utt, found, len(samples) / rate_hz, channels[-1], reason))
+        out.append((utt, found, len(samples) / rate_hz, remarks[-1], reason))
     return out

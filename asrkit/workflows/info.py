@@ -42,8 +42,14 @@ class Info:
         return list(self.text)
 
 
-def info(path: PathLike) -> Info:
+def info(path: PathLike, *, allow_pipes: bool = False) -> Info:
     """Describe a model, codebook, statistics, data directory, ark, scp, recording or exp folder.
+
+    Parameters
+    ----------
+    path : path
+    allow_pipes : bool
+        Run shell pipes found in an scp file.
 
     Returns
     -------
@@ -62,7 +68,7 @@ def info(path: PathLike) -> Info:
     if path.suffix == ".npz" or path.read_bytes()[:2] == b"PK":
         return describe_npz(path)
     if path.suffix == ".scp":
-        pairs = read_scp(read_table(path, check_sorted=False), base=path.parent)
+        pairs = read_scp(read_table(path, check_sorted=False), base=path.parent, allow_pipes=allow_pipes)
         return Info(path, "archive", describe_archive(path, pairs))
     if path.suffix == ".ark":
         return Info(path, "archive", describe_archive(path, read_ark(path)))
@@ -215,8 +221,8 @@ def describe_archive(path: Path, pairs: Iterable[tuple[str, np.ndarray]]) -> lis
 def describe_recording(path: Path) -> list[str]:
     try:
         rate_hz, samples, channels = audio_info(os.fspath(path))
-    except DataError:
+    except DataError as error:
         raise DataError(
-            f"{path}: neither an asrkit file, an archive, a data directory nor a recording"
+            f"{path}: neither an asrkit file, an archive, a data directory nor a recording: {error}"
         ) from None
     return [f"recording {path}", f"{samples / rate_hz:.3f} s at {rate_hz} Hz, {channels} channel(s)"]

@@ -15,7 +15,8 @@ from asrkit.io.audio import read_audio
 from asrkit.io.data_dir import DataDir, read_data_dir
 from asrkit.io.features import ReadConfig, check_skipped, first_reasons, summary
 from asrkit.io.lexicon import look_up, read_lexicon, read_pronunciations
-from asrkit.io.recordings import cut, recordings, warn_of_channels
+from asrkit.io.recordings import cut, recordings
+from asrkit.io.remarks import Remarks, warn_of
 from asrkit.phones.aligner import Aligner, aligner
 from asrkit.phones.phone import Phone, plain
 from asrkit.runtime import one_thread, ordered_map
@@ -26,7 +27,7 @@ REMEDY = "lexicon=FILE with lines `WORD P1 P2 …`, or pronunciations=FILE"
 Ways = tuple[tuple[str, ...], ...]  # to say one word: the labels of the phones of each
 
 Words = list[list[tuple[str, int, int]]]  # label, first frame and number of frames of the phones of each
-Outcome = tuple[str, Words | None, int, int, str]  # as of `align_chunk`
+Outcome = tuple[str, Words | None, int, Remarks | None, str]  # as of `align_chunk`
 
 log = logging.getLogger("asrkit")
 
@@ -109,8 +110,10 @@ def mixgop_align(
     acoustic = open_model(model)
     ways, skipped = find_pronunciations(data, lexicon, pronunciations)
     ways = in_phones_of(acoustic, ways, skipped, pronunciations or lexicon or "the dictionary")
-    work = [(file, [part for part in parts if part[0] in ways]) for _, file, parts in recordings(data)]
-    work = [(file, [(*part, ways[part[0]]) for part in parts]) for file, parts in work if parts]
+    work = [
+        (one, [(*part, ways[part[0]]) for part in one.parts if part[0] in ways]) for one in recordings(data)
+    ]
+    work = [(recording, parts) for recording, parts in work if parts]
     found = {part[0] for _, parts in work for part in parts}
     skipped.update({utt: "no recording in wav.scp" for utt in ways if utt not in found})
     check_skipped(skipped, read.max_skipped, "could align", len(found))
@@ -118,18 +121,18 @@ def mixgop_align(
     align = functools.partial(
         align_chunk, model=acoustic.model, base=data.path, channel=channel, allow_pipes=read.allow_pipes
     )
-    alignment, words, several, slow = {}, {}, [], []
+    alignment, words, remarks, slow = {}, {}, {}, []
     for results in ordered_map(align, chunks, jobs=jobs, label=f"alignments, {CHUNK} recordings a step"):
-        for utt, said, rate_hz, channels, reason in results:
+        for utt, said, rate_hz, odd, reason in results:
             if said is None:
                 skipped[utt] = reason
                 continue
             alignment[utt], words[utt] = in_seconds(said, data.text[utt].split(), acoustic.frame_s)
-            several += [utt] if channels > 1 else []
+            remarks[utt] = odd
             slow += [utt] if rate_hz < acoustic.rate_hz else []
     if not alignment:
         raise DataError(f"{data.path}: nothing could be aligned{first_reasons(skipped)}")
-    warn_of_channels(several, channel)
+    warn_of(remarks)
     if slow:
         log.warning(
             "%d recordings (%s, ...) have a lower rate than the model, %d Hz: their upper band is empty",
@@ -216,24 +219,25 @@ def in_phones_of(
 
 
 def align_chunk(chunk: list[tuple], model: str, base: Path, channel: int, allow_pipes: bool) -> list[Outcome]:
-    """Align some recordings: list of (utt, phones of each word or None, own rate in Hz, channels, why
+    """Align some recordings: list of (utt, phones of each word or None, own rate in Hz, Remarks or None, why
     None).
     """
     by = aligner(model)
     out: list[Outcome] = []
-    for file, parts in chunk:
-        channels = [1]
+    for recording, parts in chunk:
+        remarks: list[Remarks | None] = [None]
         try:
             samples, own_hz = read_audio(
-                file,
+                recording.entry,
                 rate=by.rate_hz,
                 base=base,
                 channel=channel,
+                stated=recording.channel,
                 allow_pipes=allow_pipes,
-                on_channels=channels.append,
+                on_remarks=remarks.append,
             )
         except DataError as error:
-            out += [(part[0], None, 0, 1, str(error)) for part in parts]
+            out += [(part[0], None, 0, None, str(error)) for part in parts]
             continue
         for utt, start_s, end_s, ways in parts:
             said = reason = None
@@ -243,7 +247,7 @@ def align_chunk(chunk: list[tuple], model: str, base: Path, channel: int, allow_
                 said = None if reason else by.align(part, ways)
             except (DataError, ValueError) as error:
                 reason = str(error)
-            out.append((utt, said, own_hz, channels[-1], reason or ""))
+            out.append((utt, said, own_hz, remarks[-1], reason or ""))
     return out
 
 

@@ -78,6 +78,7 @@ def mixgop_import_alignment(
     strip_position: bool | None = None,
     data_dir: PathLike | None = None,
     max_skipped: int = 0,
+    allow_pipes: bool = False,
 ) -> ImportedAlignment:
     """Write the phones of an alignment to phones.ctm, and its words, where they are known, to words.ctm.
 
@@ -105,6 +106,8 @@ def mixgop_import_alignment(
         Data directory that the alignment must fit.
     max_skipped : int
         Utterances that may be unusable.
+    allow_pipes : bool
+        Kaldi's archives: run shell pipes found in an scp file.
 
     Returns
     -------
@@ -138,7 +141,7 @@ def mixgop_import_alignment(
         found, words = read_textgrids(src, skipped, tier, word_tier, prefix_folder)
     elif kind == "ali":
         shift_s = frame_shift_s or (data_frame_shift_s(data) if data else 0.01)
-        found, words = read_ali(src, read_phone_table(phones), shift_s), {}
+        found, words = read_ali(src, read_phone_table(phones), shift_s, allow_pipes), {}
     else:
         found, words = read_ctms(src)
     alignment: dict[str, tuple[Phone, ...]] = {}

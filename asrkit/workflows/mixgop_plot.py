@@ -82,7 +82,10 @@ class Sounds:
         recording, segment = recording_of(self.data, utt)
         if recording in self.data.wav or self.features is None:
             samples, rate_hz = read_audio(
-                self.data.wav[recording], base=self.data.path, allow_pipes=self.allow_pipes
+                self.data.wav[recording],
+                base=self.data.path,
+                stated=segment.channel if segment else None,
+                allow_pipes=self.allow_pipes,
             )
             if segment:
                 end = None if segment.end_s < 0 else int(segment.end_s * rate_hz)

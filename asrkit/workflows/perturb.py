@@ -22,7 +22,8 @@ from asrkit.io.data_dir import ORIGINALS, DataDir, read_data_dir, write_data_dir
 from asrkit.io.features import ReadConfig, check_skipped, first_reasons, summary
 from asrkit.io.files import atomic_write, c_sorted, read_table, remove, write_table
 from asrkit.io.noise import NoiseSource
-from asrkit.io.recordings import CHUNK, cut, in_chunks, recordings, warn_of_channels
+from asrkit.io.recordings import CHUNK, Recording, cut, in_chunks, recordings
+from asrkit.io.remarks import Remarks, warn_of
 from asrkit.runtime import ordered_map
 
 RECORD = "perturb.tsv"  # one line an utterance: what was done to it
@@ -150,7 +151,7 @@ def perturb(
         raise DataError(
             f"{out}: holds recordings that asrkit perturb did not make (choose another output folder)"
         )
-    work = [(name, [(*part, data.speaker(part[0])) for part in parts]) for _, name, parts in recordings(data)]
+    work = [(one, [(*part, data.speaker(part[0])) for part in one.parts]) for one in recordings(data)]
     if not work:
         raise DataError(f"{data.path}: no utterances (asrkit prepare-wavs makes a data directory)")
     source = NoiseSource(
@@ -209,7 +210,7 @@ def check_folders(
 
 
 def write_recordings(
-    job: Job, work: list[tuple[str, list[Part]]], jobs: int
+    job: Job, work: list[tuple[Recording, list[Part]]], jobs: int
 ) -> tuple[dict[str, Copy], dict[str, str]]:
     """Write the recordings of all copies to `job.folder`.
 
@@ -221,9 +222,9 @@ def write_recordings(
     """
     copies: dict[str, Copy] = {}
     skipped: dict[str, str] = {}
-    several: list[str] = []
+    remarks: dict[str, Remarks] = {}
     unusable: dict[str, str] = {}
-    for made, failed, channels, bad in ordered_map(
+    for made, failed, odd, bad in ordered_map(
         functools.partial(perturb_chunk, job=job),
         in_chunks(work, CHUNK),
         jobs=jobs,
@@ -237,17 +238,17 @@ def write_recordings(
                 )
             copies[utt] = copy
         skipped.update(failed)
-        several += channels
+        remarks.update(odd)
         unusable.update(bad)
-    warn_of_channels(several, job.channel)
+    warn_of(remarks)
     if unusable:
         log.warning("%d recordings could not be used as noise%s", len(unusable), first_reasons(unusable))
     return copies, skipped
 
 
 def perturb_chunk(
-    chunk: list[tuple[str, list[Part]]], job: Job
-) -> tuple[list[tuple[str, Copy]], dict[str, str], list[str], dict[str, str]]:
+    chunk: list[tuple[Recording, list[Part]]], job: Job
+) -> tuple[list[tuple[str, Copy]], dict[str, str], dict[str, Remarks], dict[str, str]]:
     """Write the copies of some recordings.
 
     Returns
@@ -255,31 +256,29 @@ def perturb_chunk(
     made : list of (str, Copy)
     skipped : dict of str to str
         Why utterances are left out.
-    several : list of str
-        The first utterances of recordings with several channels.
+    remarks : dict of str to Remarks
+        By the first utterances of recordings that are odd.
     unusable : dict of str to str
         Why recordings could not be used as noise.
     """
     made: list[tuple[str, Copy]] = []
     skipped: dict[str, str] = {}
-    several: list[str] = []
+    remarks: dict[str, Remarks] = {}
     unusable: dict[str, str] = {}
-    for name, parts in chunk:
-        channels: list[int] = []
+    for recording, parts in chunk:
         try:
             samples, rate_hz = read_audio(
-                name,
+                recording.entry,
                 base=job.base,
                 channel=job.channel,
+                stated=recording.channel,
                 strict=job.strict,
                 allow_pipes=job.allow_pipes,
-                on_channels=channels.append,
+                on_remarks=functools.partial(remarks.setdefault, parts[0][0]),
             )
         except DataError as error:
             skipped.update((utt, str(error)) for utt, _, _, _ in parts)
             continue
-        if channels:
-            several.append(parts[0][0])
         for utt, start_s, end_s, speaker in parts:
             try:
                 part = cut(samples, rate_hz, start_s, end_s)
@@ -289,7 +288,7 @@ def perturb_chunk(
                 made.extend(write_copies(job, utt, speaker, part, rate_hz, unusable))
             except DataError as error:
                 skipped[utt] = str(error)
-    return made, skipped, several, unusable
+    return made, skipped, remarks, unusable
 
 
 def write_copies(

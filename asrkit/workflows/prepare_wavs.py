@@ -15,6 +15,7 @@ from asrkit.io.audio import audio_info
 from asrkit.io.data_dir import DataDir, subset, write_data_dir
 from asrkit.io.ffmpeg import FFMPEG_SUFFIXES, ffmpeg_path
 from asrkit.io.files import c_sorted, read_table
+from asrkit.io.remarks import Remarks, warn_of
 from asrkit.runtime import ordered_map
 
 # What libsndfile reads, as people and corpora call it; under any other name it is known by its first bytes.
@@ -323,20 +324,26 @@ def read_words(path: PathLike, matches: Iterable[re.Match[str]]) -> dict[str, st
 
 def find_bad(wav: Mapping[str, str]) -> dict[str, str]:
     """Find recordings that can't be used: dict of utterance to reason."""
-    reasons = zip(wav, ordered_map(bad_reason, list(wav.values()), label="recordings"))
-    return {utt: reason for utt, reason in reasons if reason}
+    bad, remarks = {}, {}
+    for utt, (reason, odd) in zip(wav, ordered_map(look_at, list(wav.values()), label="recordings")):
+        if reason:
+            bad[utt] = reason
+        remarks[wav[utt]] = odd
+    warn_of(remarks, used=False)
+    return bad
 
 
-def bad_reason(path: str) -> str | None:
-    """Why a recording can't be used, or None."""
+def look_at(path: str) -> tuple[str | None, Remarks | None]:
+    """Why a recording can't be used, or None, and what is odd about it, or None."""
+    remarks: list[Remarks | None] = [None]
     try:
         path.encode()
         if path != path.strip() or "\n" in path or CONTROL.search(path) or path.endswith("|"):
             raise DataError(f"{path!r}: wav.scp cannot hold such a path (rename it)")
-        if audio_info(path)[1] == 0:
+        if audio_info(path, on_remarks=remarks.append)[1] == 0:
             raise DataError(f"{path}: 0 samples (record it again)")
     except UnicodeEncodeError:
-        return f"{path!r}: its name is not UTF-8 (rename it)"
+        return f"{path!r}: its name is not UTF-8 (rename it)", None
     except DataError as error:
-        return str(error)
-    return None
+        return str(error), None
+    return None, remarks[-1]

@@ -78,7 +78,13 @@ class System:
 
 @one_thread()
 def report(
-    out_dir: PathLike, data_dir: PathLike, decode_dirs: Sequence[PathLike], *, title: str = "", utt: str = ""
+    out_dir: PathLike,
+    data_dir: PathLike,
+    decode_dirs: Sequence[PathLike],
+    *,
+    title: str = "",
+    utt: str = "",
+    allow_pipes: bool = False,
 ) -> Reported:
     """Write table.txt, report.md and the pictures of several decodings of one data directory.
 
@@ -94,6 +100,8 @@ def report(
         A line above the table.
     utt : str
         The utterance of the alignment picture; by default the first that was recognised.
+    allow_pipes : bool
+        Run shell pipes found in the data directory's scp files.
 
     Returns
     -------
@@ -127,7 +135,7 @@ def report(
             )
             heading = f"{system.name}: training"
             draw(functools.partial(plot_training_curves, curves, title=heading), out / training)
-    caption = draw_alignment(systems, data_dir, utt, out / "alignment.png")
+    caption = draw_alignment(systems, data_dir, utt, allow_pipes, out / "alignment.png")
     if caption:
         pictures["alignment.png"] = caption
     with atomic_write(out / "table.txt") as stream:
@@ -289,7 +297,9 @@ def read_curves(path: Path) -> dict[str, list[tuple[int, float, int]]]:
         raise DataError(f"{path}: no training log: {error} (asrkit train makes it)") from None
 
 
-def draw_alignment(systems: list[System], data_dir: PathLike, utt: str | None, path: Path) -> str | None:
+def draw_alignment(
+    systems: list[System], data_dir: PathLike, utt: str | None, allow_pipes: bool, path: Path
+) -> str | None:
     """Draw one utterance's best state sequence, of the last system whose words are sequences of states.
 
     Returns
@@ -309,7 +319,7 @@ def draw_alignment(systems: list[System], data_dir: PathLike, utt: str | None, p
         if utt:
             log.warning("utt=%s: no alignment is drawn, because no system has states", utt)
         return None
-    features = read_features(data_dir, frontend=vocabulary.frontend)
+    features = read_features(data_dir, frontend=vocabulary.frontend, allow_pipes=allow_pipes)
     hyps = read_table(system.heard / "hyp")
     right = [
         one
@@ -324,7 +334,7 @@ def draw_alignment(systems: list[System], data_dir: PathLike, utt: str | None, p
     word = hyps.get(utt)
     if word not in vocabulary.models:
         word = vocabulary.words[0]
-    picture = spectrogram(features, utt)
+    picture = spectrogram(features, utt, allow_pipes)
     if picture is None:
         log.warning(
             "utterance %s: no alignment is drawn, because it has neither a recording nor cepstra", utt
@@ -354,7 +364,7 @@ class Spectrogram:
     name: str
 
 
-def spectrogram(features: FeatureSet, utt: str) -> Spectrogram | None:
+def spectrogram(features: FeatureSet, utt: str, allow_pipes: bool = False) -> Spectrogram | None:
     """Compute the spectrogram of an utterance's recording or, where there is none, rebuild it from cepstra.
 
     Returns
@@ -369,7 +379,13 @@ def spectrogram(features: FeatureSet, utt: str) -> Spectrogram | None:
     recording = segment.recording if segment else utt
     if recording in data.wav:
         heard_hz = kind.rate_hz if kind.hears else None  # no more than the model hears
-        samples, own_hz = read_audio(data.wav[recording], rate=heard_hz, base=data.path)
+        samples, own_hz = read_audio(
+            data.wav[recording],
+            rate=heard_hz,
+            base=data.path,
+            stated=segment.channel if segment else None,
+            allow_pipes=allow_pipes,
+        )
         rate_hz = heard_hz or own_hz
         if segment:
             samples = samples[

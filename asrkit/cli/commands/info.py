@@ -2,6 +2,7 @@
 folder.
 """
 
+from asrkit.cli.options import add_flag
 from asrkit.cli.output import say
 from asrkit.workflows.info import info
 
@@ -10,8 +11,9 @@ EXAMPLE = "example: asrkit info exp/chmm/final.npz"
 
 def add_arguments(parser):
     parser.add_argument("file", metavar="FILE", help="file or folder")
+    add_flag(parser, "allow-pipes", False, "run shell pipes found in an scp file")
 
 
 def main(args):
-    say(info(args.file).lines())
+    say(info(args.file, allow_pipes=args.allow_pipes).lines())
     return 0

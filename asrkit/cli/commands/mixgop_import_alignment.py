@@ -67,6 +67,7 @@ def add_arguments(parser):
         "--data", dest="data_dir", metavar="DIR", help="data directory that the alignment must fit"
     )
     add_flag(parser, "max-skipped", 0, "utterances that may be unusable before the command fails", minimum=0)
+    add_flag(parser, "allow-pipes", False, "ali: run shell pipes found in an scp file")
 
 
 def main(args):
@@ -83,6 +84,7 @@ def main(args):
         strip_position=STRIP[args.strip_position],
         data_dir=args.data_dir,
         max_skipped=args.max_skipped,
+        allow_pipes=args.allow_pipes,
     )
     say(imported.lines())
     return 0

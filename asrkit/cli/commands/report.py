@@ -21,9 +21,12 @@ def add_arguments(parser):
     parser.add_argument("decodes", metavar="DECODE", nargs="+", help="scored decode folders")
     add_flag(parser, "title", "", "a line above the table: the corpus and its split")
     add_flag(parser, "utt", "", "the utterance of the alignment picture (default: the first that is right)")
+    add_flag(parser, "allow-pipes", False, "run shell pipes found in scp files")
 
 
 def main(args):
-    reported = report(args.out, args.dir, args.decodes, title=args.title, utt=args.utt)
+    reported = report(
+        args.out, args.dir, args.decodes, title=args.title, utt=args.utt, allow_pipes=args.allow_pipes
+    )
     say(reported.lines())
     return 0
