@@ -24,6 +24,7 @@ from asrkit.features.frontend import FrontEnd
 from asrkit.features.kind import FeatureKind
 from asrkit.features.transform import TransformConfig, cmvn_stats, transform_many
 from asrkit.io.features import ReadConfig, features_of_arrays
+from asrkit.io.remarks import Remarks, warn_of
 from asrkit.models.base import chunks
 from asrkit.runtime import count_jobs, one_thread, ordered_map
 from asrkit.words.decoding import METHODS
@@ -365,15 +366,22 @@ class Mfcc(TransformerMixin, _Settings):
             _compute, FrontEnd(kind.dim, kind, TransformConfig(delta_order=0)), self.rate_hz
         )
         items = [(f"X[{index}]", own) for index, own in enumerate(_listed(X, "recordings"))]
-        return list(ordered_map(compute, items, jobs=_jobs(self.n_jobs), label="recordings"))
+        made = list(ordered_map(compute, items, jobs=_jobs(self.n_jobs), label="recordings"))
+        warn_of({name: odd for (name, _), (_, odd) in zip(items, made, strict=True)})
+        return [feats for feats, _ in made]
 
 
-def _compute(frontend: FrontEnd, rate_hz: int | None, item: tuple[str, Any]) -> np.ndarray:
-    """The features of one recording."""
+def _compute(
+    frontend: FrontEnd, rate_hz: int | None, item: tuple[str, Any]
+) -> tuple[np.ndarray, Remarks | None]:
+    """The features of one recording, and what is odd about it."""
     name, recording = item
-    samples, _ = read_recording(recording, name, rate_hz, wanted_hz=frontend.rate_hz)
+    remarks: list[Remarks | None] = [None]
+    samples, _ = read_recording(
+        recording, name, rate_hz, wanted_hz=frontend.rate_hz, on_remarks=remarks.append
+    )
     try:
-        return frontend.features(samples, endpoint=False)
+        return frontend.features(samples, endpoint=False), remarks[-1]
     except DataError as error:
         raise DataError(f"{name}: {error}") from None
 

@@ -7,9 +7,12 @@ import numpy as np
 FRAME_S = 0.025
 FLOOR_DB = -100.0  # what is below it is no sound but zeros: 16-bit sound has its smallest step at -90 dB
 FAR_DB = 20.0  # a channel that is so much louder is the one that was meant
-STEADY_DB = 6.0  # levels of noise vary less: white noise by about 1 dB at 25 ms, coloured noise by up to 5
-LIVELY_DB = 10.0  # levels of speech vary by so much more than those of noise, even where pauses are cut off
+STEADY_DB = 6.0  # levels of noise vary less: white noise by up to 2 dB, pink by up to 5
+LIVELY_DB = (
+    7.0  # levels of speech vary by so much more than those of noise, in 95 % of words without any pause
+)
 MIN_FRAMES = 8  # fewer say nothing about how levels vary
+LOUD_FRAMES = 4  # 0.1 s
 
 
 def silence_reason(samples):
@@ -51,29 +54,37 @@ def better_channel(samples, rate_hz, channel):
     -------
     BetterChannel or None
     """
-    count = max(1, round(FRAME_S * rate_hz))
-    if samples.shape[1] < 2 or len(samples) < count:
+    count = round(FRAME_S * rate_hz)
+    length = len(samples) // count * count
+    if samples.shape[1] < 2 or not length:
         return None
-    frames = samples[: len(samples) // count * count].reshape(-1, count, samples.shape[1])
-    # summed without a copy: an hour of sound would need gigabytes
-    mean = samples.mean(axis=0, dtype=np.float64)
-    power = np.einsum("tnc,tnc->tc", frames, frames, dtype=np.float64) / count  # (T, C)
-    power += mean * (mean - 2 * frames.mean(axis=1, dtype=np.float64))
-    levels_db = np.maximum(10 * np.log10(np.maximum(power, 1e-30)), FLOOR_DB)
-    # the loudest twentieth is left out: a click is neither speech nor loudness
-    loud_db = np.percentile(levels_db, 95, axis=0)
-    other = int(np.argmax(np.where(np.arange(len(loud_db)) == channel, -np.inf, loud_db)))
-    if loud_db[other] - loud_db[channel] >= FAR_DB:
-        return BetterChannel(other, float(loud_db[other] - loud_db[channel]))
-    spread_db = np.array([_spread_db(levels[levels > FLOOR_DB]) for levels in levels_db.T])
-    lively = int(np.argmax(spread_db))
-    if spread_db[channel] < STEADY_DB and spread_db[lively] >= spread_db[channel] + LIVELY_DB:
-        return BetterChannel(lively, None)
+    frames = samples[:length].reshape(-1, count, samples.shape[1])
+    # summed without a copy: of an hour of sound it would need gigabytes
+    power = np.einsum("tnc,tnc->tc", frames, frames, dtype=np.float64) / count
+    power -= frames.mean(axis=1, dtype=np.float64) ** 2
+    levels_db = np.maximum(10 * np.log10(np.maximum(power, 1e-30)), FLOOR_DB)  # (T, C)
+    loud_db, spread_db = _loud_db(levels_db), [_spread_db(levels) for levels in levels_db.T]
+    steady = np.array([spread < STEADY_DB for spread in spread_db])
+    lively = np.array([spread >= spread_db[channel] + LIVELY_DB for spread in spread_db])
+    lead_db = loud_db - loud_db[channel]
+    if spread_db[channel] >= STEADY_DB:  # beside speech, a hum may be as loud as it likes
+        lead_db[steady] = -np.inf
+    best = int(np.argmax(lead_db))
+    if lead_db[best] >= FAR_DB - 0.1:  # rounding to 16 bits is no nearness
+        return BetterChannel(best, float(lead_db[best]))
+    if steady[channel] and lively.any():
+        return BetterChannel(int(np.argmax(np.where(lively, loud_db, -np.inf))), None)
     return None
 
 
+def _loud_db(levels_db):
+    """The level that LOUD_FRAMES reach: not that of a click, and of a short word in a long recording all the same."""
+    return np.sort(levels_db, axis=0)[-min(LOUD_FRAMES, len(levels_db))]
+
+
 def _spread_db(levels_db):
-    """From the soft to the loud frames of a channel; zeros before and after the sound are left out by the caller."""
-    if len(levels_db) < MIN_FRAMES:
-        return np.nan
-    return np.subtract(*np.percentile(levels_db, (95, 10)))
+    """From the soft to the loud frames of a channel, without zeros before and after the sound; NaN where it is hardly
+    any sound.
+    """
+    levels_db = levels_db[levels_db > FLOOR_DB]
+    return _loud_db(levels_db) - np.percentile(levels_db, 10) if len(levels_db) >= MIN_FRAMES else np.nan

@@ -103,11 +103,11 @@ def read_audio(
     if odd and odd.better and silence_reason(samples):
         raise DataError(f"{name}: channel {used} is silent, and {odd.why()}")
     if odd and stated is not None:  # whoever states it knows the others
-        odd = Remarks(peak=odd.peak)
+        odd = Remarks(peak=odd.peak, name=odd.name)
     if odd and on_remarks:
         on_remarks(odd)
     elif odd:
-        for line in odd.lines(name):
+        for line in odd.lines():
             log.warning("%s", line)
     return samples if rate is None else resample(samples, own_rate, rate), own_rate
 
@@ -145,7 +145,7 @@ def _remarks(data, rate_hz, channel, name):
         raise DataError(f"{name}: samples up to {peak:g} times full scale ({OTHER_SCALE})")
     if data.shape[1] == 1 and peak < WARN_FULL_SCALES:
         return None
-    return Remarks(data.shape[1], channel, better_channel(data, rate_hz, channel), peak)
+    return Remarks(data.shape[1], channel, better_channel(data, rate_hz, channel), peak, str(name))
 
 
 def _read(rxfilename, base, allow_pipes):
@@ -153,7 +153,7 @@ def _read(rxfilename, base, allow_pipes):
     rxfilename = os.fspath(rxfilename)
     if is_pipe(rxfilename):
         data = run_pipe(rxfilename, allow_pipes)
-        return decode(io.BytesIO(data), data, rxfilename)
+        return _decode(io.BytesIO(data), data, rxfilename)
     path, offset = _place(rxfilename, base)
     if os.path.exists(path) and not os.path.isfile(path):
         raise DataError(f"{path}: not a file (wav.scp names recordings)")

@@ -109,7 +109,7 @@ def _run(program, path, name):
         raise DataError(f"{program}: ffmpeg does not run: {error.strerror} (install it anew)") from None
     said = [line.strip() for line in ran.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
     if ran.returncode or said or not ran.stdout:
-        why = ADDRESS.sub("", said[0]) if said else "no sound came out"
+        why = ADDRESS.sub("", said[0]) if said else "no sound came out" if not ran.stdout else "it broke off"
         raise DataError(
             f"{name}: ffmpeg cannot read all of it: {why[:200]}, exit status {ran.returncode} (copy or convert it again)"
         )

@@ -22,16 +22,19 @@ class Remarks:
         The one that was rather meant.
     peak : float
         The largest sample, in times of full scale.
+    name : str
+        The recording, as it was named to be read.
     """
 
     channels: int = 1
     channel: int = 0
     better: BetterChannel | None = None
     peak: float = 0.0
+    name: str = ""
 
-    def lines(self, name):
+    def lines(self):
         """The warnings of a single recording."""
-        lines = []
+        lines, name = [], self.name
         if self.channels > 1:
             used = f"{name}: {self.channels} channels, channel {self.channel} is used"
             lines.append(used + (f", but {self.why()}" if self.better else ""))
@@ -76,17 +79,22 @@ def warn_of(remarks, used=True):
             "%d recordings have more in another channel than in channel %d, first %s: %s",
             len(better),
             odd.channel,
-            name,
+            _both(name, odd),
             odd.why(),
         )
-    loud = {name: odd.peak for name, odd in remarks.items() if odd.peak >= WARN_FULL_SCALES}
+    loud = {name: odd for name, odd in remarks.items() if odd.peak >= WARN_FULL_SCALES}
     if loud:
-        name = max(loud, key=loud.__getitem__)
+        name, odd = max(loud.items(), key=lambda item: item[1].peak)
         log.warning(
             "%d recordings hold samples of %d times full scale or more, %s up to %g times (%s)",
             len(loud),
             WARN_FULL_SCALES,
-            name,
-            loud[name],
+            _both(name, odd),
+            odd.peak,
             OTHER_SCALE,
         )
+
+
+def _both(name, odd):
+    """The utterance, and the recording where that is called otherwise."""
+    return name if odd.name in ("", name) else f"{name} ({odd.name})"

@@ -311,7 +311,7 @@ def read_audio(
     Parameters
     ----------
     recording : path or binary file object
-        Whatever libsndfile reads.
+        Whatever libsndfile or, where it is installed, ffmpeg reads.
     rate_hz : int, optional
         Resample to this rate; the recording's own by default.
     channel : int

@@ -328,7 +328,7 @@ def find_bad(wav: Mapping[str, str]) -> dict[str, str]:
     for utt, (reason, odd) in zip(wav, ordered_map(look_at, list(wav.values()), label="recordings")):
         if reason:
             bad[utt] = reason
-        remarks[wav[utt]] = odd
+        remarks[utt] = odd
     warn_of(remarks, used=False)
     return bad
 

@@ -1,7 +1,8 @@
 """A trained vocabulary as an object: recordings in, words out."""
 
+import functools
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from asrkit.config import PathLike
 from asrkit.errors import DataError, SettingsError, told
 from asrkit.features.frontend import FrontEnd
 from asrkit.io.model_file import read_model, write_model
+from asrkit.io.remarks import Remarks, warn_of
 from asrkit.models.base import chunks
 from asrkit.runtime import one_thread
 from asrkit.words.decoding import METHODS, Scorer, best_words, no_path_reason
@@ -220,7 +222,7 @@ class Recognizer:
         Parameters
         ----------
         recording : path, binary file, (N,) array, or pair of an array and its rate
-            Whatever libsndfile reads, or samples: floats in [-1, 1), or integers over their type's range.
+            Whatever libsndfile or ffmpeg reads, or samples: floats in [-1, 1), or integers over their type's range.
         rate_hz : int, optional
             Samples a second, for an array.
         endpoint : bool
@@ -295,11 +297,15 @@ class Recognizer:
             given = enumerate(recordings)
         except TypeError:
             raise DataError(f"recordings is {told(recordings)}, it should be a list of recordings") from None
-        items = (
-            (f"recordings[{index}]", self._features(own, f"recordings[{index}]", rate_hz, endpoint, 0, False))
-            for index, own in given
-        )
+        remarks: dict[str, Remarks] = {}
+
+        def features(name: str, own: Any) -> np.ndarray:
+            note = functools.partial(remarks.setdefault, name)
+            return self._features(own, name, rate_hz, endpoint, 0, False, note)
+
+        items = ((name := f"recordings[{index}]", features(name, own)) for index, own in given)
         rows = [self._scorer.scores(some) for some in chunks(items)]
+        warn_of(remarks)
         return np.concatenate(rows) if rows else np.zeros((0, len(self.words)))
 
     def _rate_hz(self) -> int:
@@ -310,11 +316,24 @@ class Recognizer:
 
     @one_thread()
     def _features(
-        self, recording: Any, name: str, rate_hz: float | None, endpoint: bool, channel: int, strict: bool
+        self,
+        recording: Any,
+        name: str,
+        rate_hz: float | None,
+        endpoint: bool,
+        channel: int,
+        strict: bool,
+        on_remarks: Callable[[Remarks], object] | None = None,
     ) -> np.ndarray:
         endpoint, wanted_hz = check_flag(endpoint, "endpoint"), self._rate_hz()
         samples, own_hz = read_recording(
-            recording, name, rate_hz, wanted_hz=wanted_hz, channel=channel, strict=strict
+            recording,
+            name,
+            rate_hz,
+            wanted_hz=wanted_hz,
+            channel=channel,
+            strict=strict,
+            on_remarks=on_remarks,
         )
         name = _label(recording, name)
         if own_hz < wanted_hz:

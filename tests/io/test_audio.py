@@ -210,15 +210,6 @@ def test_samples_that_are_no_numbers(tmp_path, value, subtype):
         read_audio(put(tmp_path / "x.wav", encoded(samples, subtype=subtype)))
 
 
-def test_samples_far_beyond_full_scale(tmp_path):
-    samples = tone()
-    samples[[5, 900]] = 9999, -20000
-    with pytest.raises(DataError, match="x.wav: samples up to 20000 times full scale"):
-        read_audio(put(tmp_path / "x.wav", encoded(samples, subtype="FLOAT")))
-    samples[900] = -9999
-    assert np.abs(read_audio(put(tmp_path / "x.wav", encoded(samples, subtype="FLOAT")))[0]).max() == 9999
-
-
 BAD = {
     "empty file": (b"", "the file is empty, 0 bytes"),
     "no samples": (encoded(np.zeros(0)), "the recording is empty, 0 samples"),
@@ -263,5 +254,3 @@ def test_pipes(tmp_path):
     assert not marker.exists()
     np.testing.assert_array_equal(read_audio(spec, allow_pipes=True)[0], read_audio(path)[0])
     assert marker.exists()
-    with pytest.raises(DataError, match="false |: the file is empty"):
-        read_audio("false |", allow_pipes=True)
