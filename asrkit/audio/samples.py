@@ -8,10 +8,8 @@ import numpy as np
 from asrkit.errors import DataError, told
 
 MIN_RATE_HZ, MAX_RATE_HZ = 1000, 10_000_000
-WARN_FULL_SCALES, FULL_SCALES = (
-    2,
-    10,
-)  # float samples of so many times full scale: hardly, and not on that scale
+WARN_FULL_SCALES = 2  # float samples of so many times full scale are hardly meant so
+FULL_SCALES = 10  # and these are of another scale
 OTHER_SCALE = "divide by 32768 if these are 16-bit values, and write it anew"
 INTEGERS = {("i", 2): "int16", ("i", 4): "int32", ("u", 1): "uint8"}  # as in WAV
 

@@ -259,12 +259,11 @@ def _check_wavs(path, wav, checks, stated):
             faults.append(f"{path}/wav.scp:{entry.line}: recording '{key}': {fault}")
         if info is None:
             continue
-        if key not in stated:
-            remarks[f"'{key}'"] = odd
         rate, num_samples, channels = info
+        remarks[f"'{key}'"] = None if key in stated else odd
         places[key] = num_samples / rate, channels
         rates.setdefault(rate, []).append(key)
-        if channels > 1:
+        if channels > 1 and key not in stated:
             stereo.append(key)
     if len(rates) > 1:
         each = ", ".join(

@@ -25,7 +25,9 @@ from asrkit.workflows.compute_features import compute_features
 from asrkit.workflows.detect_endpoints import detect_endpoints
 from asrkit.workflows.info import info
 from asrkit.workflows.mixgop_import_alignment import mixgop_import_alignment
+from asrkit.workflows.mixgop_plot import Sounds
 from asrkit.workflows.perturb import perturb
+from asrkit.workflows.report import spectrogram
 
 KIND = MfccConfig(sample_rate_hz=8000)
 BASH = pytest.mark.skipif(
@@ -88,6 +90,11 @@ def aligned(folder, allow):
     )
 
 
+def drawn(folder, allow):
+    cmvn = TransformConfig(cmvn="speaker")
+    return spectrogram(read_features(folder, transform_config=cmvn, allow_pipes=allow), "a", allow)
+
+
 # Each reads the table: the file that its entry of `a` should give, the table, and who reads it.
 READERS = {
     "read_audio": ("wav", None, lambda spec, allow: read_audio(spec, allow_pipes=allow)),
@@ -105,6 +112,9 @@ READERS = {
     "cmvn.scp": ("cmvn", "cmvn.scp", lambda d, allow: read_features(d, transform_config=TransformConfig(cmvn="speaker"), allow_pipes=allow)),
     "compute-cmvn": ("mat", "feats.scp", lambda d, allow: compute_cmvn(d, allow_pipes=allow)),
     "info": ("mat", "feats.scp", lambda d, allow: info(d / "feats.scp", allow_pipes=allow)),
+    "mixgop plot": ("wav", "wav.scp", lambda d, allow: Sounds(read_data_dir(d), None, allow).read("a")),
+    "report, wav.scp": ("wav", "wav.scp", drawn),
+    "report, cmvn.scp": ("cmvn", "cmvn.scp", drawn),
     "import-alignment": ("ali", "ali.scp", aligned),
 }  # fmt: skip
 
