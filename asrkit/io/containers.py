@@ -1,15 +1,28 @@
-"""Sound files as bytes: what libsndfile decodes of them, and whether all is there that their headers announce."""
+"""Sound files as bytes: what libsndfile decodes of them, all of it or nothing."""
 
-import struct
+import contextlib
+import functools
+import io
 
 import numpy as np
 
-from asrkit.audio.samples import MIN_RATE_HZ
+from asrkit.audio.samples import MAX_RATE_HZ, MIN_RATE_HZ
 from asrkit.errors import DataError
+from asrkit.io.lengths import CUT, to_decode
+from asrkit.io.reading import reading
+
+# more samples than any field but those that mean "unknown": libsndfile says 2^63 - 1, or 2^41 and more of an MP3
+UNKNOWN = 2**40
+# samples decoded at a time: 8 a byte are more than a file has that is not compressed, but for the smallest
+BLOCK, BLOCK_RATIO = 2**16, 8
+# samples a file, or each of its bytes, may hold: an hour at 16 kHz; four times what Opus has at 6 kbit/s
+MOST, MOST_RATIO = 2**26, 256
 
 
 def decode(source, data, rxfilename):
     """Decode a recording: all channels, float32 (N, C), and the rate in Hz.
+
+    What a header announces is a claim (`asrkit.io.lengths`): nothing is allocated by it.
 
     Parameters
     ----------
@@ -23,29 +36,18 @@ def decode(source, data, rxfilename):
     Raises
     ------
     DataError
-        It is empty, cut off, no recording that libsndfile reads, or holds NaN or infinite samples.
+        It is empty, cut off, damaged, no recording that libsndfile reads, or holds NaN or infinite samples.
     """
-    import soundfile
-
     if not data:
         raise DataError(f"{rxfilename}: the file is empty, 0 bytes (record it again, or leave it out)")
-    try:
-        with soundfile.SoundFile(source, closefd=False) as sound:
-            announced = sound.frames
-            # GSM cannot seek to find its end
-            samples = sound.read(announced, dtype="float32", always_2d=True)
-            rate = sound.samplerate
-    except soundfile.LibsndfileError as error:
+    with reading(rxfilename, f"not a recording that libsndfile reads, {len(data)} bytes"):
+        mended = to_decode(data, rxfilename)
+        if mended is not None or not isinstance(source, int):
+            source = _Bytes(data if mended is None else mended)
+        samples, rate = _decoded(source, data, rxfilename)
+    if not MIN_RATE_HZ <= rate <= MAX_RATE_HZ:
         raise DataError(
-            f"{rxfilename}: not a recording that libsndfile reads: {error.error_string}"
-        ) from None
-    missing = _missing_bytes(data)
-    if missing or len(samples) < announced:
-        gap = f"{missing} bytes" if missing else f"{announced - len(samples)} samples"
-        raise DataError(f"{rxfilename}: cut off, {gap} of the announced sound are missing (copy it again)")
-    if rate < MIN_RATE_HZ:
-        raise DataError(
-            f"{rxfilename}: its header says {rate} Hz, no rate for speech (at least {MIN_RATE_HZ}; write it anew)"
+            f"{rxfilename}: its header says {rate} Hz, no rate for speech ({MIN_RATE_HZ} to {MAX_RATE_HZ}; write it anew)"
         )
     peak = np.abs(samples).max(initial=0)  # NaN if any sample is
     if not np.isfinite(peak):
@@ -55,32 +57,66 @@ def decode(source, data, rxfilename):
     return samples, rate
 
 
-def _missing_bytes(data):
-    """How many bytes a WAVE, AIFF or Ogg file announces but does not have (libsndfile keeps silent about it)."""
-    if data[:4] == b"OggS":
-        return _missing_of_ogg(data)
-    if data[:4] == b"FORM":
-        return _lacking(struct.unpack(">I", data[4:8])[0], len(data) - 8)
-    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
-        return 0
-    place = 12
-    while place + 8 <= len(data):
-        name, size = struct.unpack("<4sI", data[place : place + 8])
-        if name == b"data":
-            return _lacking(size, len(data) - place - 8)
-        place += 8 + size + size % 2
-    return 0
+class _Bytes(io.BytesIO):
+    """A file in memory where a seek to before its beginning goes nowhere, as in one on the disk.
+
+    libsndfile tries that over broken headers, and what its call raised would be printed, not caught.
+    """
+
+    def seek(self, offset, whence=0):
+        with contextlib.suppress(ValueError, OverflowError):
+            super().seek(offset, whence)
+        return self.tell()
 
 
-def _lacking(announced, present):
-    """A program that could not seek back writes a length of all ones: it is not known, and not wrong."""
-    return 0 if announced >= 0x7FFFFFFF else max(0, announced - present)
+@functools.cache
+def _forward():
+    """Make the SoundFile that does not seek after each read, which fails behind the end of a FLAC of unknown length."""
+    import soundfile
+
+    class Forward(soundfile.SoundFile):
+        def seekable(self):
+            return False
+
+    return Forward
 
 
-def _missing_of_ogg(data):
-    """What the last page of an Ogg file lacks; its length stands before it (RFC 3533, section 6)."""
-    place = 0
-    while data[place : place + 4] == b"OggS":
-        count = data[place + 26] if place + 26 < len(data) else 0
-        place += 27 + count + sum(data[place + 27 : place + 27 + count])
-    return max(0, place - len(data))
+def _decoded(source, data, name, *, most=MOST):
+    """Decode all samples, float32 (N, C), no more than `most`, and the rate."""
+    import soundfile
+
+    blocks, total, announced = [], 0, None
+    try:
+        with _forward()(source, closefd=False) as sound:
+            announced, channels, rate = sound.frames, sound.channels, sound.samplerate
+            most = max(most, MOST_RATIO * len(data)) // channels
+            step = max(BLOCK, BLOCK_RATIO * len(data)) // channels + 1
+            while total < announced:
+                block = np.empty((min(step, announced - total), channels), np.float32)
+                if data.startswith(b"fLaC"):  # the decoder that can fail in the middle, and says not where
+                    block.fill(np.nan)
+                blocks.append(block)
+                count = sound.buffer_read_into(block, "float32")
+                if count < len(block):
+                    blocks[-1] = block[:count]
+                total += count
+                if total > most:
+                    raise DataError(
+                        f"{name}: {len(data)} bytes hold more than {most} samples (write it anew)"
+                    )
+                if not count:
+                    break
+    except soundfile.LibsndfileError as error:
+        why = error.error_string
+        if announced is None:
+            raise DataError(
+                f"{name}: not a recording that libsndfile reads, {len(data)} bytes: {why}"
+            ) from None
+        total += int(np.isfinite(blocks[-1][:, 0]).sum()) if blocks else 0
+        gap = f"{announced - total} samples {CUT}" if announced < UNKNOWN else f"{total} samples can be read"
+        raise DataError(f"{name}: cut off or damaged, {gap}: {why}") from None
+    if total < announced < UNKNOWN:
+        raise DataError(f"{name}: cut off, {announced - total} samples {CUT}")
+    if len(blocks) == 1:
+        return blocks[0], rate
+    return np.concatenate([np.empty((0, channels), np.float32), *blocks]), rate
