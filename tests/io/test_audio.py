@@ -167,8 +167,6 @@ def test_another_file_cut_off(tmp_path, kind, subtype):
     assert len(read_audio(path)[0]) == 30000
     for size in reversed(range(100, len(data), len(data) // 80)):
         os.truncate(path, size)
-        if data[size:].startswith(b"OggS"):
-            continue  # between two pages an Ogg file may end
         with pytest.raises(DataError):
             read_audio(path)
 
