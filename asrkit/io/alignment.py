@@ -1,4 +1,4 @@
-"""Which phone is spoken when: alignments as CTM files, held against a data directory.
+"""Which phone is spoken when: alignments as CTM files.
 
 asrkit keeps an alignment as OUT/phones.ctm, Kaldi's lines `utterance channel start duration label`, in
 seconds from the start of the utterance; OUT/words.ctm beside it says which words the phones belong to.
@@ -13,11 +13,10 @@ from pathlib import Path
 
 from asrkit.characters import composed
 from asrkit.errors import DataError
-from asrkit.io.files import atomic_write, c_sorted, read_bytes, read_table, remove
-from asrkit.phones.phone import OVERLAP_S, TINY_S, Phone, overlap
+from asrkit.io.files import atomic_write, c_sorted, read_bytes, remove
+from asrkit.phones.phone import TINY_S, Phone, overlap
 
 PHONES, WORDS = "phones.ctm", "words.ctm"
-WINDOW_S = 0.025  # a recording is longer than its frames' shifts by up to one window
 
 
 def read_alignment(path):
@@ -192,31 +191,6 @@ def write_ctm(path, alignment):
                 stream.write(f"{utt} 1 {start / 1e4:.4f} {(end - start) / 1e4:.4f} {phone.label}\n")
 
 
-def misfits(alignment, data):
-    """Find the utterances of a data directory and an alignment that do not fit each other.
-
-    Returns
-    -------
-    skipped : dict of str to str
-        Utterance -> why it can't be used.
-    unknown : int
-        How many were not held against a length, because neither utt2dur, segments nor utt2num_frames knows
-        one.
-    """
-    lengths = utterance_lengths(data)
-    utts = set(data.utts)
-    skipped, unknown = {utt: "no alignment" for utt in data.utts if utt not in alignment}, 0
-    for utt, phones in alignment.items():
-        last = max(phones, key=lambda phone: phone.end_s)
-        if utt not in utts:
-            skipped[utt] = f"not in {data.path}"
-        elif utt not in lengths:
-            unknown += 1
-        elif last.end_s > lengths[utt] + OVERLAP_S:
-            skipped[utt] = f"'{last.label}' ends at {last.end_s:.2f} s, the utterance at {lengths[utt]:.2f} s"
-    return skipped, unknown
-
-
 def unpaired(data, alignment):
     """Find the utterances with features but without alignment, and the other way round: dict of utt to
     reason.
@@ -226,38 +200,3 @@ def unpaired(data, alignment):
         {utt: f"aligned, but not in {data.path / 'feats.scp'}" for utt in alignment if utt not in data.feats}
     )
     return reasons
-
-
-def utterance_lengths(data):
-    """Find the seconds of each utterance, as far as the directory knows them: utt2dur, segments,
-    utt2num_frames (and a window).
-    """
-    lengths = {}
-    frames = _numbers(data.path / "utt2num_frames")
-    if frames:
-        shift_s = data_frame_shift_s(data)
-        lengths.update({utt: count * shift_s + WINDOW_S for utt, count in frames.items()})
-    lengths.update(
-        {
-            utt: segment.end_s - segment.start_s
-            for utt, segment in data.segments.items()
-            if segment.end_s != -1
-        }
-    )
-    return lengths | _numbers(data.path / "utt2dur")
-
-
-def data_frame_shift_s(data):
-    """Find the frame shift of a data directory's features, seconds: from the file frame_shift, else Kaldi's
-    10 ms.
-    """
-    return next(iter(_numbers(data.path / "frame_shift", keyed=False).values()), 0.01)
-
-
-def _numbers(path, keyed=True):
-    """A table of numbers, or of one without a key; `{}` where there is no such file."""
-    try:
-        table = read_table(path, check_sorted=False) if path.exists() else {}
-        return {key: float(value if keyed else key) for key, value in table.items()}
-    except ValueError:
-        raise DataError(f"{path}: a value is no number (asrkit compute-mfcc writes it anew)") from None

@@ -20,6 +20,7 @@ from asrkit.features.transform import TransformConfig, cmvn_stats, count_deltas,
 from asrkit.features.warp import warp_feats
 from asrkit.io.archive import read_matrix, read_scp
 from asrkit.io.data_dir import DataDir, read_data_dir
+from asrkit.io.durations import stated_frame_shift_s, unstated_frame_shift_s
 from asrkit.io.files import line_of
 from asrkit.models.base import WarpedCopy, chunks, is_recording
 
@@ -111,14 +112,13 @@ class FeatureSet:
         return next(self._transformed(some))[1]
 
     def frame_shift_s(self):
-        """Seconds a frame: from the settings, else from the file frame_shift, else Kaldi's 10 ms."""
-        if self.frontend.kind.frame_shift_s is not None:
-            return self.frontend.kind.frame_shift_s
-        path = self.data.path / "frame_shift"
-        try:
-            return float(path.read_text()) if path.exists() else 0.01
-        except ValueError:
-            raise DataError(f"{path}: no number of seconds (Kaldi writes 0.01)") from None
+        """Seconds a frame: from the settings, else from the file frame_shift, else Kaldi's 10 ms, where
+        durations do not contradict that (a DataError).
+        """
+        stated_s = stated_frame_shift_s(self.data, self.frontend.kind)
+        if stated_s is None:
+            return unstated_frame_shift_s(self.data, lambda utt: len(self.read(utt)))
+        return stated_s
 
 
 def read_record(config_class, path):

@@ -1,11 +1,15 @@
 """All phones' models of a training, and what it takes to score an utterance with them."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from asrkit.features.frontend import FrontEnd
 from asrkit.phones.lda import Lda
 from asrkit.phones.mixgop import MixgopConfig, PhoneBank, PhoneModel
+from asrkit.phones.phone import POSITION, STRESS
 from asrkit.phones.tokens import cut_tokens
+
+SHOWN = 8  # phones of each set that a message names
 
 
 @dataclass(frozen=True)
@@ -64,3 +68,65 @@ class PhoneSet:
         labels = [place.get(phone, -1) for phone in phones]
         tokens = cut_tokens(feats, labels, start_s, end_s, self.frame_shift_s, self.config.pooling)
         return self.lda.of(tokens) if self.lda else tokens
+
+
+def strangers(phones: Sequence[str], known: Collection[str], most: float) -> str | None:
+    """Say that a model does not know the phones of an alignment, where that is more than a share of them.
+
+    Parameters
+    ----------
+    phones : sequence of str
+        Of all tokens.
+    known : collection of str
+        The model's.
+    most : float
+        Share of the tokens that may be of other phones.
+
+    Returns
+    -------
+    str or None
+        How many of the tokens, some phones of both sets, and how the two may differ.
+
+    Examples
+    --------
+    >>> strangers(["AH0", "B", "AH1"], ["AH", "B"], 0.1)
+    "2 of 3 phones are none of the model's: AH0, AH1 (the model knows AH, B): stress is kept here alone (strip_stress=true)"
+    >>> strangers(["AH", "B", "AH"], ["AH", "B"], 0.1) is None
+    True
+    """
+    lost = [phone for phone in phones if phone not in known]
+    if len(lost) <= most * len(phones):
+        return None
+    told, others = (", ".join(sorted(set(some))[:SHOWN]) for some in (lost, known))
+    guess = difference(set(lost), set(known))
+    return f"{len(lost)} of {len(phones)} phones are none of the model's: {told} (the model knows {others}): {guess}"
+
+
+def difference(lost: set[str], known: set[str]) -> str:
+    """Guess how names of phones that a model lacks differ from those that it has."""
+
+    def mostly(change_lost, change_known=str):
+        names = {change_known(phone) for phone in known}
+        return sum(change_lost(phone) in names for phone in lost) > len(lost) / 2
+
+    def unstressed(phone):
+        return STRESS.sub("", phone)
+
+    def unplaced(phone):
+        return POSITION.sub("", phone)
+
+    if mostly(unstressed):
+        return "stress is kept here alone (strip_stress=true)"
+    if mostly(str, unstressed):
+        return "stress is kept in the model alone (strip_stress=false)"
+    if mostly(unplaced):
+        return "positions in the word are kept here alone (strip_position=true)"
+    if mostly(str, unplaced):
+        return "positions in the word are kept in the model alone (strip_position=false)"
+    if mostly(lambda phone: unstressed(unplaced(phone)), lambda phone: unstressed(unplaced(phone))):
+        return "they differ in stress and positions in the word (strip_stress=, strip_position=)"
+    if mostly(str.lower, str.lower):
+        return "they differ in upper and lower case"
+    if all(phone.isdecimal() for phone in lost):
+        return "these are numbers (phones= names phones.txt)"
+    return "another alphabet, or other languages"

@@ -44,7 +44,7 @@ def component_pictures(
         if phone not in phone_set.models:
             raise DataError(f"{exp}: no model of phone '{phone}'; it has {' '.join(phone_set.models)}")
     features, _ = read_phone_features(
-        data_dir, phone_set, frame_shift_s=frame_shift_s, allow_pipes=allow_pipes
+        data_dir, phone_set, alignment, ali, frame_shift_s=frame_shift_s, allow_pipes=allow_pipes
     )
     if not wanted:
         wanted = commonest_phones(phone_set, alignment, features.data.feats)

@@ -9,17 +9,18 @@ from pathlib import Path
 from asrkit.config import PathLike, format_value
 from asrkit.errors import DataError, SettingsError
 from asrkit.io.ali_archive import find_alis, read_ali, read_phone_table
-from asrkit.io.alignment import (
-    PHONES,
-    WORDS,
-    data_frame_shift_s,
-    find_ctm,
-    misfits,
-    read_ctm,
-    write_alignment,
+from asrkit.io.alignment import PHONES, WORDS, find_ctm, read_ctm, write_alignment
+from asrkit.io.alignment_fit import frame_misfits, frame_shift_remedy, misfits, refuse_other_scale
+from asrkit.io.data_dir import DataDir, read_data_dir
+from asrkit.io.durations import (
+    KALDIS_SHIFT_S,
+    WINDOW_S,
+    count_frames,
+    heard_lengths,
+    stated_frame_shift_s,
+    table_lengths,
 )
-from asrkit.io.data_dir import read_data_dir
-from asrkit.io.features import check_skipped, summary
+from asrkit.io.features import KIND_RECORD, check_skipped, read_kind, summary
 from asrkit.io.textgrid import PHONE_TIERS, SUFFIX, WORD_TIERS, find_textgrids, pick_tier, read_textgrid
 from asrkit.phones.phone import Phone, clean, is_silence
 
@@ -76,6 +77,7 @@ def mixgop_import_alignment(
     frame_shift_s: float = 0.0,
     strip_stress: bool = True,
     strip_position: bool | None = None,
+    silences: Sequence[str] = (),
     data_dir: PathLike | None = None,
     max_skipped: int = 0,
     allow_pipes: bool = False,
@@ -95,15 +97,17 @@ def mixgop_import_alignment(
     prefix_folder : bool
         TextGrid: an utterance is called folder-file, after the folder of `src` that its file lies in.
     phones : path, optional
-        Kaldi's archives: the file phones.txt.
+        Where labels are numbers, as in Kaldi's archives and in the CTM files of `ali-to-phones --ctm-output`: the file phones.txt.
     frame_shift_s : float
         Kaldi's archives: seconds a frame; 0: that of `data_dir`, else 0.01.
     strip_stress : bool
         AH0, AH1 and AH2 become AH.
     strip_position : bool, optional
         AH_B, AH_I, AH_E and AH_S become AH. None: not in TextGrids.
+    silences : sequence of str
+        Labels that are no phones, exactly as written, beside those that are known to be none.
     data_dir : path, optional
-        Data directory that the alignment must fit.
+        Data directory that the alignment must fit: ends at the durations, archives in their number of frames, too.
     max_skipped : int
         Utterances that may be unusable.
     allow_pipes : bool
@@ -116,7 +120,7 @@ def mixgop_import_alignment(
     Raises
     ------
     DataError
-        Nothing could be imported, or too many utterances could not.
+        Nothing could be imported, too many utterances could not, or times are on another scale than the recordings.
     SettingsError
         A setting is missing, or would do nothing.
     """
@@ -132,44 +136,114 @@ def mixgop_import_alignment(
         )
     of_textgrids = {"tier": tier, "word_tier": word_tier, "prefix_folder": prefix_folder}
     refuse_idle("textgrid", of_textgrids, kind, src)
-    refuse_idle("ali", {"phones": phones, "frame_shift_s": frame_shift_s}, kind, src)
+    refuse_idle("ali", {"frame_shift_s": frame_shift_s}, kind, src)
     if kind == "ctm" and (src if src.is_dir() else src.parent).resolve() == out.resolve():
         raise SettingsError(f"OUT is where the alignment is read ({out}); what is imported goes elsewhere")
     data = read_data_dir(data_dir) if data_dir else None
+    stated_s = stated_frame_shift_s(data, read_kind(data.path / KIND_RECORD)) if data else None
+    shift_s = frame_shift_s or stated_s or KALDIS_SHIFT_S
     skipped: dict[str, str] = {}
     if kind == "textgrid":
         found, words = read_textgrids(src, skipped, tier, word_tier, prefix_folder)
     elif kind == "ali":
-        shift_s = frame_shift_s or (data_frame_shift_s(data) if data else 0.01)
         found, words = read_ali(src, read_phone_table(phones), shift_s, allow_pipes), {}
     else:
         found, words = read_ctms(src)
+    if kind != "ali":
+        found = named(found, src, phones)
     alignment: dict[str, tuple[Phone, ...]] = {}
-    silences: Counter[str] = Counter()
+    left_out: Counter[str] = Counter()
     strip_position = kind != "textgrid" if strip_position is None else strip_position
     for utt, labelled in found.items():
-        kept, left_out = clean(labelled, strip_stress=strip_stress, strip_position=strip_position)
+        kept, silent = clean(
+            labelled, strip_stress=strip_stress, strip_position=strip_position, silences=silences
+        )
         if not kept:
-            skipped[utt] = f"no phones, {left_out.total()} silences"
+            skipped[utt] = f"no phones, {silent.total()} silences"
             continue
         alignment[utt] = kept
-        silences += left_out
+        left_out += silent
     if data:
-        unfit, unknown = misfits(alignment, data)
-        skipped = {**unfit, **skipped}
-        if unknown:
-            log.warning(
-                "%s: the lengths of %d utterances are not known (no utt2dur, segments or utt2num_frames)",
-                data_dir,
-                unknown,
-            )
+        whole = {utt: found[utt] for utt in alignment}
+        skipped = {**hold_against(src, whole, data, shift_s if kind == "ali" else None, stated_s), **skipped}
     alignment = {utt: some for utt, some in alignment.items() if utt not in skipped}
     if not alignment:
         raise DataError(f"{src}: nothing could be imported: {summary('imported', 0, skipped)}")
     check_skipped(skipped, max_skipped, "imported", len(alignment))
     words = {utt: some for utt, some in words.items() if utt in alignment}
     write_alignment(out, alignment, words)
-    return ImportedAlignment(alignment, words, silences, skipped)
+    return ImportedAlignment(alignment, words, left_out, skipped)
+
+
+def hold_against(
+    src: Path, alignment: Alignment, data: DataDir, own_shift_s: float | None, stated_s: float | None
+) -> dict[str, str]:
+    """Find the utterances that do not fit a data directory, and why; another time scale of all is a DataError.
+
+    Parameters
+    ----------
+    alignment : dict of str to sequence of Phone
+        Silences included.
+    own_shift_s : float or None
+        Frame shift of an alignment that was made of frames, and must have as many as the features.
+    stated_s : float or None
+        Frame shift that the features are said to have.
+    """
+    seconds = table_lengths(data)
+    frames = count_frames(data) if own_shift_s or not seconds else {}
+    skipped = frame_misfits(alignment, frames, own_shift_s, stated_s) if own_shift_s else {}
+    shift_s, remedy = stated_s or KALDIS_SHIFT_S, ""
+    if not seconds and stated_s is None and frames:
+        remedy = frame_shift_remedy(data, option="")
+    lengths = {utt: count * shift_s + WINDOW_S for utt, count in frames.items()} | seconds
+    if own_shift_s and stated_s is None:  # as many frames as the features have, which are not known to be 10 ms apart
+        lengths = {utt: length for utt, length in lengths.items() if utt in seconds}
+    fitting = {utt: phones for utt, phones in alignment.items() if utt not in skipped}
+    lengths = lengths or heard_lengths(data, fitting)
+    refuse_other_scale(src, fitting, lengths, remedy)
+    unfit, unknown = misfits(alignment, data, lengths)
+    if unknown:
+        log.warning(
+            "%s: the lengths of %d utterances are not known (no utt2dur, segments or utt2num_frames)",
+            data.path,
+            unknown,
+        )
+    return {**unfit, **skipped}
+
+
+def named(found: Alignment, src: Path, phones: PathLike | None) -> Alignment:
+    """Put phones' names in place of their numbers, those of the table `phones`.
+
+    Raises
+    ------
+    SettingsError
+        All labels but silences are numbers, and there is no table; or there is one, and they are names.
+    """
+    labels = {phone.label for some in found.values() for phone in some}
+    numbers = {label for label in labels if label.isascii() and label.isdecimal()}
+    others = sorted(label for label in labels - numbers if not is_silence(label))
+    if not phones:
+        if numbers and not others:
+            raise SettingsError(
+                f"{src}: phones are numbers ({', '.join(sorted(numbers, key=int)[:5])}): "
+                "phones=FILE names the phones.txt that says what they mean"
+            )
+        return found
+    if others or not numbers:
+        told = ", ".join(others[:5]) or "silences alone"
+        raise SettingsError(f"phones={phones} is for numbers, and the labels of {src} are names ({told})")
+    table = read_phone_table(phones)
+    unknown = min((number for number in numbers if int(number) not in table), key=int, default=None)
+    if unknown is not None:
+        utt = next(utt for utt, some in found.items() if any(phone.label == unknown for phone in some))
+        raise DataError(f"{src}: utterance '{utt}': no phone of {phones} has the number {unknown}")
+    return {
+        utt: [
+            replace(phone, label=table[int(phone.label)]) if phone.label in numbers else phone
+            for phone in some
+        ]
+        for utt, some in found.items()
+    }
 
 
 def guess_format(src: Path) -> str:

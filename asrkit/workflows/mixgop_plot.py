@@ -18,7 +18,6 @@ from asrkit.io.audio import read_audio
 from asrkit.io.data_dir import DataDir, Segment, read_data_dir
 from asrkit.io.features import FeatureSet, read_features
 from asrkit.io.files import atomic_write, c_sorted, read_lines
-from asrkit.io.phone_features import checked_frame_shift_s
 from asrkit.io.ratings import NUMBERS, TEXTS, Scores, read_scores
 from asrkit.io.score_textgrid import file_name
 from asrkit.runtime import one_thread
@@ -310,7 +309,7 @@ def open_sounds(data: DataDir, utts: list[str], frame_shift_s: float, allow_pipe
     features = read_features(
         data.path, transform_config=TransformConfig(delta_order=0), allow_pipes=allow_pipes
     )
-    return Sounds(data, (features, checked_frame_shift_s(features, frame_shift_s)), allow_pipes)
+    return Sounds(data, (features, frame_shift_s or features.frame_shift_s()), allow_pipes)
 
 
 def utterance_pictures(shown: ShownScores, utts: list[str], sounds: Sounds) -> list[Picture]:

@@ -14,8 +14,10 @@ from typing import IO
 import numpy as np
 
 from asrkit.config import PathLike
-from asrkit.io.alignment import read_alignment, unpaired, utterance_lengths
+from asrkit.errors import DataError
+from asrkit.io.alignment import read_alignment, unpaired
 from asrkit.io.data_dir import DataDir
+from asrkit.io.durations import utterance_lengths
 from asrkit.io.features import FeatureSet, ReadConfig, summary
 from asrkit.io.files import atomic_write, remove, write_table
 from asrkit.io.mixgop_file import read_mixgop
@@ -24,7 +26,7 @@ from asrkit.io.score_textgrid import remove_score_textgrids, write_score_textgri
 from asrkit.phones.baselines import kinds_of, score_baselines
 from asrkit.phones.mixgop import KINDS, PhoneBank, Scores, summarise
 from asrkit.phones.phone import Phone
-from asrkit.phones.phone_set import PhoneSet
+from asrkit.phones.phone_set import PhoneSet, strangers
 from asrkit.phones.tokens import Tokens, fault_reason
 from asrkit.runtime import one_thread, ordered_map
 
@@ -98,6 +100,7 @@ def mixgop_score(
     posterior: bool = True,
     textgrid: bool = False,
     frame_shift_s: float = 0.0,
+    max_unscored: float = 0.1,
     read: ReadConfig | None = None,
     jobs: int = 1,
     block_rows: int = ROWS,
@@ -120,6 +123,8 @@ def mixgop_score(
         Write textgrid/UTT.TextGrid, too.
     frame_shift_s : float
         Seconds from frame to frame; 0: as the data directory says, else 0.01.
+    max_unscored : float
+        Share of the phones that may lack a model.
     jobs : int
         Processes.
     block_rows : int
@@ -133,12 +138,14 @@ def mixgop_score(
     Raises
     ------
     DataError
-        A file is missing or damaged, or the features are not of the model's kind.
+        A file is missing or damaged, the features are not of the model's kind, the alignment has another time scale, or
+        more than `max_unscored` of its phones have no model.
     """
     read, out, phone_set, alignment = read or ReadConfig(), Path(out), read_mixgop(exp), read_alignment(ali)
     features, shift_s = read_phone_features(
-        data_dir, phone_set, frame_shift_s=frame_shift_s, allow_pipes=read.allow_pipes
+        data_dir, phone_set, alignment, ali, frame_shift_s=frame_shift_s, allow_pipes=read.allow_pipes
     )
+    refuse_strangers(ali, alignment, features.data, phone_set, max_unscored)
     bank, more_kinds = phone_set.bank(), kinds_of(phone_set.baselines)
     blocks = cut_blocks(phone_set, features, alignment, block_rows)
     score = functools.partial(score_block, bank, phone_set.baselines, posterior)
@@ -148,11 +155,23 @@ def mixgop_score(
     if textgrid:
         ends = {
             utt: round(frames * shift_s, 6) for utt, frames in features.lengths.items()
-        } | utterance_lengths(features.data)
+        } | utterance_lengths(features.data, shift_s)
         write_score_textgrids(out, (*KINDS, *more_kinds), ends)
     skipped = {**unpaired(features.data, alignment), **features.skipped}
     write_table(out / "skipped", skipped)
     return ScoredPhones(out, scored, num_utts, dict(reasons), skipped, read.max_skipped)
+
+
+def refuse_strangers(
+    ali: PathLike, alignment: Alignment, data: DataDir, phone_set: PhoneSet, most: float
+) -> None:
+    """Raise a DataError where more than a share of the phones to score have no model."""
+    phones = [phone.label for utt in data.feats for phone in alignment.get(utt, ())]
+    if told := strangers(phones, phone_set.models, most):
+        raise DataError(
+            f"{ali}: {told}; more than max_unscored={most:g} would have no score "
+            "(asrkit mixgop import-alignment with such options, or raise it)"
+        )
 
 
 def cut_blocks(

@@ -22,7 +22,7 @@ from asrkit.io.data_dir import DataDir
 from asrkit.io.features import FeatureSet, ReadConfig, check_skipped, read_features, summary
 from asrkit.io.files import atomic_write, c_sorted, remove
 from asrkit.io.mixgop_file import write_mixgop
-from asrkit.io.phone_features import checked_frame_shift_s
+from asrkit.io.phone_features import fitting_frame_shift_s
 from asrkit.io.ratings import Ratings, read_ratings
 from asrkit.phones.baselines import MODELS, fit_baselines
 from asrkit.phones.lda import Lda
@@ -209,7 +209,7 @@ def mixgop_train(
     if typical.ratings is None and min_speaker_rating > -math.inf:
         raise SettingsError(f"min_speaker_rating={min_speaker_rating:g} needs ratings=FILE")
     features = read_features(data_dir, transform_config=transform, allow_pipes=read.allow_pipes)
-    shift_s = checked_frame_shift_s(features, frame_shift_s)
+    shift_s = fitting_frame_shift_s(features, alignment, ali, frame_shift_s)
     if isinstance(features.frontend.kind, SslConfig) and transform.delta_order:
         log.warning(
             "deltas make features of a self-supervised model three times as wide, and such models know the context: delta_order=0"

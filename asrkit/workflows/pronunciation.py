@@ -16,7 +16,7 @@ from asrkit.features.transform import transform
 from asrkit.io.mixgop_file import read_mixgop
 from asrkit.phones.baselines import kinds_of, score_baselines
 from asrkit.phones.phone import overlap
-from asrkit.phones.phone_set import PhoneSet
+from asrkit.phones.phone_set import PhoneSet, strangers
 from asrkit.phones.tokens import fault_reason
 from asrkit.runtime import one_thread
 from asrkit.workflows.arguments import check_path
@@ -145,6 +145,7 @@ class PronunciationScorer:
         *,
         posterior: bool = True,
         speaker_stats: np.ndarray | None = None,
+        max_unscored: float = 0.1,
     ) -> list[PhoneScore]:
         """Score the phones of one utterance.
 
@@ -160,6 +161,8 @@ class PronunciationScorer:
         speaker_stats : numpy.ndarray, optional
             Floats (2, D + 1), the speaker's sums as `compute-cmvn` writes them, for a model of features that are
             normalised by speaker; without, the utterance is all that is known of its speaker.
+        max_unscored : float
+            Share of the phones that may be of none that the training knew: beyond it, the phone set is another.
 
         Returns
         -------
@@ -170,7 +173,7 @@ class PronunciationScorer:
         Raises
         ------
         DataError
-            Naming the argument that can't be used, and why.
+            Naming the argument that can't be used, and why; or the phone sets of `alignment` and the model differ.
         """
         frontend = self.phone_set.frontend
         feats = check_feats(feats, frontend.dim)
@@ -179,6 +182,8 @@ class PronunciationScorer:
             check_speaker_stats(speaker_stats, frontend.dim)
         if not phones:
             return []
+        if told := strangers(phones, self.phone_set.counts, max_unscored):
+            raise DataError(f"alignment: {told} (max_unscored={max_unscored:g})")
         model_feats = transform(feats, frontend.transform, speaker_stats)
         tokens = self.phone_set.cut(model_feats, phones, starts_s, ends_s)
         scores = self._bank.score(tokens, posterior)

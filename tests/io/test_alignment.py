@@ -519,7 +519,13 @@ def test_import_holds_the_alignment_against_the_data(make_data_dir, folder, caps
     (data / "utt2dur").unlink()  # 20 frames of 10 ms, and a window
     asrkit(*words, "--max-skipped=4")
     assert "'A' ends at 0.26 s, the utterance at 0.23 s" in capsys.readouterr().out
-    (data / "utt2num_frames").unlink()
+    (data / "utt2num_frames").unlink()  # the features themselves
+    asrkit(*words, "--max-skipped=4")
+    assert "'A' ends at 0.26 s, the utterance at 0.23 s" in capsys.readouterr().out
+    (data / "feats.scp").unlink()  # the recordings
+    asrkit(*words, "--max-skipped=3")
+    assert "'A' ends at 0.30 s, the utterance at 0.25 s" in capsys.readouterr().out
+    (data / "wav.scp").unlink()
     asrkit(*words, "--max-skipped=2")
     assert "the lengths of 5 utterances are not known" in capsys.readouterr().err
 

@@ -5,8 +5,14 @@ SRC is a folder of Praat TextGrid files, one an utterance, named utt.TextGrid, i
 and perhaps words.ctm; or what Kaldi's `ali-to-phones --per-frame` (or `--write-lengths`) writes: an archive,
 an scp file or a folder with ali*.ark or ali*.gz.
 
-Silences (no label, sil, sp, spn, nsn, pau, #, <eps>, <sil>, all in parentheses) are left out and counted.
-With --data the alignment is held against a data directory; what does not fit is left out, counted and named.
+Silences are left out and counted by label: no label, sil, sp, spn, nsn, lau, pau, epi, h#, silence, noise and
+the like in any case, marks alone (_, #, ...), all in <>, [], {}, (), ++, and what --silences names. TIMIT's
+closures (bcl) are phones.
+
+With --data the alignment is held against a data directory. Utterances that do not fit are left out, counted and
+named: phones behind the end; in Kaldi's archives another number of frames than the features have (two more or
+fewer are forgiven). Where all ends lie elsewhere than the recordings' (times divided by 3, milliseconds, a frame
+shift that is another), nothing is imported.
 """
 
 from asrkit.cli.options import add_flag
@@ -44,7 +50,11 @@ def add_arguments(parser):
         False,
         "TextGrid: an utterance is called folder-file, after the folder of SRC that its file lies in",
     )
-    parser.add_argument("--phones", metavar="FILE", help="ali: phones.txt, lines `label number`")
+    parser.add_argument(
+        "--phones",
+        metavar="FILE",
+        help="phones.txt, lines `label number`: ali, and CTM files and TextGrids whose labels are numbers",
+    )
     add_flag(
         parser,
         "frame-shift",
@@ -62,6 +72,12 @@ def add_arguments(parser):
         "AH_B, AH_I, AH_E and AH_S become AH (Kaldi's positions in a word); auto: not in TextGrids, "
         "where `t_S` may be X-SAMPA",
         choices=tuple(STRIP),
+    )
+    add_flag(
+        parser,
+        "silences",
+        "",
+        "further labels that are no phones, exactly as written, with commas between",
     )
     parser.add_argument(
         "--data", dest="data_dir", metavar="DIR", help="data directory that the alignment must fit"
@@ -82,6 +98,7 @@ def main(args):
         frame_shift_s=args.frame_shift_s,
         strip_stress=args.strip_stress,
         strip_position=STRIP[args.strip_position],
+        silences=[label for label in args.silences.split(",") if label],
         data_dir=args.data_dir,
         max_skipped=args.max_skipped,
         allow_pipes=args.allow_pipes,

@@ -5,7 +5,8 @@ frames) among all phones that have a model, their shares of the training tokens 
 less that of the strongest other phone,
 `rival`; z and pct say where loglik stands among the tokens that the phone was trained on (few tokens in many
 dimensions are learnt by heart: then any other is far below them); comp is the Gaussian that explains the
-token best. A phone that can't be scored has nan, and is counted with its reason.
+token best. A phone that can't be scored has nan, and is counted with its reason; where more than --max-unscored
+of them have no model, the phone set is another (IPA, stress kept), and nothing is written.
 
 A model with baselines (asrkit mixgop train --baselines) adds their columns at the end. Of the logistic
 regression: gmm_gop, the log posterior of the phone; nn_gop, that less the log posterior of the likeliest
@@ -42,6 +43,14 @@ def add_arguments(parser):
     )
     add_flag(parser, "textgrid", False, "write OUT/textgrid/UTT.TextGrid too, the scores as tiers")
     add_frame_shift(parser)
+    add_flag(
+        parser,
+        "max-unscored",
+        0.1,
+        "share of the phones that may have no model before the command fails: is it another phone set?",
+        minimum=0,
+        maximum=1,
+    )
     add_flag(parser, "nj", 1, "processes", minimum=1)
     add_options(parser, ReadConfig)
 
@@ -55,6 +64,7 @@ def main(args):
         posterior=args.posterior,
         textgrid=args.textgrid,
         frame_shift_s=args.frame_shift_s,
+        max_unscored=args.max_unscored,
         read=from_args(ReadConfig, args),
         jobs=args.nj,
     )
