@@ -12,7 +12,7 @@ import numpy as np
 
 from asrkit.errors import DataError
 from asrkit.io.durations import KALDIS_SHIFT_S, WINDOW_S, spread, stated_frame_shift_s
-from asrkit.phones.phone import OVERLAP_S, Phone, is_silence
+from asrkit.phones.phone import OVERLAP_S, POSITION, Phone, is_silence
 
 Alignment = Mapping[str, Sequence[Phone]]
 LOOKED_AT = 50  # utterances whose features are read for it
@@ -25,7 +25,8 @@ SCALES = {  # what times that are so many times too large (or too small) were ma
     1e-3: "milliseconds taken for seconds twice",
     1e-2: "frames of 0.01 s counted twice",
     1e-1: "",
-    1 / 3: "frames of 0.03 s, a chain model's every third, taken for 0.01 s: ali-to-phones --frame-shift=0.03 writes it anew",
+    1
+    / 3: "frames of 0.03 s, a chain model's every third, taken for 0.01 s: ali-to-phones --frame-shift=0.03 writes it anew",
     1 / 2: "frames of 0.02 s taken for 0.01 s",
     2: "frames of 0.005 s taken for 0.01 s",
     3: "frames of 0.01 s taken for 0.03 s: ali-to-phones --frame-shift=0.01 writes it anew",
@@ -60,7 +61,7 @@ def misfits(alignment: Alignment, data, lengths: Mapping[str, float]) -> tuple[d
     skipped, unknown = {utt: "no alignment" for utt in data.utts if utt not in alignment}, 0
     for utt, phones in alignment.items():
         last = last_of(phones)
-        slack_s = SLACK_S if is_silence(last.label) else OVERLAP_S
+        slack_s = SLACK_S if is_silent(last) else OVERLAP_S
         if utt not in utts:
             skipped[utt] = f"not in {data.path}"
         elif utt not in lengths:
@@ -110,7 +111,9 @@ def frame_misfits(
     return skipped
 
 
-def refuse_other_scale(where: object, alignment: Alignment, lengths: Mapping[str, float], remedy: str = "") -> None:
+def refuse_other_scale(
+    where: object, alignment: Alignment, lengths: Mapping[str, float], remedy: str = ""
+) -> None:
     """Raise a DataError where an alignment has another time scale than its recordings.
 
     Parameters
@@ -129,10 +132,12 @@ def refuse_other_scale(where: object, alignment: Alignment, lengths: Mapping[str
         return
     last = [last_of(alignment[utt]) for utt in utts]
     ends_s, lengths_s = np.array([phone.end_s for phone in last]), np.array([lengths[utt] for utt in utts])
-    closed = np.array([is_silence(phone.label) for phone in last])
+    closed = np.array([is_silent(phone) for phone in last])
     ratios = ends_s / lengths_s
     which = np.arange(len(utts))
-    if np.median(ends_s - 1.1 * lengths_s) > SLACK_S or (remedy and np.mean(ends_s > lengths_s + SLACK_S) > 0.25):
+    if np.median(ends_s - 1.1 * lengths_s) > SLACK_S or (
+        remedy and np.mean(ends_s > lengths_s + SLACK_S) > 0.25
+    ):
         reach, scale = np.median(ratios), "longer than the recordings"
     elif closed.mean() > 0.5:
         which = np.flatnonzero(closed)
@@ -150,14 +155,23 @@ def refuse_other_scale(where: object, alignment: Alignment, lengths: Mapping[str
         scale = "too short for the recordings"
     reach = max(reach, 1e-12)
     one = which[np.argmin(np.abs(ratios[which] - reach))]
-    # An end is at most at the factor times the duration, and before it by a silence.
-    factor = min(SCALES, key=lambda known: abs(np.log(known / reach)) if known > 0.93 * reach else np.inf)
-    named = f"; as if times were {in_words(factor)} of what they are" if factor < 4 * reach else ""
-    hint = f" ({SCALES[factor]})" if named and SCALES[factor] else ""
     raise DataError(
         f"{where}: the alignment is {scale}: it ends at {reach:.3g} times their durations, '{last[one].label}' of {utts[one]} "
-        f"ends at {ends_s[one]:.2f} s, the utterance at {lengths_s[one]:.2f} s{named}{hint}{remedy or ' (times are seconds)'}"
+        f"ends at {ends_s[one]:.2f} s, the utterance at {lengths_s[one]:.2f} s{likely_scales(reach)}{remedy or ' (times are seconds)'}"
     )
+
+
+def likely_scales(reach: float) -> str:
+    """Name the factors by which times may be off whose ends lie at `reach` times the durations: that, or some more,
+    as before the end there may be silence.
+    """
+    near = [factor for factor in SCALES if 0.93 * reach <= factor <= 1.8 * reach]
+    words = (
+        (f"1/{1 / factor:.0f}" if factor < 1 else f"{factor:g}")
+        + (f" ({SCALES[factor]})" if SCALES[factor] else "")
+        for factor in near
+    )
+    return f"; as if multiplied by {' or by '.join(words)}" if near else ""
 
 
 def refuse_unfit(where: object, alignment: Alignment, features, shift_s: float, given: bool) -> None:
@@ -185,12 +199,18 @@ def refuse_unfit(where: object, alignment: Alignment, features, shift_s: float, 
 def frame_shift_remedy(data, option: str = "frame_shift_s= or ") -> str:
     """Say that the frame shift may be what is wrong, and where it is stated."""
     path = data.path / "frame_shift"
-    return f"; or frames are not {KALDIS_SHIFT_S:g} s apart, which nobody said ({option}the file {path} says it)"
+    return (
+        f"; or frames are not {KALDIS_SHIFT_S:g} s apart, which nobody said ({option}the file {path} says it)"
+    )
 
 
 def last_of(phones: Sequence[Phone]) -> Phone:
     """The phone that ends last."""
     return max(phones, key=lambda phone: phone.end_s)
+
+
+def is_silent(phone: Phone) -> bool:
+    return is_silence(POSITION.sub("", phone.label))
 
 
 def says_too_fast(alignment: Alignment, utts: Sequence[str]) -> bool:
@@ -199,7 +219,7 @@ def says_too_fast(alignment: Alignment, utts: Sequence[str]) -> bool:
         phone.end_s - phone.start_s
         for utt in utts
         for phone in alignment[utt]
-        if phone.end_s > phone.start_s and not is_silence(phone.label)
+        if phone.end_s > phone.start_s and not is_silent(phone)
     ]
     return len(lengths_s) >= 3 and float(np.median(lengths_s)) < SHORT_S
 
@@ -211,7 +231,3 @@ def in_proportion(ends_s: np.ndarray, lengths_s: np.ndarray) -> bool:
         return False
     slope = np.polyfit(logs[1], logs[0], 1)[0]
     return bool(np.corrcoef(*logs)[0, 1] > 0.9 and 0.75 < slope < 1.3)
-
-
-def in_words(factor: float) -> str:
-    return f"1/{1 / factor:.0f}" if factor < 1 else f"{factor:g} times"

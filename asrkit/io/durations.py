@@ -65,7 +65,9 @@ def unstated_frame_shift_s(data, frames_of):
         Most utterances that were looked at last longer or shorter than so many frames of 10 ms.
     """
     seconds, seen = table_lengths(data), []
-    for utt in spread([utt for utt in data.feats if utt in seconds or (not seconds and utt in data.wav)], LOOKED_AT):
+    for utt in spread(
+        [utt for utt in data.feats if utt in seconds or (not seconds and utt in data.wav)], LOOKED_AT
+    ):
         if len(seen) == HEARD and not seconds:
             break
         try:

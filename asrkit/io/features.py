@@ -370,10 +370,11 @@ def word_fault(text):
 def refuse_other_kind(frontend, dim, made, where):
     difference = frontend.difference(dim, made)
     if difference:
-        command = frontend.kind.command or "compute-mfcc"
-        raise DataError(
-            f"{where}: features of another kind than the model's: {difference} (asrkit {command} with the model's settings)"
+        command = frontend.kind.command
+        remedy = (
+            f"asrkit {command} DIR --like EXP" if command else "give features as the model was trained on"
         )
+        raise DataError(f"{where}: features of another kind than the model's: {difference} ({remedy})")
 
 
 def speaker_stats(data, dim, read, warp=None, allow_pipes=False):

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from asrkit.features.frontend import FrontEnd
 from asrkit.phones.lda import Lda
 from asrkit.phones.mixgop import MixgopConfig, PhoneBank, PhoneModel
-from asrkit.phones.phone import POSITION, STRESS
+from asrkit.phones.phone import POSITION, STRESS, is_silence, plain
 from asrkit.phones.tokens import cut_tokens
 
+IMPORT = "asrkit mixgop import-alignment"
 SHOWN = 8  # phones of each set that a message names
 
 
@@ -89,44 +90,48 @@ def strangers(phones: Sequence[str], known: Collection[str], most: float) -> str
 
     Examples
     --------
-    >>> strangers(["AH0", "B", "AH1"], ["AH", "B"], 0.1)
-    "2 of 3 phones are none of the model's: AH0, AH1 (the model knows AH, B): stress is kept here alone (strip_stress=true)"
-    >>> strangers(["AH", "B", "AH"], ["AH", "B"], 0.1) is None
+    >>> strangers(["ɑ", "B", "ɑ"], ["AA", "B"], 0.1)
+    "2 of 3 phones are none of the model's: ɑ (the model knows AA, B): another alphabet"
+    >>> strangers(["AA", "B", "AA"], ["AA", "B"], 0.1) is None
     True
     """
     lost = [phone for phone in phones if phone not in known]
     if len(lost) <= most * len(phones):
         return None
     told, others = (", ".join(sorted(set(some))[:SHOWN]) for some in (lost, known))
-    guess = difference(set(lost), set(known))
-    return f"{len(lost)} of {len(phones)} phones are none of the model's: {told} (the model knows {others}): {guess}"
+    return (
+        f"{len(lost)} of {len(phones)} phones are none of the model's: {told} (the model knows {others}): "
+        f"{difference(lost, known)}"
+    )
 
 
-def difference(lost: set[str], known: set[str]) -> str:
-    """Guess how names of phones that a model lacks differ from those that it has."""
+def difference(lost: Collection[str], known: Collection[str]) -> str:
+    """Guess how names of phones that are not known, one a token, mostly differ from those that are.
+
+    Examples
+    --------
+    >>> difference(["aa", "iy"], ["AA", "IY"])
+    'upper and lower case differ'
+    """
 
     def mostly(change_lost, change_known=str):
         names = {change_known(phone) for phone in known}
         return sum(change_lost(phone) in names for phone in lost) > len(lost) / 2
 
-    def unstressed(phone):
-        return STRESS.sub("", phone)
-
-    def unplaced(phone):
-        return POSITION.sub("", phone)
-
-    if mostly(unstressed):
-        return "stress is kept here alone (strip_stress=true)"
-    if mostly(str, unstressed):
-        return "stress is kept in the model alone (strip_stress=false)"
-    if mostly(unplaced):
-        return "positions in the word are kept here alone (strip_position=true)"
-    if mostly(str, unplaced):
-        return "positions in the word are kept in the model alone (strip_position=false)"
-    if mostly(lambda phone: unstressed(unplaced(phone)), lambda phone: unstressed(unplaced(phone))):
-        return "they differ in stress and positions in the word (strip_stress=, strip_position=)"
+    if sum(is_silence(POSITION.sub("", phone)) for phone in lost) > len(lost) / 2:
+        return f"they are silences ({IMPORT} leaves them out)"
+    if sum(phone.isdecimal() for phone in lost) > len(lost) / 2:
+        return f"they are numbers ({IMPORT} --phones phones.txt gives them names)"
+    unstressed, unplaced = (lambda phone, mark=mark: mark.sub("", phone) for mark in (STRESS, POSITION))
+    for changed, what, flag in (
+        (unstressed, "stress is kept", "--strip-stress true"),
+        (unplaced, "positions in the word are kept", "--strip-position true"),
+        (plain, "stress and positions in the word are kept", "--strip-stress true --strip-position true"),
+    ):
+        if mostly(changed):
+            return f"{what} ({IMPORT} {flag} takes them off)"
+        if mostly(str, changed):
+            return f"{what} in the others alone ({IMPORT} {flag.replace('true', 'false')} keeps them)"
     if mostly(str.lower, str.lower):
-        return "they differ in upper and lower case"
-    if all(phone.isdecimal() for phone in lost):
-        return "these are numbers (phones= names phones.txt)"
-    return "another alphabet, or other languages"
+        return "upper and lower case differ"
+    return "another alphabet"

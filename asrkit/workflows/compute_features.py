@@ -13,7 +13,7 @@ from asrkit.audio.level import silence_reason
 from asrkit.config import PathLike, check_fields, option
 from asrkit.errors import DataError, SettingsError
 from asrkit.features.frontend import unusable
-from asrkit.features.kind import FeatureKind
+from asrkit.features.kind import FeatureKind, load
 from asrkit.io.archive import write_archive
 from asrkit.io.audio import read_audio
 from asrkit.io.data_dir import read_data_dir
@@ -22,6 +22,7 @@ from asrkit.io.files import atomic_write, read_table, remove, write_table
 from asrkit.io.recordings import CHUNK, Recording, cut, recordings
 from asrkit.io.remarks import Remarks, warn_of
 from asrkit.runtime import one_thread, ordered_map
+from asrkit.workflows.model_kind import model_kind, refuse_others
 
 # Kaldi's others are for whole numbers and for values from 0 to 1: they would spoil features
 COMPRESSIONS = (0, 1, 2, 3, 5)
@@ -71,9 +72,10 @@ class Computed:
 @one_thread()
 def compute_features(
     data_dir: PathLike,
-    kind: FeatureKind,
+    kind: FeatureKind | str,
     options: RecordingConfig | None = None,
     *,
+    like: PathLike | None = None,
     read: ReadConfig | None = None,
     jobs: int = 1,
     compute: Callable[[np.ndarray], np.ndarray] | None = None,
@@ -87,8 +89,10 @@ def compute_features(
     ----------
     data_dir : path
         With wav.scp.
-    kind : FeatureKind
-        What becomes frontend.conf.
+    kind : FeatureKind or str
+        What becomes frontend.conf; the name of one has the settings of `like`, else the defaults.
+    like : path, optional
+        A model whose features these shall equal; settings of `kind` that are others are refused.
     jobs : int
         Processes, and arks.
     compute : callable, optional
@@ -106,8 +110,15 @@ def compute_features(
     Raises
     ------
     DataError
-        No recording could be used, or more could not than `read.max_skipped` allows: the old features stay.
+        No recording could be used, or more could not than `read.max_skipped` allows: the old features stay. Or the features
+        of `like` are of another kind.
+    SettingsError
+        Settings of `kind` are not those of `like`.
     """
+    if isinstance(kind, str):
+        kind = load(kind)() if like is None else model_kind(like, kind)
+    elif like is not None:
+        refuse_others(kind, like, model_kind(like, kind.name))
     options, read = options or RecordingConfig(), read or ReadConfig()
     rate_hz, compute = kind.rate_hz, compute or kind.compute
     assert rate_hz is not None  # of a kind that is made of recordings

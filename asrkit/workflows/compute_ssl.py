@@ -11,6 +11,7 @@ from asrkit.features.kinds.ssl import SslConfig, hidden_layer
 from asrkit.io.features import ReadConfig
 from asrkit.io.ssl_model import describe_ssl, load_ssl
 from asrkit.workflows.compute_features import Computed, RecordingConfig, compute_features
+from asrkit.workflows.model_kind import model_kind
 
 CHUNK = 8  # recordings a unit of work; fixed, so that nothing depends on the number of jobs
 
@@ -20,7 +21,8 @@ def compute_ssl(
     model: PathLike,
     options: RecordingConfig | None = None,
     *,
-    layer: int = -1,
+    layer: int | None = None,
+    like: PathLike | None = None,
     device: str = "cpu",
     max_duration: float = 60.0,
     read: ReadConfig | None = None,
@@ -32,17 +34,23 @@ def compute_ssl(
     ----------
     model : path
         Folder with the model, as transformers writes it.
-    layer : int
-        Hidden layer; negative counts from the end.
+    layer : int, optional
+        Hidden layer; negative counts from the end. By default that of `like`, else the last.
+    like : path, optional
+        A model whose features these shall equal: other weights or another layer are refused.
     device : {"cpu", "cuda"}
     max_duration : float
         Seconds; longer utterances are skipped.
     """
+    if layer is None:
+        kind = None if like is None else model_kind(like, "ssl")
+        layer = kind.layer if isinstance(kind, SslConfig) else -1
     about = describe_ssl(model, layer)
     return compute_features(
         data_dir,
         about.config,
         options,
+        like=like,
         read=read,
         jobs=jobs,
         compute=functools.partial(ssl_features, folder=model, config=about.config, device=device),

@@ -17,6 +17,7 @@ from asrkit.evaluation.rating import DIRECTIONS, agree, agree_by_phone, mean_by
 from asrkit.evaluation.rating_table import interval, table_lines
 from asrkit.io.files import atomic_write, c_sorted, read_table
 from asrkit.io.ratings import Ratings, Scores, read_ratings, read_scores
+from asrkit.phones.phone_set import difference
 from asrkit.runtime import one_thread
 
 KINDS = ("loglik", "posterior", "ratio", "z")
@@ -276,7 +277,11 @@ def shared_utterances(scores: Scores, ratings: Ratings) -> tuple[list[str], dict
 def remedy(rated: tuple[str, ...], scored: tuple[str, ...]) -> str:
     if [phone.rstrip("012") for phone in rated] == [phone.rstrip("012") for phone in scored]:
         return "they differ in stress digits only: take them off, in the ratings or in the alignment"
-    return "score an alignment of the phones that were rated, or take the utterance out of the ratings"
+    others = [phone for phone in rated if phone not in scored]
+    guess = f"; {difference(others, scored)}" if len(others) > len(rated) / 2 else ""
+    return (
+        f"score an alignment of the phones that were rated, or take the utterance out of the ratings{guess}"
+    )
 
 
 def first(names: list[str]) -> str:

@@ -22,7 +22,7 @@ from asrkit.io.durations import (
 )
 from asrkit.io.features import KIND_RECORD, check_skipped, read_kind, summary
 from asrkit.io.textgrid import PHONE_TIERS, SUFFIX, WORD_TIERS, find_textgrids, pick_tier, read_textgrid
-from asrkit.phones.phone import Phone, clean, is_silence
+from asrkit.phones.phone import Phone, clean, is_silence, is_unsaid
 
 Alignment = Mapping[str, Sequence[Phone]]
 FORMATS = ("auto", "ctm", "textgrid", "ali")
@@ -196,7 +196,9 @@ def hold_against(
     if not seconds and stated_s is None and frames:
         remedy = frame_shift_remedy(data, option="")
     lengths = {utt: count * shift_s + WINDOW_S for utt, count in frames.items()} | seconds
-    if own_shift_s and stated_s is None:  # as many frames as the features have, which are not known to be 10 ms apart
+    if (
+        own_shift_s and stated_s is None
+    ):  # as many frames as the features have, which are not known to be 10 ms apart
         lengths = {utt: length for utt, length in lengths.items() if utt in seconds}
     fitting = {utt: phones for utt, phones in alignment.items() if utt not in skipped}
     lengths = lengths or heard_lengths(data, fitting)
@@ -319,7 +321,7 @@ def read_tiers(path: Path, tier: str, word_tier: str) -> tuple[list[Phone], list
     tiers = read_textgrid(path)
     phones = [as_phone(interval) for interval in pick_tier(tiers, tier, PHONE_TIERS).intervals]
     found = pick_tier(tiers, word_tier, WORD_TIERS, required=bool(word_tier))
-    words = [] if found is None else [word for word in found.intervals if not is_silence(word.label.strip())]
+    words = [] if found is None else [word for word in found.intervals if not is_unsaid(word.label.strip())]
     return phones, [replace(word, label="_".join(word.label.split())) for word in words]
 
 

@@ -168,10 +168,7 @@ def refuse_strangers(
     """Raise a DataError where more than a share of the phones to score have no model."""
     phones = [phone.label for utt in data.feats for phone in alignment.get(utt, ())]
     if told := strangers(phones, phone_set.models, most):
-        raise DataError(
-            f"{ali}: {told}; more than max_unscored={most:g} would have no score "
-            "(asrkit mixgop import-alignment with such options, or raise it)"
-        )
+        raise DataError(f"{ali}: {told}; more than max_unscored={most:g} would have no score")
 
 
 def cut_blocks(

@@ -333,7 +333,7 @@ OTHERS = [
 def test_features_of_another_kind_are_refused(world, tmp_path, capsys, name, model, data, says, command):
     asrkit(name, world / f"exp_{model}", world / data / "test", tmp_path / "out", status=1)
     (line,) = (line for line in capsys.readouterr().err.splitlines() if "error:" in line)
-    assert says in line and f"(asrkit {command} with the model's settings)" in line
+    assert says in line and f"(asrkit {command} DIR --like EXP)" in line
     assert not (tmp_path / "out").exists()
 
 

@@ -368,7 +368,7 @@ def test_a_new_kind_is_refused_by_others_models(world, toy, tmp_path, capsys):
     for name, own, stranger in (("energy", data, other), ("mfcc", other, data)):
         asrkit("train", own, tmp_path / name, "--family=gmm", "--num-gauss=1", "--max-iters=2", "--warps=")
         asrkit("decode", tmp_path / name, stranger, tmp_path / "out", status=1)
-        assert f"(asrkit compute-{name} with the model's settings)" in capsys.readouterr().err
+        assert f"(asrkit compute-{name} DIR --like EXP)" in capsys.readouterr().err
     asrkit("compute-energy", data, "--note=another")
     asrkit("decode", tmp_path / "energy", data, tmp_path / "out")
     asrkit("compute-energy", data, "--bands=7")

@@ -32,7 +32,17 @@ EXAMPLE = """example:
 def add_arguments(parser):
     add_recording_arguments(parser)
     parser.add_argument("--model", metavar="FOLDER", required=True, help="folder with the model")
-    add_flag(parser, "layer", -1, "hidden layer; negative counts from the end")
+    parser.add_argument(
+        "--layer",
+        metavar="N",
+        type=int,
+        help="hidden layer; negative counts from the end (default: that of --like, else -1)",
+    )
+    parser.add_argument(
+        "--like",
+        metavar="EXP",
+        help="a trained model, or its folder: its layer, and no other weights than it knows",
+    )
     add_flag(parser, "device", "cpu", "where the model computes", choices=("cpu", "cuda"))
     add_flag(parser, "max-duration", 60.0, "skip utterances longer than this, in seconds", minimum=0)
 
@@ -43,6 +53,7 @@ def main(args):
         args.model,
         from_args(RecordingConfig, args),
         layer=args.layer,
+        like=args.like,
         device=args.device,
         max_duration=args.max_duration,
         read=from_args(ReadConfig, args),
