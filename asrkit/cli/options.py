@@ -86,7 +86,7 @@ def add_frame_shift(parser):
         parser,
         "frame-shift",
         0.0,
-        "seconds from frame to frame; 0: as DIR says (frontend.conf, frame_shift), else 0.01",
+        "seconds from frame to frame; 0: as DIR says (frontend.conf, frame_shift), else 0.01 where the alignment fits that",
         dest="frame_shift_s",
         minimum=0,
         maximum=1,

@@ -20,7 +20,7 @@ def directory(folder, shift_s, known, count=6, window_s=0.025, length_s=0.4):
     """Features of some utterances, and what says how long these are."""
     folder.mkdir()
     rng = np.random.default_rng(0)
-    seconds = {f"u{i}": length_s + 0.1 * i for i in range(count)}
+    seconds = {f"u{i:02d}": length_s + 0.1 * i for i in range(count)}
     feats = {
         utt: rng.standard_normal((int((length - window_s) / shift_s) + 1, 3)).astype(np.float32)
         for utt, length in seconds.items()
@@ -84,11 +84,11 @@ def test_a_duration_that_is_no_number(tmp_path, number):
 
 def test_lengths_are_those_of_the_best_source(tmp_path):
     folder = directory(tmp_path / "a", 0.01, "segments")
-    write_table(folder / "utt2num_frames", {"u0": 10, "u1": 10, "u2": 10, "v": 20})
-    write_table(folder / "utt2dur", {"u0": 7})
+    write_table(folder / "utt2num_frames", {"u00": 10, "u01": 10, "u02": 10, "v": 20})
+    write_table(folder / "utt2dur", {"u00": 7})
     data = read_features(folder, transform_config=TransformConfig(delta_order=0)).data
     found = utterance_lengths(data, 0.02)
-    assert [found[utt] for utt in ("u0", "u1", "u2", "v")] == pytest.approx([7, 0.5, 0.6, 0.425])
+    assert [found[utt] for utt in ("u00", "u01", "u02", "v")] == pytest.approx([7, 0.5, 0.6, 0.425])
 
 
 def test_no_command_writes_times_by_a_wrong_shift(tmp_path, capsys):
@@ -112,4 +112,4 @@ def test_no_command_writes_times_by_a_wrong_shift(tmp_path, capsys):
         for line in (tmp_path / "out" / "ctm").read_text().splitlines()
     }
     lengths = dict(line.split() for line in (data / "utt2dur").read_text().splitlines())
-    assert all(abs(float(lengths[utt]) - end) < 0.03 for utt, end in ends.items())
+    assert all(abs(float(lengths[utt]) - end) < 0.04 for utt, end in ends.items())
