@@ -124,7 +124,7 @@ def mixgop_score(
     frame_shift_s : float
         Seconds from frame to frame; 0: as the data directory says, else 0.01.
     max_unscored : float
-        Share of the phones that may lack a model.
+        Share of the phones that may be of none that the training knew: beyond it, the phone set is another.
     jobs : int
         Processes.
     block_rows : int
@@ -139,7 +139,7 @@ def mixgop_score(
     ------
     DataError
         A file is missing or damaged, the features are not of the model's kind, the alignment has another time scale, or
-        more than `max_unscored` of its phones have no model.
+        more than `max_unscored` of its phones are none of the model's.
     """
     read, out, phone_set, alignment = read or ReadConfig(), Path(out), read_mixgop(exp), read_alignment(ali)
     features, shift_s = read_phone_features(
@@ -165,9 +165,9 @@ def mixgop_score(
 def refuse_strangers(
     ali: PathLike, alignment: Alignment, data: DataDir, phone_set: PhoneSet, most: float
 ) -> None:
-    """Raise a DataError where more than a share of the phones to score have no model."""
+    """Raise a DataError where more than a share of the phones to score are none that the training knew."""
     phones = [phone.label for utt in data.feats for phone in alignment.get(utt, ())]
-    if told := strangers(phones, phone_set.models, most):
+    if told := strangers(phones, phone_set.counts, most):
         raise DataError(f"{ali}: {told}; more than max_unscored={most:g} would have no score")
 
 

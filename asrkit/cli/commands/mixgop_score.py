@@ -6,7 +6,7 @@ less that of the strongest other phone,
 `rival`; z and pct say where loglik stands among the tokens that the phone was trained on (few tokens in many
 dimensions are learnt by heart: then any other is far below them); comp is the Gaussian that explains the
 token best. A phone that can't be scored has nan, and is counted with its reason; where more than --max-unscored
-of them have no model, the phone set is another (IPA, stress kept), and nothing is written.
+of all are none that the training knew, the phone set is another (IPA, stress kept), and nothing is written.
 
 A model with baselines (asrkit mixgop train --baselines) adds their columns at the end. Of the logistic
 regression: gmm_gop, the log posterior of the phone; nn_gop, that less the log posterior of the likeliest
@@ -47,7 +47,7 @@ def add_arguments(parser):
         parser,
         "max-unscored",
         0.1,
-        "share of the phones that may have no model before the command fails: is it another phone set?",
+        "share of the phones that may be none of the training's before the command fails: it is another phone set",
         minimum=0,
         maximum=1,
     )
