@@ -60,6 +60,7 @@ class EndpointConfig:
 SILENCE_DB = -80.0  # below this, relative to full scale, a recording holds nothing to hear
 STEADY = 0.03  # variation of the spectrum below which a stretch is a tone or a buzz: words have .04 to .4
 TONE_ABOVE_DB = 25.0  # a tone that much louder than all else is what was recorded
+PEAK_FRAMES = 5  # that are louder than the peak level, in a recording of five seconds and more
 RIVAL = 0.25  # of the chosen stretch's loudness: another one of as much makes the choice doubtful
 NOISE_SPREAD_DB = 6.0  # of the lowest levels beside digital silence: more is a word's own rise, less is noise
 TONE_ALONE = "holds a steady tone and nothing else"
@@ -180,7 +181,10 @@ def _peak_level(level_db, least):
     if not len(level_db):
         return SILENCE_DB
     width = max(1, round(0.7 * least) // 2 * 2 + 1)
-    return np.percentile(ndimage.median_filter(level_db, min(width, len(level_db)), mode="nearest"), 99)
+    levels = ndimage.median_filter(level_db, min(width, len(level_db)), mode="nearest")
+    return np.percentile(
+        levels, max(99, 100 * (1 - PEAK_FRAMES / len(levels)))
+    )  # one word may be all in an hour
 
 
 def _choose(runs, frames, low):

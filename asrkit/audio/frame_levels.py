@@ -9,7 +9,7 @@ import numpy as np
 HIGH_PASS_HZ, HIGH_PASS_ORDER = 100, 4
 BANDS = 16
 EDGE, PIECE = 2, 8  # frames
-BLOCK = 1000  # frames that are measured at once: bounds the memory whatever the recording's length
+BLOCK = 250  # frames that are measured at once: bounds the memory whatever the recording's length
 
 
 @dataclass(frozen=True)

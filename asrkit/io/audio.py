@@ -1,7 +1,9 @@
 """Recordings: whatever libsndfile or ffmpeg reads, as float32 samples of one channel at one rate."""
 
+import contextlib
 import io
 import logging
+import mmap
 import os
 import re
 import wave
@@ -13,11 +15,12 @@ from asrkit.audio.samples import FULL_SCALES, OTHER_SCALE, WARN_FULL_SCALES, res
 from asrkit.errors import DataError, told
 from asrkit.io import ffmpeg
 from asrkit.io.archive import resolve
-from asrkit.io.containers import decode
+from asrkit.io.containers import Mapped, decode, decode_blocks
 from asrkit.io.pipes import is_pipe, run_pipe
 from asrkit.io.remarks import Remarks
 
 OFFSET = re.compile(r"(?P<path>.+):(?P<offset>\d{1,18})")  # Kaldi's: wav.ark:13
+STREAMED = 2**20  # samples: those of a minute at 16 kHz
 UNKNOWN_LENGTH = 0x7FFFF000  # and above; sox writes this into a pipe, others all ones
 
 log = logging.getLogger("asrkit")
@@ -89,6 +92,71 @@ def read_audio(
         name, (data, own_rate) = rxfilename, _read(rxfilename, base, allow_pipes)
     else:
         data, own_rate = _read_stream(rxfilename, name)
+    samples = _one_channel(data, own_rate, name, channel, stated, strict, on_remarks)
+    return samples if rate is None else resample(samples, own_rate, rate), own_rate
+
+
+def audio_blocks(
+    rxfilename, *, base=None, channel=0, strict=False, allow_pipes=False, on_remarks=None, size=STREAMED
+):
+    """Read one channel of a recording that may be long, piece by piece, at its own rate.
+
+    Parameters
+    ----------
+    size : int
+        Samples that are held at a time. A recording with no more is what `read_audio` makes of it; of a longer one the
+        remarks are about its beginning. Only what libsndfile reads of a file of its own comes in pieces.
+
+    Returns
+    -------
+    blocks : iterator of numpy.ndarray
+        float32 (N,). Going on may raise what `read_audio` raises.
+    own_rate : int
+    """
+    options = {"channel": channel, "strict": strict, "on_remarks": on_remarks}
+    path, offset = (None, None) if is_pipe(os.fspath(rxfilename)) else _place(os.fspath(rxfilename), base)
+    if path is not None and offset is None and os.path.isfile(path) and os.path.getsize(path):
+        pieces = _pieces(path, rxfilename, size)
+        with contextlib.suppress(_ForFfmpeg):
+            own_rate = next(pieces)
+            return _channel_of(pieces, own_rate, rxfilename, options), own_rate
+    samples, own_rate = read_audio(rxfilename, base=base, allow_pipes=allow_pipes, **options)
+    return iter([samples]), own_rate
+
+
+class _ForFfmpeg(Exception):
+    """libsndfile does not know the file, ffmpeg may."""
+
+
+def _pieces(path, name, size):
+    """Yield the rate and then the blocks, float32 (N, C), of a file."""
+    try:
+        with (
+            open(path, "rb", buffering=0) as stream,
+            Mapped(stream.fileno(), 0, access=mmap.ACCESS_READ) as data,
+        ):
+            blocks = decode_blocks(stream.fileno(), data, name, size)
+            try:
+                yield next(blocks)
+            except DataError:
+                if not ffmpeg.is_for_ffmpeg(data, name):
+                    raise
+                raise _ForFfmpeg from None
+            yield from blocks
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _channel_of(pieces, own_rate, name, options):
+    """Yield one channel of blocks, float32 (N,), of which the first shows what is odd."""
+    yield _one_channel(next(pieces), own_rate, name, stated=None, **options)
+    for block in pieces:
+        refuse_scale(float(np.abs(block[:, options["channel"]]).max(initial=0)), name)
+        yield np.ascontiguousarray(block[:, options["channel"]])
+
+
+def _one_channel(data, own_rate, name, channel, stated, strict, on_remarks):
+    """The samples (N,) of the channel that is wanted of (N, C), what is odd being said."""
     if len(data) == 0:
         raise DataError(f"{name}: the recording is empty, 0 samples (record it again, or leave it out)")
     used, channels = channel if stated is None else stated, data.shape[1]
@@ -109,7 +177,7 @@ def read_audio(
     elif odd:
         for line in odd.lines():
             log.warning("%s", line)
-    return samples if rate is None else resample(samples, own_rate, rate), own_rate
+    return samples
 
 
 def write_wav(path, samples, rate_hz):
@@ -141,11 +209,15 @@ def write_wav(path, samples, rate_hz):
 def _remarks(data, rate_hz, channel, name):
     """What is odd about samples (N, C), or None; a DataError where they are on another scale."""
     peak = float(np.abs(data[:, channel]).max())
-    if peak >= FULL_SCALES:
-        raise DataError(f"{name}: samples up to {peak:g} times full scale ({OTHER_SCALE})")
+    refuse_scale(peak, name)
     if data.shape[1] == 1 and peak < WARN_FULL_SCALES:
         return None
     return Remarks(data.shape[1], channel, better_channel(data, rate_hz, channel), peak, str(name))
+
+
+def refuse_scale(peak, name):
+    if peak >= FULL_SCALES:
+        raise DataError(f"{name}: samples up to {peak:g} times full scale ({OTHER_SCALE})")
 
 
 def _read(rxfilename, base, allow_pipes):

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import io
+import mmap
 
 import numpy as np
 
@@ -38,23 +39,46 @@ def decode(source, data, rxfilename):
     DataError
         It is empty, cut off, damaged, no recording that libsndfile reads, or holds NaN or infinite samples.
     """
+    rate, *blocks = decode_blocks(source, data, rxfilename, max(BLOCK, BLOCK_RATIO * len(data)))
+    return (blocks[0] if len(blocks) == 1 else np.concatenate(blocks)), rate
+
+
+def decode_blocks(source, data, rxfilename, size):
+    """Do as `decode` does, but yield the rate first, and then the samples in blocks of about `size`, at least one.
+
+    `data` may be a `Mapped` file: then no more than a block is in memory. That it is cut off may come out at its end.
+    """
     if not data:
         raise DataError(f"{rxfilename}: the file is empty, 0 bytes (record it again, or leave it out)")
     with reading(rxfilename, f"not a recording that libsndfile reads, {len(data)} bytes"):
         mended = to_decode(data, rxfilename)
         if mended is not None or not isinstance(source, int):
             source = _Bytes(data if mended is None else mended)
-        samples, rate = _decoded(source, data, rxfilename)
+        blocks = _decoded(source, data, rxfilename, size)
+        yield checked_rate(next(blocks), rxfilename)
+        for block in blocks:
+            if not np.isfinite(np.abs(block).max(initial=0)):
+                raise DataError(
+                    f"{rxfilename}: {np.sum(~np.isfinite(block))} samples are NaN or infinite (record or convert it again)"
+                )
+            yield block
+
+
+def checked_rate(rate, name):
     if not MIN_RATE_HZ <= rate <= MAX_RATE_HZ:
         raise DataError(
-            f"{rxfilename}: its header says {rate} Hz, no rate for speech ({MIN_RATE_HZ} to {MAX_RATE_HZ}; write it anew)"
+            f"{name}: its header says {rate} Hz, no rate for speech ({MIN_RATE_HZ} to {MAX_RATE_HZ}; write it anew)"
         )
-    peak = np.abs(samples).max(initial=0)  # NaN if any sample is
-    if not np.isfinite(peak):
-        raise DataError(
-            f"{rxfilename}: {np.sum(~np.isfinite(samples))} samples are NaN or infinite (record or convert it again)"
-        )
-    return samples, rate
+    return rate
+
+
+class Mapped(mmap.mmap):
+    """The bytes of a file that are read when they are looked at."""
+
+    def startswith(self, start, place=0):
+        """As that of bytes."""
+        some = (start,) if isinstance(start, bytes) else start
+        return any(self[place : place + len(one)] == one for one in some)
 
 
 class _Bytes(io.BytesIO):
@@ -81,24 +105,21 @@ def _forward():
     return Forward
 
 
-def _decoded(source, data, name, *, most=MOST):
-    """Decode all samples, float32 (N, C), no more than `most`, and the rate."""
+def _decoded(source, data, name, size, *, most=MOST):
+    """Yield the rate, then all samples in blocks, float32 (N, C), no more than `most`."""
     import soundfile
 
-    blocks, total, announced = [], 0, None
+    block, total, announced = np.empty((0, 1), np.float32), 0, None
     try:
         with _forward()(source, closefd=False) as sound:
-            announced, channels, rate = sound.frames, sound.channels, sound.samplerate
-            most = max(most, MOST_RATIO * len(data)) // channels
-            step = max(BLOCK, BLOCK_RATIO * len(data)) // channels + 1
+            announced, channels = sound.frames, sound.channels
+            yield sound.samplerate
+            most, step = max(most, MOST_RATIO * len(data)) // channels, size // channels + 1
             while total < announced:
                 block = np.empty((min(step, announced - total), channels), np.float32)
                 if data.startswith(b"fLaC"):  # the decoder that can fail in the middle, and says not where
                     block.fill(np.nan)
-                blocks.append(block)
                 count = sound.buffer_read_into(block, "float32")
-                if count < len(block):
-                    blocks[-1] = block[:count]
                 total += count
                 if total > most:
                     raise DataError(
@@ -106,17 +127,17 @@ def _decoded(source, data, name, *, most=MOST):
                     )
                 if not count:
                     break
+                yield block[:count]
     except soundfile.LibsndfileError as error:
         why = error.error_string
         if announced is None:
             raise DataError(
                 f"{name}: not a recording that libsndfile reads, {len(data)} bytes: {why}"
             ) from None
-        total += int(np.isfinite(blocks[-1][:, 0]).sum()) if blocks else 0
+        total += int(np.isfinite(block[:, 0]).sum())
         gap = f"{announced - total} samples {CUT}" if announced < UNKNOWN else f"{total} samples can be read"
         raise DataError(f"{name}: cut off or damaged, {gap}: {why}") from None
     if total < announced < UNKNOWN:
         raise DataError(f"{name}: cut off, {announced - total} samples {CUT}")
-    if len(blocks) == 1:
-        return blocks[0], rate
-    return np.concatenate([np.empty((0, channels), np.float32), *blocks]), rate
+    if not total:
+        yield np.empty((0, channels), np.float32)

@@ -1,13 +1,16 @@
 """Find the speech in every recording: wav.scp -> segments, by energy and zero crossings."""
 
 import functools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from asrkit.audio.endpoint import EndpointConfig, find_speech
 from asrkit.config import PathLike, format_conf
 from asrkit.errors import DataError
-from asrkit.io.audio import read_audio
+from asrkit.io.audio import audio_blocks
 from asrkit.io.data_dir import read_data_dir
 from asrkit.io.features import ENDPOINT_RECORD, ReadConfig, check_skipped, first_reasons, summary
 from asrkit.io.files import atomic_write, write_table
@@ -140,8 +143,9 @@ def detect_chunk(
     out: list[tuple] = []
     for utt, rxfilename in chunk:
         remarks: list[Remarks | None] = [None]
+        counts: list[int] = []
         try:
-            samples, rate_hz = read_audio(
+            blocks, rate_hz = audio_blocks(
                 rxfilename,
                 base=base,
                 channel=channel,
@@ -149,10 +153,17 @@ def detect_chunk(
                 allow_pipes=allow_pipes,
                 on_remarks=remarks.append,
             )
+            found = find_speech(counted(blocks, counts), rate_hz, config)
         except DataError as error:
             out.append((utt, None, 0.0, None, str(error)))
             continue
-        found = find_speech([samples], rate_hz, config)
         reason = None if found else "no speech found"
-        out.append((utt, found, len(samples) / rate_hz, remarks[-1], reason))
+        out.append((utt, found, sum(counts) / rate_hz, remarks[-1], reason))
     return out
+
+
+def counted(blocks: Iterable[np.ndarray], counts: list[int]) -> Iterator[np.ndarray]:
+    """Yield what `blocks` yield, and note the length of each."""
+    for block in blocks:
+        counts.append(len(block))
+        yield block

@@ -1,6 +1,7 @@
 """Endpoints: words put into noise are found again, and what is no word is not."""
 
 import dataclasses
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from asrkit.audio.frame_levels import measure_frames
 from asrkit.cli.main import main
 from asrkit.errors import DataError, SettingsError
 from asrkit.io.data_dir import read_data_dir
-from asrkit.io.features import read_record
+from asrkit.io.features import ReadConfig, read_record
 from asrkit.workflows.detect_endpoints import detect_endpoints as detect_in_data
 
 RATE_HZ = 8000
@@ -437,6 +438,28 @@ def test_command_counts_what_is_doubtful(data_dir, capsys):
         soundfile.write(data_dir / f"{name}.wav", samples, rate_hz)
     assert main(["detect-endpoints", str(data_dir)]) == 0
     assert "doubtful, listen to them: 2 recordings: amy-no: holds a" in capsys.readouterr().out
+
+
+def test_one_word_in_five_minutes_takes_little_memory(data_dir):
+    """The samples alone are 58 MB. One that is cut off is refused all the same."""
+    rate_hz = 48000
+    with soundfile.SoundFile(data_dir / "amy-no.wav", "w", rate_hz, 1, "PCM_16") as stream:
+        for part in range(5):
+            samples = noise(60 * 6, -70, part)
+            samples[:rate_hz] += np.pad(spoken(rate_hz=rate_hz), rate_hz // 4)
+            stream.write(samples if part == 3 else noise(60 * 6, -70, part))
+    tracemalloc.start()
+    try:
+        found = detect_in_data(data_dir)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found.times["amy-no"] == pytest.approx((180.2, 180.8), abs=0.05)
+    assert found.total_s == pytest.approx(303.8) and peak < 35e6
+    whole = (data_dir / "amy-no.wav").read_bytes()
+    (data_dir / "amy-no.wav").write_bytes(whole[:-1000])
+    found = detect_in_data(data_dir, force=True, read=ReadConfig(max_skipped=1))
+    assert "1000 bytes of the announced sound are missing" in found.skipped["amy-no"]
 
 
 def test_impossible_settings_of_the_command_are_told_as_options(data_dir, capsys):

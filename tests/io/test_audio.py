@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from asrkit.errors import DataError
-from asrkit.io.audio import audio_info, read_audio
+from asrkit.io.audio import audio_blocks, audio_info, read_audio
 
 RATE_HZ = 8000
 
@@ -252,3 +252,30 @@ def test_pipes(tmp_path):
     assert not marker.exists()
     np.testing.assert_array_equal(read_audio(spec, allow_pipes=True)[0], read_audio(path)[0])
     assert marker.exists()
+
+
+@pytest.mark.parametrize("format_", ["WAV", "FLAC", "AU", "OGG"])
+@pytest.mark.parametrize("size", [1000, 7777, 10**6])
+def test_blocks_are_the_recording(tmp_path, format_, size):
+    path = tmp_path / "x"
+    data = np.random.default_rng(0).uniform(-0.5, 0.5, (20_000, 2)).astype(np.float32)
+    soundfile.write(path, data, 16000, format=format_)
+    said = []
+    blocks, rate_hz = audio_blocks(path, channel=1, on_remarks=said.append, size=size)
+    samples, _ = read_audio(path, channel=1, on_remarks=said.append)
+    assert rate_hz == 16000 and said[0].channels == 2
+    np.testing.assert_array_equal(np.concatenate(list(blocks)), samples)
+
+
+def test_blocks_end_with_what_is_wrong(tmp_path):
+    path = tmp_path / "x.wav"
+    for scale, told in ((50, "50 times full scale"), (np.nan, "1 samples are NaN"), (1, None)):
+        data = np.full(5000, 0.1, np.float32)
+        data[4000] = scale
+        soundfile.write(path, data, 16000, subtype="FLOAT")
+        blocks, _ = audio_blocks(path, size=1000)
+        if told:
+            with pytest.raises(DataError, match=told):
+                list(blocks)
+        else:
+            assert len(np.concatenate(list(blocks))) == 5000
