@@ -20,6 +20,10 @@ def add_arguments(parser):
 
 def add_chosen_arguments(parser, argv):
     """The options of the family that the command line names; without one, --help says how to see them."""
+    # What the command line, or a conf file, names was asked for, though it be the default.
+    parser.set_defaults(
+        named=[word.partition("=")[0].removeprefix("--") for word in argv if word.startswith("--")]
+    )
     family = chosen_family(argv)
     if family:
         add_options(parser, families.load(family).Config, family)
@@ -49,6 +53,7 @@ def chosen_family(argv):
 
 def settings(args):
     """The TrainingSettings that were parsed; a codebook's are the defaults where the command has no options for them."""
-    given = vars(args)
+    given, flags = vars(args), flags_of(args.family)
     values = {name: given[name] for name in fields_of(args.family) if name in given}
-    return TrainingSettings.of(args.family, **values)
+    asked = {flags[flag] for flag in args.named if flag in flags}
+    return TrainingSettings.of(args.family, asked=asked, **values)

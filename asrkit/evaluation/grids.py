@@ -116,11 +116,14 @@ def combinations(
             grid[flag] = list(dict.fromkeys(parse_value(own, value) for value in values))
         except SettingsError as error:
             raise SettingsError(f"tries={flag}: {error}") from None
+    asked = base.asked | {flags[flag] for flag in named}
+    if "num_symbols" in asked and "codebook-size" not in named:  # which is the same thing
+        grid.pop("codebook-size", None)
     found = {}
     for combination in itertools.product(*grid.values()):
         tried = dict(zip(grid, combination, strict=True))
         values = {**base.values(), **{flags[flag]: value for flag, value in tried.items()}}
-        candidate = Candidate(tried, TrainingSettings.of(family, **values))
+        candidate = Candidate(tried, TrainingSettings.of(family, asked=asked, **values))
         found[candidate.name] = candidate
     return found
 

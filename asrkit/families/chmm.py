@@ -39,7 +39,9 @@ class Chmm(HmmFamily):
     def init(self, config, block, rng, start=0):
         """Uniform segmentation (a random one for later starts), one Gaussian a state."""
         return init_hmm(
-            lambda n: MIXTURES[config.covariance].from_data(block.obs, n, config.variance_floor),
+            lambda n: MIXTURES[config.covariance].from_data(
+                block.obs, n, config.variance_floor, block.variance
+            ),
             block,
             config,
             rng,

@@ -13,7 +13,11 @@ from asrkit.models.topology import HmmConfig, init_hmm
 
 @dataclass(frozen=True)
 class Config(HmmConfig):
-    num_symbols: int = option(512, "size of the codebook, which decides it", minimum=1)
+    num_symbols: int = option(
+        512,
+        "symbols, as many as the codebook has vectors: it is made of that size, or must have it",
+        minimum=1,
+    )
     symbol_floor: float = option(1e-5, "least probability of a symbol in a state", minimum=0, maximum=1)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from asrkit.config import check_fields, option
 from asrkit.families.base import Family
 from asrkit.models.base import WordModel, WordStats, check_array, is_recording, log_sum
+from asrkit.models.scale import rounding_variance
 
 SIDE = 1.2  # weight of a step along one axis, where one along both weighs 2: detours cost, none is forbidden
 COPY = 1.06  # a warped copy's cost times this: who speaks like the recording itself is more often right
@@ -21,7 +22,6 @@ SHRINK = 0.5  # how far the spread of recordings about each other is drawn towar
 ROUNDS = 2  # of the average, which hardly moves after them
 PAIRS = 512  # of template and utterance that are compared at once: about 10 MB
 MOST = 200  # recordings of a word among which templates are looked for
-LEAST_CHANGE = 1e-5  # of a dimension that never changes
 
 
 @dataclass(frozen=True)
@@ -194,21 +194,30 @@ def learn_metric(models, config):
     Copies are no evidence of how people differ, and left out.
     """
     change, count = sum(model.change for model in models), sum(model.num_changes[0] for model in models)
-    metric = as_metric(change, count, None, config)
+    frames = np.concatenate([model.templates.reshape(-1, len(change)) for model in models])
+    metric = as_metric(change, count, frames, None, config)
     pairs = [paired_differences(model.templates[model.original > 0], metric) for model in models]
-    return as_metric(change, count, np.concatenate(pairs), config)
+    return as_metric(change, count, frames, np.concatenate(pairs), config)
 
 
-def as_metric(change, num_changes, differences, config):
-    """The matrix that makes frames' distances the score's, from sums of changes and differences (M, D)."""
-    dim = len(change)
-    scale = np.maximum(np.sqrt(change / num_changes), LEAST_CHANGE) if num_changes else np.ones(dim)
-    metric = np.diag(1 / scale)
-    if differences is not None and differences.any():
-        scaled = differences @ metric
+def as_metric(change, num_changes, frames, differences, config):
+    """The matrix that makes frames' distances the score's, from sums of changes and differences (M, D).
+
+    A dimension that never changes from one frame to the next is taken in units of its spread over `frames` (N, D); one
+    that is the same in all of them has no say, and does not count as one.
+    """
+    change = change / max(num_changes, 1)
+    mean, variance = frames.mean(axis=0), frames.var(axis=0)
+    rounding = rounding_variance(mean, variance)
+    scale = np.sqrt(np.where(change > rounding, change, variance))
+    varies = variance > rounding
+    dim = max(int(varies.sum()), 1)
+    metric = np.diag(np.where(varies, 1 / np.where(varies, scale, 1.0), 0.0))
+    scaled = np.zeros(0) if differences is None else differences @ metric
+    if scaled.any():
         covariance = scaled.T @ scaled
         covariance *= dim / np.trace(covariance)
-        values, vectors = np.linalg.eigh((1 - SHRINK) * covariance + SHRINK * np.eye(dim))
+        values, vectors = np.linalg.eigh((1 - SHRINK) * covariance + SHRINK * np.eye(len(change)))
         metric = metric @ vectors / np.sqrt(values)
     return metric * (config.sharpness / (2 * config.num_frames * np.sqrt(dim)))
 
@@ -392,7 +401,7 @@ class Dtw(Family):
         changes = np.diff(block.obs.astype(np.float64), axis=0)[inside]
         change, num_changes = (changes**2).sum(axis=0), np.array([float(len(changes))])
         everything = resample(block, config.num_frames)
-        metric = as_metric(change, num_changes[0], None, config)
+        metric = as_metric(change, num_changes[0], everything.reshape(-1, len(change)), None, config)
         means = everything[:0]
         if len(groups) > 1:
             some = np.unique(np.linspace(0, len(groups) - 1, MOST).astype(int))

@@ -10,6 +10,7 @@ from asrkit.models.base import Stats, WordModel, WordStats
 from asrkit.models.codebook import kmeans
 from asrkit.models.mixture import MIXTURES
 from asrkit.models.mixture_base import Mixture
+from asrkit.models.scale import standard
 
 
 @dataclass(frozen=True)
@@ -119,15 +120,15 @@ class MixtureBank:
         return scores
 
 
-def cluster_gaussians(config, obs, rng):
-    """One Gaussian for each k-means cluster, as M states of one component each, and their shares of the
+def cluster_gaussians(config, block, rng):
+    """One Gaussian for each k-means cluster of a Block, as M states of one component each, and their shares of the
     frames (M,).
     """
-    obs = obs.astype(np.float64)
+    obs = block.obs.astype(np.float64)
     num_gauss = max(1, min(config.num_gauss, int(len(obs) / config.min_count)))
-    scale = np.maximum(obs.std(axis=0), 1e-5)
-    _, labels = kmeans(obs / scale, num_gauss, rng, max_iters=config.kmeans_iters)
-    states = MIXTURES[config.covariance].from_data(obs, num_gauss, config.variance_floor)
+    mean, unit = standard(obs)
+    _, labels = kmeans((obs - mean) / unit, num_gauss, rng, max_iters=config.kmeans_iters)
+    states = MIXTURES[config.covariance].from_data(obs, num_gauss, config.variance_floor, block.variance)
     stats = states.accumulate(obs, np.eye(num_gauss)[labels])
     return states.estimate(stats, config), stats.occ[:, 0] / len(obs)
 
@@ -147,7 +148,7 @@ class Gmm(Family):
 
     def init(self, config, block, rng, start=0):
         """k-means clusters, each a Gaussian with its cluster's mean, covariance and share of the frames."""
-        clusters, share = cluster_gaussians(config, block.obs, rng)
+        clusters, share = cluster_gaussians(config, block, rng)
         share = np.maximum(share, config.weight_floor)
         arrays = clusters.to_arrays()
         beside = {

@@ -197,7 +197,7 @@ class Schmm(HmmFamily):
 
     def init(self, config, block, rng, start=0):
         """k-means clusters as the pool, uniform segmentation (a random one for later starts) for the weights."""
-        pool, share = cluster_gaussians(config, block.obs, rng)
+        pool, share = cluster_gaussians(config, block, rng)
         log_share = np.log(np.maximum(share, config.weight_floor))
         log_share -= np.logaddexp.reduce(log_share)
         return init_hmm(lambda n: TiedMixture(np.tile(log_share, (n, 1)), pool), block, config, rng, start)

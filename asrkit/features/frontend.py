@@ -19,6 +19,9 @@ from asrkit.features.transform import TransformConfig, transform
 
 log = logging.getLogger("asrkit")
 
+# Features are float32, which ends at 3.4e38: normalisation, deltas and warping need room. Below 1.2e-38 it loses digits.
+LARGEST, SMALLEST = 1e37, 1e-37
+
 
 @dataclass(frozen=True)
 class FrontEnd:
@@ -194,4 +197,10 @@ def unusable(feats: np.ndarray) -> str | None:
         return "frames without any dimension"
     if not np.isfinite(feats).all():
         return f"{int((~np.isfinite(feats)).any(axis=1).sum())} of {len(feats)} frames hold NaN or infinite values"
+    size = np.abs(feats)
+    if size.max() > LARGEST:
+        beyond = int((size > LARGEST).any(axis=1).sum())
+        return f"{beyond} of {len(feats)} frames hold values beyond {LARGEST:g}, too large for float32"
+    if 0 < size.max() < SMALLEST:
+        return f"no value is larger than {size.max():.2g}, too small for float32"
     return None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from asrkit.config import check_fields, option
+from asrkit.models.scale import rounding_variance
 
 LEAST_TOLD = 8  # frames that it takes to tell deltas from chance
 
@@ -72,13 +73,19 @@ def cmvn_stats(feats):
 
 
 def apply_cmvn(feats, stats, norm_vars=False):
-    """Subtract the mean that `stats` describe, and divide by the standard deviation if `norm_vars`."""
+    """Subtract the mean that `stats` describe, and divide by the standard deviation if `norm_vars`, but for what is constant."""
     count = stats[0, -1]
     mean = stats[0, :-1] / count
     out = feats - mean
     if norm_vars:
-        out /= np.sqrt(np.maximum(stats[1, :-1] / count - mean**2, 1e-10))
+        power = stats[1, :-1] / count
+        out /= _deviation(power - mean**2, power)
     return out.astype(np.float32)
+
+
+def _deviation(variance, power):
+    """The standard deviation, 1 where the variance is nothing but rounding of numbers of that mean square."""
+    return np.sqrt(np.where(variance > rounding_variance(0.0, power), variance, 1.0))
 
 
 def sliding_cmvn(feats, window=600, center=True, norm_vars=False, min_window=100):
@@ -100,8 +107,8 @@ def sliding_cmvn(feats, window=600, center=True, norm_vars=False, min_window=100
     mean = (sums[end] - sums[start]) / count
     out = x - mean
     if norm_vars:
-        variance = np.maximum((squares[end] - squares[start]) / count - mean**2, 1e-10)
-        out = np.where(count > 1, out / np.sqrt(variance), 0.0)
+        variance = (squares[end] - squares[start]) / count - mean**2
+        out = np.where(count > 1, out / _deviation(variance, squares[-1] / num_frames), 0.0)
     return out.astype(np.float32)
 
 

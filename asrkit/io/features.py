@@ -13,7 +13,7 @@ import numpy as np
 from asrkit.audio.endpoint import EndpointConfig
 from asrkit.config import format_conf, from_conf, option, read_conf
 from asrkit.errors import DataError, SettingsError
-from asrkit.features.frontend import FrontEnd, unusable
+from asrkit.features.frontend import LARGEST, FrontEnd, unusable
 from asrkit.features.kind import FeatureKind, load, names
 from asrkit.features.kinds.given import GivenFeatures
 from asrkit.features.transform import TransformConfig, cmvn_stats, count_deltas, transform_many
@@ -401,6 +401,16 @@ def speaker_stats(data, dim, read, warp=None, allow_pipes=False):
                 f"{data.path / 'cmvn.scp'}: speaker '{speaker}': statistics of shape {stats[speaker].shape} "
                 f"for features of dimension {dim} (asrkit compute-cmvn {data.path})"
             )
+        count = stats[speaker][0, -1]
+        if not (
+            count > 0
+            and np.isfinite(stats[speaker]).all()
+            and abs(stats[speaker][0]).max() <= count * LARGEST
+        ):
+            raise DataError(
+                f"{data.path / 'cmvn.scp'}: speaker '{speaker}': the statistics hold no frames, or NaN, infinite or too large "
+                f"values (asrkit compute-cmvn {data.path})"
+            )
     return stats
 
 
@@ -427,11 +437,11 @@ def summary(verb, done, skipped):
     return f"{verb} {done}, skipped {len(skipped)}" + (f" ({names})" if skipped else "")
 
 
-def check_skipped(skipped, most, verb, done):
-    """Raise where more utterances had to be skipped than the user allows."""
+def check_skipped(skipped, most, verb, done, remedy=""):
+    """Raise where more utterances had to be skipped than the user allows; `remedy` is what else helps."""
     if len(skipped) > most:
         raise DataError(
-            f"{summary(verb, done, skipped)}: more than max_skipped={most} (mend or remove them, or raise it)"
+            f"{summary(verb, done, skipped)}: more than max_skipped={most} (mend or remove them, or raise it{remedy})"
         )
 
 

@@ -138,10 +138,12 @@ def below(arrays, prefix):
     return {field: array for (word, _, field), array in split if word == prefix}
 
 
-def write_codebook(path, codebook, frontend, data_hash):
-    write_npz(
-        path, "codebook", {"frontend": frontend.to_dict(), "data_hash": data_hash}, dict(vars(codebook))
-    )
+def write_codebook(path, codebook, frontend, data_hash, asked=None):
+    """Write a codebook; where it has fewer vectors than were `asked` for, that too."""
+    meta = {"frontend": frontend.to_dict(), "data_hash": data_hash}
+    if asked not in (None, codebook.size):
+        meta["asked"] = asked
+    write_npz(path, "codebook", meta, dict(vars(codebook)))
 
 
 def read_codebook(path):
@@ -150,6 +152,11 @@ def read_codebook(path):
     with fitting(path):
         frontend = FrontEnd.from_dict(meta["frontend"])
         return checked_codebook(arrays, feature_dim(frontend)), frontend
+
+
+def asked_of_codebook(path):
+    """How many vectors a codebook was asked to have, where it has fewer; None where it has them."""
+    return read_npz(path, "codebook")[0].get("asked")
 
 
 def write_stats(path, stats, model_hash):

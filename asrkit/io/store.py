@@ -9,6 +9,7 @@ import hashlib
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,7 @@ class Store:
         """
         self.utts, self.words, self._arrays, self._places, self._file = [], {}, {}, {}, None
         self._folder, self._size = Path(tempfile.gettempdir() if folder is None else folder), 0
+        self._sums = None
         digest = hashlib.sha256()
         for utt, feats in features:
             word = features.word(utt)
@@ -55,6 +57,8 @@ class Store:
             self.utts.append(utt)
             self.words[utt] = word
             self._add(utt, feats if observe is None else observe(feats))
+            if observe is None:
+                self._sum(feats)
         self.data_hash = digest.hexdigest()
         if self._file is not None:
             self._file.flush()
@@ -69,6 +73,23 @@ class Store:
             self._arrays[utt] = array
         else:
             self._write(utt, array)
+
+    def _sum(self, feats):
+        """Add to the sums that `variance` is made of: about the first utterance's mean, lest squares drown it."""
+        if self._sums is None:
+            self._middle, self._sums = feats.mean(axis=0, dtype=np.float64), np.zeros((2, feats.shape[1]))
+            self._frames = 0
+        x = feats - self._middle
+        self._sums += x.sum(axis=0), np.einsum("nd,nd->d", x, x)
+        self._frames += len(x)
+
+    @property
+    def variance(self):
+        """(D,): of each dimension over all frames; None where the observations are codes."""
+        if self._sums is None:
+            return None
+        first, second = self._sums / self._frames
+        return np.maximum(second - first**2, 0.0)
 
     def _to_file(self):
         try:
@@ -104,8 +125,9 @@ class Store:
         """A BlockSource of some utterances that can go to another process."""
         blocks = cut_blocks({utt: self.length(utt) for utt in utts})
         if self._file is None:
-            return MemorySource([self.read(block, self._keep) for block in blocks])
-        return FileSource(self._file.name, [{utt: self._places[utt] for utt in block} for block in blocks])
+            return MemorySource([self.read(block, self._keep) for block in blocks], self.variance)
+        places = [{utt: self._places[utt] for utt in block} for block in blocks]
+        return FileSource(self._file.name, places, self.variance)
 
     def sample(self, utts, num_frames):
         """About `num_frames` frames: whole utterances, spread evenly over all."""
@@ -115,8 +137,8 @@ class Store:
 class Source(ABC):
     """A word's utterances as blocks, cut by the data alone."""
 
-    def __init__(self, blocks, lengths):
-        self._blocks, self._lengths = blocks, lengths
+    def __init__(self, blocks, lengths, variance=None):
+        self._blocks, self._lengths, self._variance = blocks, lengths, variance
 
     @abstractmethod
     def __iter__(self) -> Iterator[Block]:
@@ -128,19 +150,19 @@ class Source(ABC):
 
     def sample(self, num_frames):
         """A Block of about that many frames: whole utterances, the shortest and others spread evenly over
-        all.
+        all. It knows the variance over all words.
         """
         lengths = np.concatenate(self._lengths)
         share = min(1.0, num_frames / max(lengths.sum(), 1))
         if share == 1.0 and len(self._blocks) == 1:
-            return next(iter(self))
+            return replace(next(iter(self)), variance=self._variance)
         chosen = np.floor(np.arange(1, len(lengths) + 1) * share) > np.floor(np.arange(len(lengths)) * share)
         chosen[lengths.argmin()] = True
         items, start = [], 0
         for block, own in zip(self, self._lengths, strict=True):
             items += list(block.select(np.flatnonzero(chosen[start : start + len(own)])).items())
             start += len(own)
-        return Block.from_items(items)
+        return replace(Block.from_items(items), variance=self._variance)
 
     @property
     def lengths(self):
@@ -152,8 +174,8 @@ class Source(ABC):
 
 
 class MemorySource(Source):
-    def __init__(self, blocks):
-        super().__init__(blocks, [block.lengths for block in blocks])
+    def __init__(self, blocks, variance=None):
+        super().__init__(blocks, [block.lengths for block in blocks], variance)
 
     def __iter__(self):
         return iter(self._blocks)
@@ -163,10 +185,9 @@ class MemorySource(Source):
 
 
 class FileSource(Source):
-    def __init__(self, path, blocks):
-        super().__init__(
-            blocks, [np.array([shape[0] for _, shape, _ in places.values()]) for places in blocks]
-        )
+    def __init__(self, path, blocks, variance=None):
+        lengths = [np.array([shape[0] for _, shape, _ in places.values()]) for places in blocks]
+        super().__init__(blocks, lengths, variance)
         self._path = path
 
     def __iter__(self):

@@ -43,12 +43,15 @@ class Block:
     keep : bool
         Keep what an emission prepares of the frames: for a block that stays in memory and is gone through
         often.
+    variance : numpy.ndarray or None
+        (D,) over all words, where the block is of one and that is known: what a training starts from needs it.
     """
 
     utts: tuple[str, ...]
     obs: np.ndarray
     offsets: np.ndarray
     keep: bool = False
+    variance: np.ndarray | None = None
 
     @classmethod
     def from_items(cls, items: Iterable[tuple[str, np.ndarray]], keep: bool = False) -> "Block":

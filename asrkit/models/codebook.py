@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from asrkit.config import check_fields, option
+from asrkit.errors import DataError
+from asrkit.models.scale import standard
 
 log = logging.getLogger("asrkit")
 
@@ -40,7 +42,8 @@ class Codebook:
     vectors : (K, D)
         In units of `scale`.
     scale : (D,)
-        Standard deviation of each dimension over the training frames, so that no dimension drowns the others.
+        Standard deviation of each dimension over the training frames, so that no dimension drowns the others; of a constant
+        one its magnitude.
     """
 
     vectors: np.ndarray
@@ -51,8 +54,12 @@ class Codebook:
         return len(self.vectors)
 
     def quantize(self, feats):
-        """int32 (T,): the nearest code vector of each frame."""
-        return assign(feats / self.scale, self.vectors)[0]
+        """int32 (T,): the nearest code vector of each frame.
+
+        Distances are taken from the middle of the code vectors: far from it, squares would drown them.
+        """
+        middle = self.vectors.mean(axis=0)
+        return assign(feats / self.scale - middle, self.vectors - middle)[0]
 
 
 def train_codebook(feats, config, rng):
@@ -68,19 +75,46 @@ def train_codebook(feats, config, rng):
         With fewer code vectors than asked for where there are fewer distinct frames.
     history : list of (int, float)
         Size and mean squared distance of each iteration of the start that was kept.
+
+    Raises
+    ------
+    DataError
+        All frames are alike, or nearly all of those that differ fall into one cell.
     """
-    scale = np.maximum(feats.std(axis=0, dtype=np.float64), 1e-10)
-    x = feats / scale
+    mean, scale = standard(feats)
+    x = feats - mean
+    x /= scale
     if config.method == "lbg":
-        vectors, history = lbg(x, config.size, max_iters=config.max_iters, tol=config.tol)
-        return Codebook(vectors, scale), history
-    best = None
-    for _ in range(config.num_starts):
-        history = []
-        vectors, _ = kmeans(x, config.size, rng, max_iters=config.max_iters, tol=config.tol, history=history)
-        if best is None or history[-1][1] < best[1][-1][1]:
-            best = vectors, history
-    return Codebook(best[0], scale), best[1]
+        best = lbg(x, config.size, max_iters=config.max_iters, tol=config.tol)
+    else:
+        best = None
+        for _ in range(config.num_starts):
+            history = []
+            vectors, _ = kmeans(
+                x, config.size, rng, max_iters=config.max_iters, tol=config.tol, history=history
+            )
+            if best is None or history[-1][1] < best[1][-1][1]:
+                best = vectors, history
+    vectors, history = best
+    check_cells(len(vectors), config.size, x)
+    return Codebook(vectors + mean / scale, scale), history
+
+
+def check_cells(size, asked, x):
+    """Raise a DataError where frames (N, D) that differ make hardly any cells: a value far from all others drowns them.
+
+    Few frames, or many that are alike, make a codebook smaller than was asked for; half of what could be is still one.
+    """
+    if size == asked:
+        return
+    distinct = len(np.unique(x, axis=0))
+    if distinct == 1:
+        raise DataError(f"all {len(x)} frames are alike: they make no codebook (mend the features)")
+    if size < min(asked, distinct) // 2:
+        raise DataError(
+            f"a codebook of {size} vectors, {asked} asked for, though {distinct} of {len(x)} frames differ: single values lie "
+            f"so far out that the others seem alike (mend the features, or ask for codebook_size={size})"
+        )
 
 
 def lbg(x, size, *, max_iters=50, tol=1e-4):

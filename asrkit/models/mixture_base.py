@@ -20,6 +20,7 @@ from asrkit.models.base import (
     safe_log,
     smoothed_rows,
 )
+from asrkit.models.scale import least_variance
 
 CELLS = 1 << 17  # numbers worked on at a time, so that what is in between stays in the processor's cache
 UNSEEN = 1e-10  # frames; a component with fewer was not visited
@@ -77,14 +78,14 @@ class Mixture(Emission):
             object.__setattr__(self, "center", self.means.mean(axis=(0, 1)))
 
     @classmethod
-    def from_data(cls, obs, num_states, floor_fraction):
+    def from_data(cls, obs, num_states, floor_fraction, beyond=None):
         """One Gaussian with the data's own mean and variance in every state: the place training starts from.
 
-        The variance floor is `floor_fraction` of the data's variance, and never zero for a constant
-        dimension.
+        The variance floor is `floor_fraction` of the data's variance; for a dimension that is constant in them, of the
+        variance `beyond` (D,), that over all words.
         """
         mean, variance = obs.mean(axis=0, dtype=np.float64), obs.var(axis=0, dtype=np.float64)
-        return cls.single(mean, variance, np.maximum(floor_fraction * variance, 1e-6), num_states)
+        return cls.single(mean, variance, least_variance(mean, variance, floor_fraction, beyond), num_states)
 
     @property
     def components(self):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from asrkit.config import check_fields, option
-from asrkit.models.base import safe_log
+from asrkit.models.base import is_recording, safe_log
 from asrkit.models.hmm import Hmm
 
 TOPOLOGIES = ("left-right", "skip", "ergodic")
@@ -108,13 +108,25 @@ def choose_num_states(block, config):
     short.
 
     As many as the shortest recording can pass through, so that none is lost; but a recording shorter than a
-    third of the median is taken for an accident that must not decide for all.
+    third of the median is taken for an accident that must not decide for all. Where there are more of them than
+    `most_left_out`, they are none.
     """
     median = np.median(block.lengths)
-    shortest = int(max(block.lengths.min(), int(median) // 3, 1))
+    own = [length for utt, length in zip(block.utts, block.lengths, strict=True) if is_recording(utt)]
+    ordered = np.sort(own or block.lengths)
+    accident = min(int(median) // 3, ordered[most_left_out(len(ordered))])
+    shortest = int(max(block.lengths.min(), accident, 1))
     most = {"left-right": shortest, "skip": 2 * shortest - 1, "ergodic": config.num_states}[config.topology]
     wanted = round(median / config.frames_per_state) if config.frames_per_state else config.num_states
     return max(1, min(config.num_states, wanted, most))
+
+
+def most_left_out(count):
+    """Recordings of a word, of so many, that may be too short for the states that the others get.
+
+    One in twenty, which hardly moves a model; and one of three to nineteen, where it may be a slip, too.
+    """
+    return max(count // 20, int(count > 2))
 
 
 def find_silence(emission, block, config, num_states):

@@ -10,6 +10,7 @@ from asrkit.config import check_fields, option
 from asrkit.errors import SettingsError
 from asrkit.families.base import MAP, MLLR, MLLR_MAP
 from asrkit.models.codebook import kmeans
+from asrkit.models.scale import standard
 from asrkit.words.training import BAUM_WELCH, VITERBI, accumulate
 
 MOVABLE = ("means", "variances", "weights", "transitions")
@@ -210,11 +211,8 @@ def transform_means(models, sums, config, num_blocks):
     free = free_entries(config.transform, means.shape[1], num_blocks)
     shift, log_prior = _shift(means, *pulls, free, config.mllr_tau)
     if config.classes > 1:
-        labels = kmeans(
-            (means - means.mean(axis=0)) / np.maximum(means.std(axis=0), 1e-10),
-            config.classes,
-            np.random.default_rng(0),
-        )[1]
+        middle, unit = standard(means)
+        labels = kmeans((means - middle) / unit, config.classes, np.random.default_rng(0))[1]
         for own in (labels == label for label in range(config.classes)):
             if pulls[0][own].sum() >= config.min_frames:
                 shift[own], log_prior[own] = _shift(
@@ -234,7 +232,8 @@ def transform_means(models, sums, config, num_blocks):
 def _shift(means, occ, distance, precision, free, tau):
     """How far the likeliest transform moves each mean (G, D), and the log prior of that (G,)."""
     # Relative to their middle, so that the bias is what moves all of them alike.
-    lies = (means - means.mean(axis=0)) / np.maximum(means.std(axis=0), 1e-10)
+    middle, unit = standard(means)
+    lies = (means - middle) / unit
     bias, matrix = np.split(solve_transform(lies, occ, distance, precision, free, tau), [1], axis=1)
     bend = lies @ matrix.T
     return bias.T + bend, -0.5 * tau * (bend * _times(precision, bend)).sum(axis=1)

@@ -1,6 +1,7 @@
 """All settings of a training as one object: the family's own, and those that every family has."""
 
-from dataclasses import Field, dataclass, field, fields
+from collections.abc import Collection
+from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any
 
 from asrkit import families
@@ -12,6 +13,7 @@ from asrkit.models.codebook import CodebookConfig
 from asrkit.words.training import TrainConfig
 
 CODEBOOK = "codebook_"  # what the names of a codebook's settings begin with beside those of the training
+CODEBOOK_SIZE = f"{CODEBOOK}size"
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,9 @@ class TrainingSettings:
         Normalisation and deltas between stored features and the models.
     warp : WarpConfig
     codebook : CodebookConfig
-        Of families whose observations are codes.
+        Of families whose observations are codes; its size is `num_symbols`, where that was asked for.
+    asked : frozenset of str
+        Names of the settings that somebody chose, whatever they are by default.
     """
 
     family: str
@@ -38,15 +42,41 @@ class TrainingSettings:
     transform: TransformConfig = field(default_factory=TransformConfig)
     warp: WarpConfig = field(default_factory=WarpConfig)
     codebook: CodebookConfig = field(default_factory=CodebookConfig)
+    asked: frozenset[str] = field(default=frozenset(), compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.asks_symbols:
+            return
+        sizes = (self.model.num_symbols, *([] if CODEBOOK_SIZE in self.asked else [CodebookConfig.size]))
+        if self.codebook.size not in sizes:
+            raise SettingsError(
+                f"num_symbols={self.model.num_symbols} and codebook_size={self.codebook.size} are the same thing (leave one out)"
+            )
+        object.__setattr__(self, "codebook", replace(self.codebook, size=self.model.num_symbols))
+
+    @property
+    def asks_symbols(self) -> bool:
+        """Whether the number of symbols was chosen."""
+        family = families.load(self.family)
+        return family.has_codes and (
+            "num_symbols" in self.asked or self.model.num_symbols != family.Config.num_symbols
+        )
 
     @classmethod
-    def of(cls, family: str, **values: Any) -> "TrainingSettings":
+    def of(cls, family: str, *, asked: Collection[str] | None = None, **values: Any) -> "TrainingSettings":
         """Build the settings from flat values, `num_states=8, max_iters=5, codebook_size=64`; the rest has its defaults.
+
+        Parameters
+        ----------
+        family : str
+        asked : collection of str, optional
+            Which of the values somebody chose; all of them by default.
+        **values
 
         Raises
         ------
         SettingsError
-            There is no such family or setting, or it can't have that value.
+            There is no such family or setting, it can't have that value, or two contradict each other.
         """
         known = fields_of(family)
         unknown = next((name for name in values if name not in known), None)
@@ -57,7 +87,8 @@ class TrainingSettings:
             part, own = known[name]
             parts.setdefault(part, {})[own.name] = value
         classes = part_classes(family)
-        return cls(family, **{part: classes[part](**parts.get(part, {})) for part in classes})
+        configs = {part: classes[part](**parts.get(part, {})) for part in classes}
+        return cls(family, **configs, asked=frozenset(values if asked is None else asked))
 
     def values(self) -> dict[str, Any]:
         """Dict of all settings by the names that `of` takes; a codebook's only where the family has one."""

@@ -21,13 +21,14 @@ from asrkit.io.features import (
     summary,
 )
 from asrkit.io.files import atomic_write, c_sorted, remove
-from asrkit.io.model_file import read_codebook, write_model
+from asrkit.io.model_file import asked_of_codebook, read_codebook, write_model
 from asrkit.io.store import Source, Store
 from asrkit.models.base import WordModel
 from asrkit.models.codebook import Codebook
+from asrkit.models.topology import most_left_out
 from asrkit.runtime import one_thread, ordered_map
 from asrkit.words.settings import TrainingSettings
-from asrkit.words.training import TrainConfig
+from asrkit.words.training import LIMIT, TrainConfig
 from asrkit.words.training import train_beside as train_words_beside
 from asrkit.words.vocabulary import Vocabulary
 from asrkit.workflows.train_codebook import make_codebook
@@ -53,6 +54,8 @@ class Trained:
     seconds : float
     notes : tuple of str
         What was said before the training began.
+    too_short : int
+        Of the skipped, those with fewer frames than their word has states.
     """
 
     vocabulary: Vocabulary
@@ -61,6 +64,7 @@ class Trained:
     skipped: dict[str, str]
     seconds: float
     notes: tuple[str, ...] = ()
+    too_short: int = 0
 
     @property
     def last(self) -> dict[str, dict[str, Any]]:
@@ -68,12 +72,23 @@ class Trained:
         return {entry["word"]: entry for entry in self.entries}
 
     def lines(self) -> list[str]:
-        """What was reduced, removed or floored, Kaldi's line, and how many words and utterances there are."""
+        """What was reduced, removed, floored, cut short or left out, Kaldi's line, and how many words and utterances there are."""
         removed = sum(entry["removed"] for entry in self.entries)
         lines = [*self.notes]
         if removed:
             lines.append(
                 f"{removed} Gaussians had too few frames and were removed (train.jsonl has them by word and state)"
+            )
+        limit = self.vocabulary.config["train"]["max_iters"]
+        limited = [word for word, entry in self.last.items() if entry["ending"] == LIMIT]
+        if limited:
+            lines.append(
+                f"{len(limited)} words stopped at the iteration limit before they converged ({shown(limited)}): raise max_iters={limit}"
+            )
+        if self.too_short:
+            lines.append(
+                f"{self.too_short} recordings are too short for the states of their words and were left out: a smaller num_states=, "
+                "or frames_per_state=, lets them in"
             )
         copies = len([factor for factor in self.vocabulary.config["warps"].split(",") if factor])
         said = f", {copies} warped copies of each" if copies else ""
@@ -192,7 +207,7 @@ def open_features(
     if families.load(settings.family).has_codes:
         path = Path(exp) / "codebook.npz" if write_codebook and exp is not None else None
         if path is not None and path.exists():
-            codebook = fitting_codebook(path, features)
+            codebook = fitting_codebook(path, features, settings)
         else:
             made = make_codebook(
                 features,
@@ -204,21 +219,26 @@ def open_features(
             )
             codebook, notes = made.codebook, (made.line(),)
             if path is not None:
-                missing = (
-                    f"no {path}: making one with the default settings (asrkit train-codebook takes others)"
-                )
+                how = f"size {settings.codebook.size}" if settings.asks_symbols else "the default settings"
+                missing = f"no {path}: making one with {how} (asrkit train-codebook takes others)"
                 notes = (missing, *notes)
     store = Store(features, exp, codebook.quantize if codebook else None)
     check_skipped(features.skipped, read.max_skipped, "read", sum(map(is_recording, store.utts)))
     return OpenedData(features, store, codebook, notes)
 
 
-def fitting_codebook(path: Path, features: FeatureSet) -> Codebook:
-    """A folder's codebook, or a DataError where it is of other features."""
+def fitting_codebook(path: Path, features: FeatureSet, settings: TrainingSettings) -> Codebook:
+    """A folder's codebook, or a DataError where it is of other features, or of another size than was asked for."""
     codebook, frontend = read_codebook(path)
     if frontend != features.frontend:
         raise DataError(
             f"{path}: made of features of another kind (delete it, or asrkit train-codebook again)"
+        )
+    wanted = settings.model.num_symbols
+    if settings.asks_symbols and wanted not in (codebook.size, asked_of_codebook(path)):
+        raise DataError(
+            f"{path}: a codebook of {codebook.size} vectors, not of num_symbols={wanted} (delete it, and one of that size is "
+            f"made, or leave num_symbols out)"
         )
     return codebook
 
@@ -264,15 +284,21 @@ def train_opened(
             for word, model in finished.items():
                 by_word[word][1].append(final_entry(model, sources[word], by_word[word][1][-1]))
         models = finished
-        skipped = dict(features.skipped)
-        for word, model in models.items():
-            skipped.update(too_short(sources[word], model))
+        short = {word: too_short(sources[word], model) for word, model in models.items()}
+        skipped = {
+            **features.skipped,
+            **{utt: why for own_short in short.values() for utt, why in own_short.items()},
+        }
         used = sum(map(is_recording, store.utts)) + len(features.skipped) - len(skipped)
-        check_skipped(skipped, read.max_skipped, "trained on", used)
+        counted = counted_short(short, sources, own)
+        least_frames = min((length for word in short for length in sources[word].lengths), default=0)
+        remedy = f", or ask for fewer states: num_states={max(least_frames, 1)}" if counted else ""
+        check_skipped({**features.skipped, **counted}, read.max_skipped, "trained on", used, remedy)
         entries = [entry for _, entries in by_word.values() for entry in entries]
         seconds = round(time.perf_counter() - started, 3)
         vocabulary = vocabulary_of(own, models, opened)
-        trained.append(Trained(vocabulary, entries, used, skipped, seconds, opened.notes))
+        num_short = len(skipped) - len(features.skipped)
+        trained.append(Trained(vocabulary, entries, used, skipped, seconds, opened.notes, num_short))
     return trained
 
 
@@ -338,10 +364,9 @@ def reductions(vocabulary: Vocabulary, last: dict[str, dict[str, Any]]) -> list[
         if entry["gaussians"] < family.wanted_gaussians(config, entry["states"])
     ]
     if poorer:
-        names = ", ".join(poorer[:5]) + (", ..." if len(poorer) > 5 else "")
         a_state = " a state" if family.gaussians_a_state else ""
         lines.append(
-            f"{len(poorer)} words ({names}) have fewer Gaussians than {config.num_gauss}{a_state}: too few frames for more"
+            f"{len(poorer)} words ({shown(poorer)}) have fewer Gaussians than {config.num_gauss}{a_state}: too few frames for more"
         )
     floored = sum(entry["floored"] for entry in last.values())
     if floored:
@@ -349,6 +374,10 @@ def reductions(vocabulary: Vocabulary, last: dict[str, dict[str, Any]]) -> list[
     frames = sum(entry["frames"] for entry in last.values())
     total = sum(entry["objective"] for entry in last.values())
     return [*lines, f"Overall log-likelihood per frame is {total / frames:.5f} over {frames} frames."]
+
+
+def shown(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
 
 
 def train_group(
@@ -388,6 +417,21 @@ def word_sources(features: FeatureSet, store: Store) -> dict[str, Source]:
             f"{features.place('text')}: word '{missing[0]}' has no utterance that can be used (record it again)"
         )
     return {word: store.source(utts[word]) for word in c_sorted(utts)}
+
+
+def counted_short(
+    short: Mapping[str, Mapping[str, str]], sources: Mapping[str, Source], settings: TrainingSettings
+) -> dict[str, str]:
+    """Those of the recordings that are too short, by word, which count against max_skipped.
+
+    Where nobody asked for so many states, a word may lose `most_left_out`.
+    """
+    counted: dict[str, str] = {}
+    for word, own in short.items():
+        free = most_left_out(sum(map(is_recording, sources[word].utts)))
+        if "num_states" in settings.asked or len(own) > free:
+            counted.update(own)
+    return counted
 
 
 def too_short(source: Source, model: WordModel) -> dict[str, str]:

@@ -109,7 +109,7 @@ def make_codebook(
     path = Path(exp) / "codebook.npz" if write and exp is not None else None
     if path is not None:
         remove(path.with_suffix(".json"))
-        write_codebook(path, codebook, features.frontend, store.data_hash)
+        write_codebook(path, codebook, features.frontend, store.data_hash, config.size)
     utts = len(features.lengths) // (1 + len(features.warps))
     return CodebookTrained(
         codebook, config.size, history, path, store.data_hash, utts, dict(features.skipped)

@@ -50,12 +50,7 @@ def add_arguments(parser):
     add_options(parser, ListenConfig, "adaptation to the speakers of DIR")
 
 
-def add_chosen_arguments(parser, argv):
-    training_options.add_chosen_and_codebook(parser, argv)
-    # What the command line, or a conf file, fixes is not searched.
-    parser.set_defaults(
-        fixed=[word.partition("=")[0].removeprefix("--") for word in argv if word.startswith("--")]
-    )
+add_chosen_arguments = training_options.add_chosen_and_codebook
 
 
 def main(args):
@@ -68,7 +63,7 @@ def main(args):
         settings,
         from_args(FoldPlan, args),
         tries=args.tries,
-        fixed=args.fixed,
+        fixed=args.named,  # is not searched
         minutes=args.minutes,
         jobs=args.nj,
     )

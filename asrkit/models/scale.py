@@ -1,0 +1,52 @@
+"""How far numbers scatter, whatever their scale: what may be rounding alone, and what is taken for a unit.
+
+No threshold stands in units of the features: what they are times a thousand trains the same models, times a thousand.
+"""
+
+import numpy as np
+
+ROUNDING = float(np.finfo(np.float32).eps)  # relative; features are float32
+LEAST = 1e-8  # of the variance, where no floor is asked for
+
+
+def rounding_variance(mean, variance):
+    """Variance that rounding may leave of numbers that are all the same, (D,): below it, a dimension is constant."""
+    return ROUNDING**2 * (mean**2 + variance)
+
+
+def standard(x):
+    """Compute the mean of each dimension and what is taken for its unit.
+
+    Parameters
+    ----------
+    x : (N, D)
+
+    Returns
+    -------
+    mean : float64 (D,)
+    unit : float64 (D,)
+        The standard deviation. Of a constant dimension its magnitude, or 1 where that is 0: all distances from the mean
+        are then 0, or rounding, so that it has no say.
+    """
+    mean, variance = x.mean(axis=0, dtype=np.float64), x.var(axis=0, dtype=np.float64)
+    constant = variance <= rounding_variance(mean, variance)
+    return mean, np.where(constant, np.where(mean == 0, 1.0, np.abs(mean)), np.sqrt(variance))
+
+
+def least_variance(mean, variance, fraction, beyond=None):
+    """The floor of each dimension's variance, (D,): a fraction of its own.
+
+    Parameters
+    ----------
+    mean, variance : (D,)
+    fraction : float
+    beyond : (D,), optional
+        The variance over all words: what counts for a dimension that is constant here. Of one that is constant everywhere
+        it is what rounding may leave, or 1 of zeros, for all words alike.
+    """
+    rounding = rounding_variance(mean, variance)
+    if beyond is not None:
+        variance = np.where(variance > rounding, variance, beyond)
+    # a fraction of 0 must not let a variance be 0
+    floor = np.maximum(max(fraction, LEAST) * variance, rounding)
+    return np.where(floor > 0, floor, 1.0)
