@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from asrkit.config import check_fields, option
-from asrkit.models.scale import rounding_variance
+from asrkit.models.scale import ROUNDING, rounding_variance
 
 LEAST_TOLD = 8  # frames that it takes to tell deltas from chance
 
@@ -50,6 +50,7 @@ def compute_deltas(feats, order=2, window=2, lengths=None):
     first, last = np.repeat(ends - lengths, lengths), np.repeat(ends - 1, lengths)
     num_frames, dim = feats.shape
     x, place, scale = feats.astype(np.float64), np.arange(num_frames), np.ones(1)
+    constant = _constant(x, lengths)
     out = np.empty((num_frames, dim * (order + 1)), dtype=np.float32)
     out[:, :dim] = feats
     for n in range(1, order + 1):
@@ -59,8 +60,20 @@ def compute_deltas(feats, order=2, window=2, lengths=None):
         for shift, weight in enumerate(scale, -reach):
             if weight:
                 total += weight * x.take(np.clip(place + shift, first, last), axis=0)
+        total[constant] = 0.0
         out[:, n * dim : (n + 1) * dim] = total
     return out
+
+
+def _constant(x, lengths):
+    """Where a dimension does not change but for rounding in its utterance, bool (T, D): its deltas are 0, not rounding's."""
+    spoken = lengths[lengths > 0]
+    if not len(spoken):
+        return np.zeros(x.shape, dtype=bool)
+    starts = np.cumsum(spoken) - spoken
+    most, least = np.maximum.reduceat(x, starts), np.minimum.reduceat(x, starts)
+    constant = most - least <= 2 * ROUNDING * np.maximum(np.abs(most), np.abs(least))
+    return np.repeat(constant, spoken, axis=0)
 
 
 def cmvn_stats(feats):
@@ -73,19 +86,22 @@ def cmvn_stats(feats):
 
 
 def apply_cmvn(feats, stats, norm_vars=False):
-    """Subtract the mean that `stats` describe, and divide by the standard deviation if `norm_vars`, but for what is constant."""
+    """Subtract the mean that `stats` describe, and divide by the standard deviation if `norm_vars`."""
     count = stats[0, -1]
-    mean = stats[0, :-1] / count
-    out = feats - mean
+    mean, power = stats[0, :-1] / count, stats[1, :-1] / count
+    return _scaled(feats - mean, power - mean**2, power, norm_vars).astype(np.float32)
+
+
+def _scaled(x, variance, power, norm_vars):
+    """Divide what has the mean 0 by its standard deviation if `norm_vars`.
+
+    What is constant but for the rounding of numbers of the mean square `power` is not blown up: what rounding left is 0.
+    """
+    rounding = rounding_variance(0.0, power)
+    varies = variance > rounding
     if norm_vars:
-        power = stats[1, :-1] / count
-        out /= _deviation(power - mean**2, power)
-    return out.astype(np.float32)
-
-
-def _deviation(variance, power):
-    """The standard deviation, 1 where the variance is nothing but rounding of numbers of that mean square."""
-    return np.sqrt(np.where(variance > rounding_variance(0.0, power), variance, 1.0))
+        x = x / np.sqrt(np.where(varies, variance, 1.0))
+    return x if varies.all() else np.where(varies | (x**2 > 4 * rounding), x, 0.0)
 
 
 def sliding_cmvn(feats, window=600, center=True, norm_vars=False, min_window=100):
@@ -105,10 +121,10 @@ def sliding_cmvn(feats, window=600, center=True, norm_vars=False, min_window=100
     sums, squares = (np.concatenate([zero, np.cumsum(y, axis=0)]) for y in (x, x * x))
     count = (end - start)[:, None]
     mean = (sums[end] - sums[start]) / count
-    out = x - mean
+    variance = (squares[end] - squares[start]) / count - mean**2
+    out = _scaled(x - mean, variance, squares[-1] / num_frames, norm_vars)
     if norm_vars:
-        variance = (squares[end] - squares[start]) / count - mean**2
-        out = np.where(count > 1, out / _deviation(variance, squares[-1] / num_frames), 0.0)
+        out = np.where(count > 1, out, 0.0)
     return out.astype(np.float32)
 
 

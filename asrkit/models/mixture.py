@@ -133,7 +133,8 @@ class FullMixture(Mixture):
 
     @property
     def precisions(self):
-        return np.linalg.inv(self.covariances)
+        whiten = _inverse(np.linalg.cholesky(self.covariances))
+        return whiten.swapaxes(-1, -2) @ whiten
 
     def _check_spread(self):
         check_array("covariances", self.covariances, (*self.means.shape, self.means.shape[-1]))
@@ -165,7 +166,7 @@ class FullMixture(Mixture):
         means = (self.means[states] - self.center).swapaxes(0, 1)  # (M, S, D)
         cholesky = np.linalg.cholesky(self.covariances[states].swapaxes(0, 1))
         # (x - m)' inv(C) (x - m) = |whiten (x - m)|^2, all components in one product.
-        whiten = np.linalg.inv(cholesky)
+        whiten = _inverse(cholesky)
         rows = np.concatenate([whiten, -(whiten @ means[..., None])], axis=-1).reshape(-1, means.shape[2] + 1)
         log_det = 2 * np.log(np.diagonal(cholesky, axis1=-2, axis2=-1)).sum(axis=-1)
         constant = self.log_weights[states].T - 0.5 * (means.shape[2] * LOG_2PI + log_det)
@@ -244,6 +245,15 @@ class FullMixture(Mixture):
             np.tile(np.diag(np.maximum(variance, variance_floor)), (num_states, 1, 1, 1)),
             center=mean,
         )
+
+
+def _inverse(cholesky):
+    """Invert lower triangular matrices (..., D, D) whose rows may differ by orders of magnitude, as dimensions do.
+
+    Powers of two bring them together: they cost no rounding, and the inverse's pivots are not led astray.
+    """
+    unit = np.exp2(np.rint(np.log2(np.linalg.norm(cholesky, axis=-1, keepdims=True))))  # (..., D, 1)
+    return np.linalg.inv(cholesky / unit) / unit.swapaxes(-1, -2)
 
 
 MIXTURES = {"diag": DiagMixture, "full": FullMixture}

@@ -7,6 +7,7 @@ import numpy as np
 
 ROUNDING = float(np.finfo(np.float32).eps)  # relative; features are float32
 LEAST = 1e-8  # of the variance, where no floor is asked for
+CONSTANT = 1e-4  # of its magnitude: the deviation that a constant dimension is given
 
 
 def rounding_variance(mean, variance):
@@ -41,12 +42,11 @@ def least_variance(mean, variance, fraction, beyond=None):
     mean, variance : (D,)
     fraction : float
     beyond : (D,), optional
-        The variance over all words: what counts for a dimension that is constant here. Of one that is constant everywhere
-        it is what rounding may leave, or 1 of zeros, for all words alike.
+        The variance over all words: what counts for a dimension that is constant here. One that is constant everywhere gets
+        a floor by its magnitude, or 1 where that is 0: equal for all words, and so wide that its rounding has no say.
     """
     rounding = rounding_variance(mean, variance)
     if beyond is not None:
-        variance = np.where(variance > rounding, variance, beyond)
-    # a fraction of 0 must not let a variance be 0
+        variance = np.where((variance > rounding) & (beyond > rounding), variance, beyond)
     floor = np.maximum(max(fraction, LEAST) * variance, rounding)
-    return np.where(floor > 0, floor, 1.0)
+    return np.where(variance > rounding, floor, np.where(mean == 0, 1.0, (CONSTANT * mean) ** 2))
