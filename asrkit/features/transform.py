@@ -158,36 +158,64 @@ def _normalise(feats, config, speaker_stats):
     return apply_cmvn(feats, speaker_stats if known else cmvn_stats(feats), config.norm_vars)
 
 
-def count_deltas(feats, window=2, near=0.98):
+def count_deltas(feats, window=2, near=0.98, lengths=None):
     """Count the orders of deltas that features hold already: their last columns repeat the first ones as regressions.
 
     Parameters
     ----------
-    feats : (T, D)
-        One utterance, as it is stored.
+    feats : (N, D)
+        One utterance, as it is stored, or several end to end.
     window : int
         Frames on each side of the regression.
     near : float
         Least correlation of every such column with the regression: dither, compression and another normalisation move it
-        a little away from 1.
+        a little away from 1. What rounding to the step of the numbers explains is allowed beside it.
+    lengths : (U,), optional
+        Frames of each utterance, where there are several.
 
     Returns
     -------
     int
         2 where D is 3 C and the columns are [x, delta x, delta delta x], 1 for [x, delta x], else 0.
     """
-    num_frames, dim = feats.shape
+    lengths = np.array([len(feats)] if lengths is None else lengths)
     for order in (2, 1):
-        edge = (
-            order * window
-        )  # frames whose deltas reach beyond the ends: of what was cut out of more, others
-        if dim % (order + 1) or num_frames < 2 * edge + LEAST_TOLD:
-            continue
-        statics, inside = dim // (order + 1), slice(edge, num_frames - edge)
-        expected = compute_deltas(feats[:, :statics], order, window)[inside, statics:].astype(np.float64)
-        found = np.asarray(feats[inside, statics:], dtype=np.float64)
-        expected, found = expected - expected.mean(axis=0), found - found.mean(axis=0)
-        scale = np.sqrt((expected**2).sum(axis=0) * (found**2).sum(axis=0))
-        if (scale > 0).all() and ((expected * found).sum(axis=0) >= near * scale).all():
+        if not feats.shape[1] % (order + 1) and _are_deltas(feats, lengths, order, window, near):
             return order
     return 0
+
+
+def _are_deltas(feats, lengths, order, window, near):
+    """Whether all columns but the first are regressions of these, of that order."""
+    feats, (num_frames, dim) = feats.astype(np.float64), feats.shape  # float32's squares would overflow
+    statics, owner = dim // (order + 1), np.repeat(np.arange(len(lengths)), lengths)
+    place = np.arange(num_frames) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    # Deltas near the ends reach beyond them, and those of what was cut out of more are others: looked at only where there
+    # is nothing else.
+    to_end = np.minimum(place, lengths[owner] - 1 - place)
+    for edge in (order * window, 0):
+        counts = np.bincount(owner[to_end >= edge], minlength=len(lengths))
+        rows = (to_end >= edge) & (counts > 2)[owner]
+        if np.maximum(counts - 2, 0).sum() >= LEAST_TOLD - 2:
+            break
+    else:
+        return False
+    expected = compute_deltas(feats[:, :statics], order, window, lengths)[rows, statics:].astype(np.float64)
+    found, starts = feats[rows, statics:], np.flatnonzero(np.diff(owner[rows], prepend=-1))
+    counts = np.diff(np.append(starts, len(found)))[:, None]
+
+    def products(x, y):  # about the means, by utterance
+        both = [np.add.reduceat(array, starts, axis=0) for array in (x, y, x * y)]
+        return both[2] - both[0] * both[1] / counts
+
+    own, other, cross = products(found, found), products(expected, expected), products(found, expected)
+    slope = np.divide(cross, other, out=np.zeros_like(cross), where=other > 0)
+    unexplained, power = (own - slope * cross).sum(axis=0), own.sum(axis=0)
+    gaps = np.diff(np.sort(feats, axis=0), axis=0)
+    step = np.median(np.min(np.where(gaps > 0, gaps, np.inf), axis=0, initial=np.inf))
+    # of a delta and of what it is made of: to the step, or to float32
+    rounding = 2 * len(found) * (step**2 / 12 if np.isfinite(step) else 0.0)
+    rounding = rounding + len(found) * np.tile(ROUNDING * np.abs(feats[:, :statics]).max(axis=0), order) ** 2
+    told = np.maximum(power, other.sum(axis=0)) > 4 * rounding
+    alike = (unexplained <= (1 - near**2) * power + rounding) & (cross.sum(axis=0) > 0)
+    return bool(2 * told.sum() >= statics and alike[told].all())

@@ -28,7 +28,11 @@ KIND_RECORD = "frontend.conf"  # beside feats.scp: the kind of features and the 
 ENDPOINT_RECORD = "endpoint.conf"  # beside segments: the settings that found them
 WORD_BYTES = 1000  # of the longest word, in UTF-8: it names arrays of the model file
 KIND = "--kind"  # the line of frontend.conf that names the kind
-LOOKED_AT = 3  # utterances that are looked at for deltas that are there already
+LOOKED_AT = (
+    3,
+    30,
+)  # utterances that are looked at for deltas that are there already: as many, or more where they are short
+LONG = 16  # frames of which one utterance tells it
 DELTA_WINDOW = TransformConfig.delta_window  # Kaldi's, and so the likeliest of features that others have made
 
 log = logging.getLogger("asrkit")
@@ -255,10 +259,11 @@ def open_features(
     data, matrices, made, endpoint, transform_config, frontend, warps, name=None, allow_pipes=False
 ):
     """Look at the first features and make the FeatureSet, with the statistics that its normalisation needs."""
-    skipped, some = {}, []
-    for utt_and_feats in matrices(data.feats, skipped, None):
-        some.append(utt_and_feats[1])
-        if frontend is not None or len(some) == LOOKED_AT:
+    skipped, some, long = {}, [], 0
+    for _, feats in matrices(data.feats, skipped, None):
+        some.append(feats)
+        long += len(feats) >= LONG
+        if frontend is not None or long == LOOKED_AT[0] or len(some) == LOOKED_AT[1]:
             break
     if not some:
         raise DataError(
@@ -283,9 +288,10 @@ def warn_of_deltas(data, some, config):
     """Warn where stored features hold the deltas already that the transform would add."""
     if not config.delta_order:
         return
+    together, lengths = np.concatenate(some), [len(feats) for feats in some]
     windows = (DELTA_WINDOW, config.delta_window)
-    orders = {max(count_deltas(feats, window) for window in windows) for feats in some}
-    if len(orders) == 1 and (order := orders.pop()):
+    order = max(count_deltas(together, window, lengths=lengths) for window in windows)
+    if order:
         statics = some[0].shape[1] // (order + 1)
         log.warning(
             "%s: the features hold deltas already (columns %d to %d are regressions of the first %d), and delta_order=%d adds them "

@@ -8,6 +8,7 @@ from asrkit.models.base import check_array
 from asrkit.models.mixture_base import Mixture
 
 LOG_2PI = np.log(2.0 * np.pi)
+FAR_APART = 2.0**20  # deviations whose squares differ by more than inverses of float64 bear
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,8 @@ class FullMixture(Mixture):
 
     @property
     def precisions(self):
+        if self.stddev.max() <= FAR_APART * self.stddev.min():
+            return np.linalg.inv(self.covariances)
         whiten = _inverse(np.linalg.cholesky(self.covariances))
         return whiten.swapaxes(-1, -2) @ whiten
 
@@ -250,9 +253,11 @@ class FullMixture(Mixture):
 def _inverse(cholesky):
     """Invert lower triangular matrices (..., D, D) whose rows may differ by orders of magnitude, as dimensions do.
 
-    Powers of two bring them together: they cost no rounding, and the inverse's pivots are not led astray.
+    Where they do, powers of two bring them together, which costs no rounding: the inverse's pivots would be led astray.
     """
     unit = np.exp2(np.rint(np.log2(np.linalg.norm(cholesky, axis=-1, keepdims=True))))  # (..., D, 1)
+    if unit.max() <= FAR_APART * unit.min():
+        return np.linalg.inv(cholesky)
     return np.linalg.inv(cholesky / unit) / unit.swapaxes(-1, -2)
 
 

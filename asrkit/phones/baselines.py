@@ -12,6 +12,7 @@ import numpy as np
 
 from asrkit.errors import SettingsError
 from asrkit.models.base import check_array, log_sum
+from asrkit.models.scale import rounding_variance, standard
 
 BLOCK = 1024  # tokens compared with a phone's own at a time
 MAX_ITERS = 1000  # of the regression's solver
@@ -55,7 +56,7 @@ class Logistic:
         drawn = np.array([len(own) for own in tokens])
         counts = np.asarray(counts, dtype=np.float64)
         obs = np.concatenate(tokens)
-        center, scale = standard_of(obs)
+        center, scale = standard(obs)
         weights, biases, ended = np.zeros((len(tokens), obs.shape[1])), np.zeros(len(tokens)), True
         if len(tokens) > 1:
             with warnings.catch_warnings(record=True) as caught:
@@ -156,10 +157,12 @@ class OneClass:
         from sklearn.svm import OneClassSVM  # late: slow to import
 
         vectors, coefs, intercepts, gammas = [], [], [], []
+        whole = np.concatenate(tokens)
+        varies = whole.var(axis=0) > rounding_variance(whole.mean(axis=0), whole.var(axis=0))
         for obs in tokens:
-            variance = obs.var()
+            variance = obs[:, varies].var() if varies.any() else 0.0  # a constant dimension has no say
             # what scikit-learn calls "scale", its default
-            gammas.append(1 / (obs.shape[1] * variance) if variance > 0 else 1.0)
+            gammas.append(1 / (varies.sum() * variance) if variance > 0 else 1.0)
             peer = OneClassSVM(gamma=gammas[-1]).fit(obs)
             vectors.append(peer.support_vectors_)
             coefs.append(peer.dual_coef_[0])
@@ -252,11 +255,6 @@ def score_baselines(baselines, tokens):
         rows = np.concatenate([model.score(obs, labels) for model in baselines.values()], axis=1)
         out[there] = np.add.reduceat(rows, np.cumsum(counts) - counts, axis=0) / counts[:, None]
     return out
-
-
-def standard_of(obs):
-    """Compute mean and standard deviation, (D,) each; 1 for what does not vary."""
-    return obs.mean(axis=0), np.where(np.ptp(obs, axis=0) > 0, obs.std(axis=0), 1.0)
 
 
 def offsets_of(parts):

@@ -8,6 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from asrkit.models.base import check_array
+from asrkit.models.scale import rounding_variance
+
+# In what is ordinary, deviations are 1e-3 to 1e3 and means below 1e5: there the settings, which are in units of the
+# features, are taken as they are.
+ODD_DEVIATION, ODD_MEAN = 2.0**10, 2.0**16
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,33 @@ class Lda:
 
     center: np.ndarray
     axes: np.ndarray
+
+    @classmethod
+    def units(cls, tokens):
+        """Make the map that brings tokens of an odd scale, or far from zero, to an ordinary one; None where they have it.
+
+        A mixture's variances get the same addend in each dimension whatever its scale, and k-means takes distances: in
+        features a million times too small, or of one dimension a million times too large, the rest would drown. Units are
+        powers of two, one for all dimensions unless they are far apart, so that features times such a power become the same.
+
+        Parameters
+        ----------
+        tokens : list of (n, D)
+
+        Returns
+        -------
+        Lda or None
+        """
+        obs = np.concatenate(tokens)
+        mean, variance = obs.mean(axis=0), obs.var(axis=0)
+        varies = variance > rounding_variance(mean, variance)
+        deviation = np.where(varies, np.sqrt(variance), np.abs(mean))
+        deviation[deviation == 0] = 1.0
+        common = _ordinary(np.median(deviation[varies]) if varies.any() else 1.0)
+        unit = common * _ordinary(np.where(varies, deviation, np.maximum(deviation, common)) / common)
+        if (unit == 1).all() and (np.abs(mean) < ODD_MEAN).all():
+            return None
+        return cls(mean, np.diag(1 / unit))
 
     @classmethod
     def fit(cls, tokens, counts, dim, kept=0):
@@ -52,15 +84,18 @@ class Lda:
             raise ValueError(
                 f"{len(tokens)} phones of {len(obs)} tokens in all: too few, or all alike, to tell phones apart"
             )
+        mean, variance = obs[:, :width].mean(axis=0), obs[:, :width].var(axis=0)
+        flat = np.flatnonzero(variance <= rounding_variance(mean, variance))
         dim = min(dim, width, len(tokens) - 1)
         center, axes = obs.mean(axis=0), np.zeros((obs.shape[1], dim + kept))
         axes[width:, dim:] = np.eye(kept)
         center[width:] = 0
         peer = LinearDiscriminantAnalysis(n_components=dim, priors=counts / counts.sum())
-        peer.fit(
-            obs[:, :width] - center[:width], np.repeat(np.arange(len(tokens)), [len(own) for own in tokens])
-        )
+        around = obs[:, :width] - center[:width]
+        around[:, flat] = 0.0
+        peer.fit(around, np.repeat(np.arange(len(tokens)), [len(own) for own in tokens]))
         found = peer.scalings_[:, :dim]  # fewer where the phones' means lie in a smaller space
+        found[flat] = 0.0
         # Spread 1 within phones, over all tokens: scikit-learn before 1.9.1 divides by the tokens less the phones.
         inside = np.concatenate([own[:, :width] - own[:, :width].mean(axis=0) for own in tokens])
         found = found / (inside @ found).std(axis=0)
@@ -79,3 +114,9 @@ class Lda:
     def apply(self, obs):
         """Map observations: (N, D) -> (N, K)."""
         return (obs - self.center) @ self.axes
+
+
+def _ordinary(deviation):
+    """The power of two that is near to an odd deviation, 1 for an ordinary one."""
+    odd = np.abs(np.log2(deviation)) > np.log2(ODD_DEVIATION)
+    return np.where(odd, np.exp2(np.rint(np.log2(deviation))), 1.0)

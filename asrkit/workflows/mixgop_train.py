@@ -233,6 +233,9 @@ def mixgop_train(
             lda = Lda.fit(drawn, rich_counts, config.lda_dim, config.added_dims)
         except ValueError as error:
             raise DataError(f"{data_dir}: lda_dim={config.lda_dim}: {error}") from None
+    else:
+        lda = Lda.units(drawn)
+    if lda is not None:
         drawn = [lda.apply(tokens) for tokens in drawn]
     try:
         models, entries = train_mixtures(rich, drawn, rich_counts, config, jobs)
