@@ -54,9 +54,10 @@ class Lda:
         deviation[deviation == 0] = 1.0
         common = _ordinary(np.median(deviation[varies]) if varies.any() else 1.0)
         unit = common * _ordinary(np.where(varies, deviation, np.maximum(deviation, common)) / common)
-        if (unit == 1).all() and (np.abs(mean) < ODD_MEAN).all():
+        center = np.where(np.abs(mean) < ODD_MEAN * unit, 0.0, mean)
+        if (unit == 1).all() and not center.any():
             return None
-        return cls(mean, np.diag(1 / unit))
+        return cls(center, np.diag(1 / unit))
 
     @classmethod
     def fit(cls, tokens, counts, dim, kept=0):

@@ -15,8 +15,8 @@ from asrkit.io.model_file import read_model, write_stats
 from asrkit.io.store import Store
 from asrkit.models.base import Block, WordStats
 from asrkit.runtime import one_thread
+from asrkit.words.short import counted_short, too_short
 from asrkit.words.vocabulary import Vocabulary
-from asrkit.workflows.train import too_short
 
 
 @dataclass(frozen=True)
@@ -78,17 +78,19 @@ def acc_stats(
                 f"{features.data.path / 'text'}: utterance '{utt}': the model does not know the word '{word}' (asrkit init-model on all data)"
             )
         utts[word].append(utt)
-    stats, skipped = {}, dict(features.skipped)
+    stats, sources, short = {}, {}, {}
     for word, own in vocabulary.models.items():
         if not utts[word]:
             stats[word] = own.accumulate(empty_block(vocabulary), method)
             continue
-        source = store.source(utts[word])
-        parts = [own.accumulate(block, method) for block in source]
+        sources[word] = store.source(utts[word])
+        parts = [own.accumulate(block, method) for block in sources[word]]
         stats[word] = sum(parts[1:], start=parts[0])
-        skipped.update(too_short(source, own))
+        short[word] = too_short(sources[word], own)
+    skipped = {**features.skipped, **{utt: why for of_word in short.values() for utt, why in of_word.items()}}
     used = sum(map(is_recording, store.utts)) + len(features.skipped) - len(skipped)
-    check_skipped(skipped, read.max_skipped, "accumulated", used)
+    counted = {**features.skipped, **counted_short(short, sources, asked=False)}
+    check_skipped(counted, read.max_skipped, "accumulated", used)
     write_stats(stats_file, stats, model_hash(model))
     return Accumulated(stats, used, skipped)
 

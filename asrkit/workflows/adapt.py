@@ -22,8 +22,8 @@ from asrkit.io.model_file import read_model, write_model
 from asrkit.io.store import Source, Store
 from asrkit.runtime import one_thread
 from asrkit.words.adaptation import MLLR, AdaptConfig, adapt_words
+from asrkit.words.short import too_short
 from asrkit.words.vocabulary import Vocabulary
-from asrkit.workflows.train import too_short
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,9 @@ from asrkit.io.model_file import asked_of_codebook, read_codebook, write_model
 from asrkit.io.store import Source, Store
 from asrkit.models.base import WordModel
 from asrkit.models.codebook import Codebook
-from asrkit.models.topology import most_left_out
 from asrkit.runtime import one_thread, ordered_map
 from asrkit.words.settings import TrainingSettings
+from asrkit.words.short import counted_short, too_short
 from asrkit.words.training import LIMIT, TrainConfig
 from asrkit.words.training import train_beside as train_words_beside
 from asrkit.words.vocabulary import Vocabulary
@@ -290,7 +290,7 @@ def train_opened(
             **{utt: why for own_short in short.values() for utt, why in own_short.items()},
         }
         used = sum(map(is_recording, store.utts)) + len(features.skipped) - len(skipped)
-        counted = counted_short(short, sources, own)
+        counted = counted_short(short, sources, asked="num_states" in own.asked)
         least_frames = min((length for word in short for length in sources[word].lengths), default=0)
         remedy = f", or ask for fewer states: num_states={max(least_frames, 1)}" if counted else ""
         check_skipped({**features.skipped, **counted}, read.max_skipped, "trained on", used, remedy)
@@ -417,28 +417,3 @@ def word_sources(features: FeatureSet, store: Store) -> dict[str, Source]:
             f"{features.place('text')}: word '{missing[0]}' has no utterance that can be used (record it again)"
         )
     return {word: store.source(utts[word]) for word in c_sorted(utts)}
-
-
-def counted_short(
-    short: Mapping[str, Mapping[str, str]], sources: Mapping[str, Source], settings: TrainingSettings
-) -> dict[str, str]:
-    """Those of the recordings that are too short, by word, which count against max_skipped.
-
-    Where nobody asked for so many states, a word may lose `most_left_out`.
-    """
-    counted: dict[str, str] = {}
-    for word, own in short.items():
-        free = most_left_out(sum(map(is_recording, sources[word].utts)))
-        if "num_states" in settings.asked or len(own) > free:
-            counted.update(own)
-    return counted
-
-
-def too_short(source: Source, model: WordModel) -> dict[str, str]:
-    """Utterances with fewer frames than the shortest path through the model: dict of utt to reason."""
-    shortest = model.shortest
-    return {
-        utt: f"{length} frames < {shortest} states"
-        for utt, length in zip(source.utts, source.lengths, strict=True)
-        if length < shortest and is_recording(utt)
-    }

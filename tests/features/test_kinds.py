@@ -426,10 +426,41 @@ def test_deltas_are_counted(order, seed, tmp_path):
     assert count_deltas(feats[3:-5]) == order, "cut out of a longer utterance"
     noise = np.random.default_rng(seed).normal(size=feats.shape) * 0.05 * feats.std(axis=0)
     assert count_deltas(feats + noise) == order, "made once more with another dither"
-    for method in (1, 2, 3):
+    for method in (
+        1,
+        2,
+        3,
+        4,
+        5,
+    ):  # of 4 and 5 the steps are coarse: whole numbers, and 1/255 of the whole matrix
         found = compressed(feats, method, tmp_path)
         assert count_deltas(found) == order
         assert count_deltas(found - found.mean(axis=0)) == order
+
+
+@pytest.mark.parametrize("length", [3, 4, 9, 10, 15, 16, 30])
+@pytest.mark.parametrize("order", [1, 2])
+def test_deltas_of_short_utterances_are_counted_together(order, length):
+    parts = [compute_deltas(speech(seed)[5 : 5 + length], order) for seed in range(20)]
+    lengths = [len(part) for part in parts]
+    assert count_deltas(np.concatenate(parts), lengths=lengths) == order
+    statics = [speech(seed, 12)[5 : 5 + length] for seed in range(20)]
+    assert count_deltas(np.concatenate(statics), lengths=lengths) == 0
+    rng = np.random.default_rng(length)
+    for step in (0, 0.1, 1.0):
+        noise = rng.normal(size=(sum(lengths), 39))
+        assert count_deltas(np.round(noise / step) * step if step else noise, lengths=lengths) == 0
+
+
+@pytest.mark.parametrize("factor", [1e-30, 1e-6, 1e6, 1e30])
+def test_deltas_of_any_scale_and_of_constants(factor):
+    feats = np.c_[np.full(28, -15.94), speech()[:28], np.full(28, 1e6)].astype(np.float32)
+    whole = compute_deltas(feats) * np.float32(factor)
+    assert not whole[:, [15, 29, 30, 44]].any(), "deltas of what is constant are 0"
+    assert count_deltas(whole) == 2
+    whole[:, 15] = np.float32(1e-6 * factor)  # as others' rounding leaves them
+    assert count_deltas(whole) == 2
+    assert count_deltas(compute_deltas(whole[:, :3])[:, [0, 1, 2, 3, 4, 5, 8, 7, 6]]) == 0
 
 
 @pytest.mark.parametrize("window", [1, 2, 3, 4])
@@ -488,6 +519,18 @@ def test_train_warns_once_of_deltas_that_are_there(tmp_path, capsys, family, win
     assert read_model(tmp_path / "exp0").frontend.model_dim == 39
     asrkit("decode", tmp_path / "exp", data, tmp_path / "decode")
     assert "hold deltas" not in capsys.readouterr().err, "what was trained so is decoded so"
+
+
+@pytest.mark.parametrize("shorts", [1, 3, 12])
+def test_train_warns_where_the_first_utterances_are_short(tmp_path, capsys, shorts):
+    taken = iter(range(100))
+
+    def make(seed):
+        feats = speech(seed)
+        return compute_deltas(feats[10:19] if next(taken) < shorts else feats)
+
+    asrkit("train", write_features(tmp_path / "data", make), tmp_path / "exp", *GMM)
+    assert SAID in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("seed", range(2))

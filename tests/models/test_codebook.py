@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.cluster.vq import vq
 
-from asrkit.models.codebook import CodebookConfig, assign, kmeans, lbg, lloyd, train_codebook
+from asrkit.errors import DataError
+from asrkit.models.codebook import Codebook, CodebookConfig, assign, kmeans, lbg, lloyd, train_codebook
 
 
 def blobs(seed=0, num=400):
@@ -84,3 +85,52 @@ def test_several_starts_are_no_worse_than_one():
 def test_empty_cell_keeps_its_vector():
     vectors, _, _ = lloyd(np.array([[0.0], [1.0]]), np.array([[0.5], [99.0]]), 10, 0, [])
     np.testing.assert_allclose(vectors, [[0.5], [99.0]])
+
+
+def codebook(x, size=8, method="lbg"):
+    return train_codebook(x, CodebookConfig(size=size, method=method), np.random.default_rng(0))[0]
+
+
+@pytest.mark.parametrize("value", [0, 1, -15.94, 1e6, 1e12, -1e30, 1e-30])
+@pytest.mark.parametrize("method", ["lbg", "kmeans"])
+def test_a_constant_column_changes_no_code(method, value):
+    x = blobs().astype(np.float32)
+    with_column = np.insert(x, 1, np.float32(value), axis=1)
+    plain, other = codebook(x, 13, method), codebook(with_column, 13, method)
+    assert (other.quantize(with_column) == plain.quantize(x)).all() and other.size == 13
+    np.testing.assert_allclose(np.delete(other.vectors, 1, axis=1), plain.vectors, rtol=1e-9)
+    np.testing.assert_allclose(np.delete(other.scale, 1), plain.scale)
+    elsewhere = with_column + np.array([0, 1, 0, 0], dtype=np.float32)
+    assert (other.quantize(elsewhere) == plain.quantize(x)).all(), "no say in what is quantised, either"
+
+
+@pytest.mark.parametrize("factor", [2.0**-100, 2.0**-40, 2.0**40, 2.0**100])
+def test_a_factor_changes_no_code(factor):
+    x = blobs().astype(np.float32)
+    assert (
+        codebook(x * np.float32(factor)).quantize(x * np.float32(factor)) == codebook(x).quantize(x)
+    ).all()
+    offset = x.astype(np.float64) + 1e6
+    assert (codebook(offset).quantize(offset) == codebook(x).quantize(x)).all()
+
+
+def test_codebooks_of_before_are_read_as_they_were():
+    x, vectors, scale = blobs(), blobs(1, 16), np.array([1.0, 2.0, 0.5])
+    assert (Codebook(vectors, scale).quantize(x) == vq(x / scale, vectors)[0]).all()
+
+
+@pytest.mark.parametrize("method", ["lbg", "kmeans"])
+def test_a_codebook_that_collapses_is_an_error(method):
+    with pytest.raises(DataError, match="all 400 frames are alike"):
+        codebook(np.full((400, 3), 7.0), method=method)
+    few = np.repeat(np.arange(5.0)[:, None], 10, axis=0)
+    assert codebook(few, 8, method).size == 5, "as many as there are distinct frames"
+
+
+def test_a_value_that_drowns_all_others_is_an_error():
+    x = blobs()
+    x[0] = 1e12
+    with pytest.raises(
+        DataError, match=r"a codebook of 2 vectors, 8 asked for, though 400 of 400 frames differ"
+    ):
+        codebook(x)

@@ -5,7 +5,7 @@ import pytest
 from oracle import all_paths, log_expectations, random_arcs, small_config, spoken, train_word
 
 from asrkit import families
-from asrkit.models.base import Block
+from asrkit.models.base import Block, WarpedCopy
 from asrkit.models.categorical import Categorical
 from asrkit.models.hmm import Hmm
 from asrkit.models.mixture import DiagMixture
@@ -78,6 +78,21 @@ def test_an_accident_does_not_decide_for_all():
     assert states([30] * 11 + [11], num_states=12) == 11
     assert states([0, 2, 1], num_states=12) == 1
     assert states([30] * 11 + [2], num_states=12, topology="ergodic") == 12
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 6, 19, 20, 39, 40, 100])
+def test_no_more_than_a_share_of_a_word_is_left_out(count):
+    most = max(count // 20, int(count > 2))
+    assert most <= max(1, 0.05 * count) and most < count
+    for num_short in range(count):
+        chosen = states([2] * num_short + [30] * (count - num_short), num_states=8)
+        assert chosen == (8 if num_short <= most else 2)
+    copies = [WarpedCopy(f"u{u}", factor) for u in range(count) for factor in ("0.9", "1.1")]
+    utts = (*(f"u{u}" for u in range(count)), *copies)
+    lengths = np.array([2] * most + [30] * (count - most))
+    lengths = np.concatenate([lengths, np.repeat(lengths, 2)])
+    block = Block(utts, np.zeros((lengths.sum(), 1)), np.concatenate([[0], np.cumsum(lengths)]))
+    assert choose_num_states(block, HmmConfig(num_states=8)) == 8, "copies are no recordings"
 
 
 def test_length_decides_how_many_states_up_to_the_number_asked_for():

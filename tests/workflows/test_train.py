@@ -1,0 +1,149 @@
+"""What train says, makes and refuses: sizes of codebooks, recordings that are too short, words at the iteration limit."""
+
+import json
+
+import kaldiio
+import numpy as np
+import pytest
+from command import asrkit
+
+import asrkit as asrkit_face
+from asrkit import families
+from asrkit.errors import SettingsError
+from asrkit.io.model_file import read_codebook, read_model
+from asrkit.sklearn import WordClassifier
+
+HMM = ["--family=chmm", "--num-gauss=1", "--warps="]
+
+
+@pytest.fixture
+def write(tmp_path):
+    """A function that writes a data directory: two words, (T, 3) each; lengths by word and take."""
+
+    def write_data(name="data", lengths=None):
+        rng, feats = np.random.default_rng(0), {}
+        for place, word in enumerate("ab"):
+            for take in range(6):
+                length = (lengths or {}).get((word, take), 24)
+                curve = np.sin(np.linspace(0, 3, length)[:, None] + 2 * place + np.arange(3))
+                feats[f"{word}{take}"] = np.float32(curve + 0.3 * rng.standard_normal((length, 3)))
+        folder = tmp_path / name
+        folder.mkdir()
+        kaldiio.save_ark(str(folder / "feats.ark"), feats, scp=str(folder / "feats.scp"))
+        (folder / "text").write_text("".join(f"{utt} {utt[0]}\n" for utt in feats))
+        (folder / "utt2spk").write_text("".join(f"{utt} s{utt[1]}\n" for utt in feats))
+        return folder
+
+    return write_data
+
+
+def size_of(exp):
+    return read_codebook(exp / "codebook.npz")[0].size
+
+
+def test_num_symbols_makes_a_codebook_of_that_size(write, tmp_path, capsys):
+    data, dhmm = write(), ["--family=dhmm", "--num-states=2", "--max-iters=2", "--warps="]
+    for size in (1, 16, 512):
+        exp = tmp_path / f"exp{size}"
+        asrkit("train", data, exp, *dhmm, f"--num-symbols={size}")
+        held = min(size, 288)  # as many as there are frames
+        assert size_of(exp) == held == read_model(exp).config["family"]["num_symbols"]
+        assert f"making one with size {size}" in capsys.readouterr().out
+        again = (exp / "final.npz").read_bytes()
+        asrkit("train", data, exp, *dhmm, f"--num-symbols={size}")
+        assert (exp / "final.npz").read_bytes() == again, "with the codebook that is there"
+    capsys.readouterr()
+    asrkit("train", data, tmp_path / "exp16", *dhmm, "--num-symbols=512", status=1)
+    err = capsys.readouterr().err
+    assert "codebook.npz: a codebook of 16 vectors, not of --num-symbols 512" in err, (
+        "asked for, though it is the default"
+    )
+    asrkit("train", data, tmp_path / "exp16", *dhmm)
+    assert size_of(tmp_path / "exp16") == 16, "who asks for nothing takes what is there"
+
+
+def test_num_symbols_is_the_size_of_the_codebook_everywhere(write, tmp_path, capsys):
+    data, dhmm = write(), ["--family=dhmm", "--num-states=2", "--max-iters=2", "--warps=", "--delta-order=0"]
+    asrkit("crossval", data, tmp_path / "cv", "--folds=2", *dhmm, "--num-symbols=8")
+    assert {size_of(fold.parent) for fold in tmp_path.glob("cv/fold_*/final.npz")} == {8}
+    with pytest.raises(SystemExit):
+        asrkit("crossval", data, tmp_path / "cv2", *dhmm, "--num-symbols=8", "--codebook-size=4")
+    err = capsys.readouterr().err
+    assert "--num-symbols 8 and --codebook-size 4 are the same thing (leave one out)" in err
+    asrkit(
+        "tune",
+        data,
+        tmp_path / "tune",
+        *dhmm,
+        "--folds=2",
+        "--num-symbols=8",
+        "--try",
+        "symbol-floor",
+        "0.01",
+        "0.1",
+    )
+    assert {size_of(book.parent) for book in tmp_path.glob("tune/**/codebook.npz")} == {8}
+    asrkit("tune", data, tmp_path / "tune2", *dhmm, "--folds=2", "--try", "num-symbols", "4", "8")
+    assert {size_of(book.parent) for book in tmp_path.glob("tune2/**/codebook.npz")} == {4, 8}
+    asrkit("init-model", data, tmp_path / "start", *dhmm[:2], "--warps=", "--num-symbols=8")
+    assert size_of(tmp_path / "start") == 8
+    settings = {"family": "dhmm", "num_states": 2, "max_iters": 2, "warps": ""}
+    assert asrkit_face.train(data, num_symbols=8, **settings).vocabulary.codebook.size == 8
+    with pytest.raises(SettingsError, match="num_symbols=8 and codebook_size=512 are the same thing"):
+        asrkit_face.train(data, num_symbols=8, codebook_size=512, **settings)
+    X = [np.random.default_rng(seed).standard_normal((9, 3)) for seed in range(6)]
+    fitted = WordClassifier(family="dhmm", num_symbols=4, num_states=2, delta_order=0).fit(X, list("abcabc"))
+    assert fitted.recognizer_.vocabulary.codebook.size == 4
+
+
+def test_a_recording_that_is_too_short_stops_only_who_asked_for_the_states(write, tmp_path, capsys):
+    data = write(lengths={("a", 0): 2})
+    asrkit("train", data, tmp_path / "exp", *HMM)
+    out = capsys.readouterr().out
+    assert "trained 2 words, on 11, skipped 1 (a0: 2 frames < 8 states) utterances" in out
+    assert (
+        "1 recordings are too short for the states of their words and were left out" in out
+        and "--num-states" in out
+    )
+    assert list(json.loads((tmp_path / "exp" / "train.json").read_text())["skipped"]) == ["a0"]
+    assert read_model(tmp_path / "exp").models["a"].num_states == 8
+    asrkit("train", data, tmp_path / "asked", *HMM, "--num-states=12", status=1)
+    err = capsys.readouterr().err
+    assert "skipped 1 (a0: 2 frames < 8 states): more than --max-skipped 0" in err and "--num-states 2" in err
+    asrkit("train", data, tmp_path / "asked", *HMM, "--num-states=2")
+    out = capsys.readouterr().out
+    assert "skipped 0" in out and "too short" not in out, "the remedy helps"
+    asrkit("train", data, tmp_path / "asked", *HMM, "--num-states=12", "--max-skipped=1")
+    assert "skipped 1 (a0" in capsys.readouterr().out
+
+
+def test_more_short_recordings_than_a_slip_get_the_word_fewer_states(write, tmp_path, capsys):
+    data = write(lengths={("a", 0): 2, ("a", 1): 3, ("a", 2): 3})
+    asrkit("train", data, tmp_path / "exp", *HMM)
+    out = capsys.readouterr().out
+    assert "skipped 1 (a0: 2 frames < 3 states)" in out and "1 words have 3 to 3 states, not 12" in out
+    assert [read_model(tmp_path / "exp").models[word].num_states for word in "ab"] == [3, 12]
+
+
+def test_the_steps_of_a_cluster_leave_out_what_train_does(write, tmp_path, capsys):
+    data = write(lengths={("a", 0): 2})
+    asrkit("init-model", data, tmp_path, *HMM)
+    asrkit("acc-stats", tmp_path / "0.npz", data, tmp_path / "stats.npz")
+    assert "accumulated 11, skipped 1 (a0: 2 frames < 8 states)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("family", families.names())
+def test_words_at_the_iteration_limit_are_counted(write, tmp_path, capsys, family):
+    data, own = write(), [f"--family={family}", "--warps="]
+    limited = set()
+    for settings in (["--tol=0", "--max-iters=1"], ["--tol=0", "--max-iters=2"], ["--tol=100"]):
+        asrkit("train", data, tmp_path / "exp", *own, *settings)
+        out = capsys.readouterr().out
+        entries = map(json.loads, (tmp_path / "exp" / "train.jsonl").read_text().splitlines())
+        last = {entry["word"]: entry["ending"] for entry in entries}
+        words = [word for word, ending in last.items() if ending == "iteration limit"]
+        names = ", ".join(words)
+        said = f"{len(words)} words stopped at the iteration limit before they converged ({names}): raise --max-iters"
+        assert (said in out) == bool(words) == ("iteration limit" in out)
+        limited.update(words)
+    assert limited or family in ("chmm", "dhmm", "dtw")
