@@ -10,7 +10,6 @@ import numpy as np
 from asrkit import families
 from asrkit.audio.endpoint import EndpointConfig
 from asrkit.errors import DataError
-from asrkit.features.frontend import unusable
 from asrkit.io.features import ENDPOINT_RECORD, KIND_RECORD, read_kind, read_record, word_fault
 from asrkit.io.files import c_sorted
 from asrkit.models.topology import choose_num_states
@@ -43,12 +42,6 @@ def word_faults(path: Path, words: Mapping[str, str], lines: Mapping[str, int]) 
     ]
 
 
-def feature_fault(feats: np.ndarray) -> str | None:
-    """Say why training can't use an utterance's features, or None."""
-    with np.errstate(over="ignore"):
-        return unusable(feats) or unusable(feats.astype(np.float32))
-
-
 def vocabulary_faults(path: Path, words: Mapping[str, str], frames: Mapping[str, int]) -> list[str]:
     """Find words without a recording that can be used; warn of those with few, and of recordings that are too short.
 
@@ -76,7 +69,8 @@ def vocabulary_faults(path: Path, words: Mapping[str, str], frames: Mapping[str,
     short = []
     for own in lengths.values():
         if own:
-            states = choose_num_states(SimpleNamespace(lengths=np.array(list(own.values()))), family.Config())
+            block = SimpleNamespace(utts=tuple(own), lengths=np.array(list(own.values())))
+            states = choose_num_states(block, family.Config())
             short += [
                 f"{utt}: {count} frames < {states} states" for utt, count in own.items() if count < states
             ]

@@ -11,6 +11,7 @@ import numpy as np
 from asrkit.characters import BYTE_ORDER_MARK, composed, unseen
 from asrkit.config import PathLike, option
 from asrkit.errors import DataError
+from asrkit.features.frontend import unusable
 from asrkit.io.archive import SPEC, read_matrix, resolve
 from asrkit.io.audio import audio_info
 from asrkit.io.data_dir import (
@@ -25,7 +26,7 @@ from asrkit.io.files import c_sorted, decode_line, fault_of_unseen, is_free, spl
 from asrkit.io.pipes import is_pipe, refuse_pipe
 from asrkit.io.remarks import warn_of
 from asrkit.io.speakers import compare_speakers
-from asrkit.io.trainability import feature_fault, record_faults, vocabulary_faults, word_faults
+from asrkit.io.trainability import record_faults, vocabulary_faults, word_faults
 from asrkit.runtime import ordered_map
 
 log = logging.getLogger("asrkit")
@@ -333,7 +334,7 @@ def _check_feats(path, tables, checks):
     for utt, entry, array in _arrays(path, "feats.scp", feats, checks, faults):
         here = f"{path}/feats.scp:{entry.line}: utterance '{utt}'"
         if array.ndim == 2 and len(array):
-            fault = feature_fault(array)
+            fault = unusable(array)
             if not fault:
                 shapes[utt] = array.shape
             elif np.isfinite(array).all():  # the others are told of by _read_array

@@ -42,8 +42,8 @@ class Codebook:
     vectors : (K, D)
         In units of `scale`.
     scale : (D,)
-        Standard deviation of each dimension over the training frames, so that no dimension drowns the others; of a constant
-        one its magnitude.
+        Standard deviation of each dimension over the training frames, so that no dimension drowns the others; 1 of a
+        constant one (`asrkit.models.scale.standard`).
     """
 
     vectors: np.ndarray
@@ -58,7 +58,8 @@ class Codebook:
 
         Distances are taken from the middle of the code vectors: far from it, squares would drown them.
         """
-        middle = self.vectors.mean(axis=0)
+        first = self.vectors[0]
+        middle = first + (self.vectors - first).mean(axis=0)  # of equal numbers, however large, exactly these
         return assign(feats / self.scale - middle, self.vectors - middle)[0]
 
 

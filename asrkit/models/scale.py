@@ -26,12 +26,15 @@ def standard(x):
     -------
     mean : float64 (D,)
     unit : float64 (D,)
-        The standard deviation. Of a constant dimension its magnitude, or 1 where that is 0: all distances from the mean
-        are then 0, or rounding, so that it has no say.
+        The standard deviation. Of a constant dimension 1, and of one that is constant but for rounding its magnitude: all
+        distances from the mean are then 0, or rounding, so that it has no say.
     """
     mean, variance = x.mean(axis=0, dtype=np.float64), x.var(axis=0, dtype=np.float64)
+    equal = (x == x[0]).all(axis=0)
     constant = variance <= rounding_variance(mean, variance)
-    return mean, np.where(constant, np.where(mean == 0, 1.0, np.abs(mean)), np.sqrt(variance))
+    return np.where(equal, x[0], mean), np.where(
+        equal, 1.0, np.where(constant, np.abs(mean), np.sqrt(variance))
+    )
 
 
 def least_variance(mean, variance, fraction, beyond=None):

@@ -66,7 +66,7 @@ DAMAGES = {
     "a vector": (put(np.zeros(5)), "a-no-0"),
     "NaN": (put(with_value(np.nan)), "NaN"),
     "infinite": (put(with_value(np.inf)), "infinite"),
-    "infinite in float32": (put(with_value(1e200)), "hold NaN or infinite values"),
+    "infinite in float32": (put(with_value(1e200)), "too large for float32"),
     "no numbers": (lambda folder: (folder / "a-no-0.npy").write_bytes(b"x"), "a-no-0"),
     "no file": (lambda folder: (folder / "a-no-0.npy").unlink(), "a-no-0"),
     "a pipe": (lambda folder: (folder / "feats.scp").write_text((folder / "feats.scp").read_text().replace("a-no-0 ", "a-no-0 cat |", 1).replace(".npy", "|", 1)), "pipe"),

@@ -15,15 +15,15 @@ from asrkit.phones.mixgop import MixgopConfig, train_phone
 from asrkit.phones.phone_set import PhoneSet
 
 PHONES, FRAMES = ("AA", "B", "SH"), 40
+CENTRES = np.random.default_rng(9).normal(scale=1.5, size=(3, 4))
 
 
 def frames(seed):
     """Dict of phone to (40, 4), in steps of 1/64: factors and offsets cost no digits."""
     rng = np.random.default_rng(seed)
-    centres = np.random.default_rng(9).normal(scale=1.5, size=(3, 4))
     return {
         phone: np.round(64 * (centre + rng.normal(size=(FRAMES, 4)) * [1, 2, 0.5, 1])) / 64
-        for phone, centre in zip(PHONES, centres, strict=True)
+        for phone, centre in zip(PHONES, CENTRES, strict=True)
     }
 
 
@@ -72,7 +72,7 @@ def alike(name, change, than=as_it_is, near=1e-6, baselines=(0, 1, 2, 3, 5)):
     shift = np.median(scores[:, 0] - expected[:, 0])
     np.testing.assert_allclose(scores[:, 0] - shift, expected[:, 0], rtol=near, atol=near * 10)
     np.testing.assert_allclose(scores[:, 1:-1], expected[:, 1:-1], rtol=near, atol=near * 10)
-    assert np.abs(scores[:, -1] - expected[:, -1]).max() <= (0 if near < 1e-3 else 100 / FRAMES + 1e-9)
+    assert np.abs(scores[:, -1] - expected[:, -1]).max() <= (0 if near < 1e-3 else 300 / FRAMES)
     baselines = list(baselines)  # by default all but the neighbours' distance, which has a unit
     np.testing.assert_allclose(others[:, baselines], expected_others[:, baselines], rtol=1e-2, atol=1e-3)
 
@@ -94,7 +94,7 @@ def test_features_times_a_factor(name, power):
     alike(name, change, enlarged)
     # Of low rank the addend to the variances, which is in the units of ordinary features, is most of them.
     if name != "low rank":
-        alike(name, change, near=0.02)
+        alike(name, change, near=0.05)
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -109,13 +109,15 @@ def test_each_dimension_may_have_a_place_of_its_own(name):
     alike(name, lambda feats: feats + [1e5, 0, -1e5, 0], baselines=range(4))
 
 
+@pytest.mark.parametrize("factors", [(2.0**-40, 1), (1, 2.0**40), (2.0**20, 2.0**-20)])
 @pytest.mark.parametrize("covariance", ["full", "diag"])
-def test_a_dimension_that_lies_far_from_the_scale_of_the_others_does_not_drown_them(covariance):
-    for factors in ([1, 1, 1, 2.0**40], [1, 2.0**-40, 1, 1]):
-        scores, expected = (
-            learned(change, covariance=covariance)[1] for change in (lambda x, f=factors: x * f, lambda x: x)
-        )
-        assert np.corrcoef(scores[:, 1], expected[:, 1])[0, 1] > 0.85
+def test_a_dimension_far_from_the_scale_of_the_others_is_not_drowned(covariance, factors):
+    def change(feats):  # the last two dimensions are noise: the first alone tells the phones apart
+        noise = np.random.default_rng(int(64 * abs(feats).sum())).normal(size=(len(feats), 2))
+        phone = np.abs(CENTRES - feats.mean(axis=0)).sum(axis=1).argmin()
+        return np.hstack([(feats[:, :1] + 8 * phone) * factors[0], noise * factors[1]])
+
+    assert (learned(change, covariance=covariance)[1][:, 2] > 0).all()
 
 
 def test_what_is_ordinary_stays_as_it_is():
