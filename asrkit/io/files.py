@@ -3,43 +3,75 @@
 import contextlib
 import os
 import re
-import tempfile
 from pathlib import Path
 
 from asrkit.characters import BYTE_ORDER_MARK, CONTROL, composed, unseen
 from asrkit.errors import DataError
+from asrkit.io.temporaries import make_temporary
 
 
 @contextlib.contextmanager
-def atomic_write(path, mode="w"):
+def atomic_write(path, mode="w", *, sync=False):
     """Open a temporary file beside `path` and rename it to `path` when the block ends well.
 
     The file appears whole or not at all. Text is UTF-8 with `\\n` line ends on every system.
+
+    Parameters
+    ----------
+    sync : bool
+        Have the disk take the content before the name, and then the name, or a file may be empty after a power
+        failure: for what took long and what says that it is done, such as models, features, hypotheses and records
+        of runs. The many others are soon made again, or are held against those.
     """
     path = Path(path)
     encoding = None if "b" in mode else "utf-8"
     newline = None if "b" in mode else "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, temporary = make_temporary(path.parent, path.name)
     except OSError as error:
         raise DataError(
             f"{path}: cannot be written: {error.strerror} (choose another output folder)"
         ) from None
+    lock = os.dup(handle)  # until the file has its name; Windows renames no open file
     try:
         with os.fdopen(handle, mode, encoding=encoding, newline=newline) as stream:
             yield stream
+            if sync:
+                stream.flush()
+                os.fsync(handle)
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes files private; a data directory is shared
+        if os.name == "nt":
+            os.close(lock)
+            lock = None
         os.replace(temporary, path)
+        if sync:
+            sync_folder(path.parent)
     except BaseException as error:
+        if os.name == "nt" and lock is not None:
+            os.close(lock)
+            lock = None
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         full = isinstance(error, OSError) and not isinstance(error, BrokenPipeError)
         if full and error.filename in (None, temporary):  # the disk is full, or a folder is in the way
             raise DataError(f"{path}: cannot be written: {error.strerror}") from None
         raise
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def sync_folder(folder):
+    """Have the disk take the names in a folder, where the system can."""
+    with contextlib.suppress(OSError):  # Windows opens no folder
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def remove(path):
@@ -176,8 +208,12 @@ def c_sorted(keys):
     return sorted(keys, key=lambda key: key.encode())
 
 
-def write_table(path, table):
-    """Write `table` sorted by key in C-locale order, atomically."""
-    with atomic_write(path) as stream:
-        for key in c_sorted(table):
-            stream.write(f"{key} {table[key]}".rstrip() + "\n")
+def write_table(path, table, *, sync=False):
+    """Write `table` sorted by key in C-locale order, atomically; `sync` as in `atomic_write`."""
+    with atomic_write(path, sync=sync) as stream:
+        stream.write(format_table(table))
+
+
+def format_table(table):
+    """The text of a table, sorted by key in C-locale order."""
+    return "".join(f"{key} {table[key]}".rstrip() + "\n" for key in c_sorted(table))

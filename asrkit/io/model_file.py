@@ -26,7 +26,7 @@ CODEBOOK = "the codebook"  # where its arrays stand among the words'; no word ho
 def write_npz(path, kind, meta, arrays):
     """Write arrays and a meta dict, whole or not at all; equal content gives equal bytes."""
     meta = {"asrkit": kind, "version": VERSION, **meta}
-    with atomic_write(path, "wb") as stream:
+    with atomic_write(path, "wb", sync=True) as stream:
         np.savez(stream, meta=np.array(json.dumps(meta, sort_keys=True)), **arrays)
 
 

@@ -5,8 +5,11 @@ What lies in memory is bounded whatever the size of the corpus: beyond `MEMORY` 
 come back in blocks of about `BLOCK` frames, cut by the data alone.
 """
 
+import contextlib
 import hashlib
+import os
 import tempfile
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from asrkit.errors import DataError
+from asrkit.io.temporaries import make_temporary
 from asrkit.models.base import Block
 
 MEMORY = 128 << 20  # bytes of observations above which they go to a file
@@ -46,7 +50,7 @@ class Store:
         observe : callable, optional
             Model features -> what is kept of them, such as their codes.
         """
-        self.utts, self.words, self._arrays, self._places, self._file = [], {}, {}, {}, None
+        self.utts, self.words, self._arrays, self._places, self._file, self._path = [], {}, {}, {}, None, None
         self._folder, self._size = Path(tempfile.gettempdir() if folder is None else folder), 0
         self._sums = None
         digest = hashlib.sha256()
@@ -94,7 +98,10 @@ class Store:
     def _to_file(self):
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._file = tempfile.NamedTemporaryFile(dir=self._folder, prefix=".features.")
+            handle, path = make_temporary(self._folder, "features")
+            self._file = os.fdopen(handle, "wb")
+            self._path = path
+            weakref.finalize(self, _close_and_remove, self._file, path)
         except OSError as error:
             raise DataError(
                 f"{self._folder}: cannot be written: {error.strerror} (choose another output folder)"
@@ -116,7 +123,7 @@ class Store:
         """The Block of some utterances."""
         if self._file is None:
             return Block.from_items(((utt, self._arrays[utt]) for utt in utts), keep)
-        return read_block(self._file.name, {utt: self._places[utt] for utt in utts})
+        return read_block(self._path, {utt: self._places[utt] for utt in utts})
 
     def length(self, utt):
         return len(self._arrays[utt]) if self._file is None else self._places[utt][1][0]
@@ -127,11 +134,18 @@ class Store:
         if self._file is None:
             return MemorySource([self.read(block, self._keep) for block in blocks], self.variance)
         places = [{utt: self._places[utt] for utt in block} for block in blocks]
-        return FileSource(self._file.name, places, self.variance)
+        return FileSource(self._path, places, self.variance)
 
     def sample(self, utts, num_frames):
         """About `num_frames` frames: whole utterances, spread evenly over all."""
         return self.source(utts).sample(num_frames)
+
+
+def _close_and_remove(stream, path):
+    with contextlib.suppress(OSError):  # a full disk
+        stream.close()
+    with contextlib.suppress(OSError):
+        os.unlink(path)
 
 
 class Source(ABC):

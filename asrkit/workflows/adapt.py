@@ -18,6 +18,7 @@ from asrkit.io.features import (
     summary,
 )
 from asrkit.io.files import atomic_write, remove
+from asrkit.io.holds import holding
 from asrkit.io.model_file import read_model, write_model
 from asrkit.io.store import Source, Store
 from asrkit.runtime import one_thread
@@ -71,6 +72,7 @@ class Adapted:
 
 
 @one_thread()
+@holding("out")
 def adapt(
     exp: PathLike,
     data_dir: PathLike,

@@ -11,6 +11,7 @@ from asrkit.errors import DataError
 from asrkit.io.archive import write_archive
 from asrkit.io.features import ReadConfig, check_skipped, read_features, summary
 from asrkit.io.files import atomic_write
+from asrkit.io.holds import holding
 from asrkit.io.model_file import read_model
 from asrkit.io.store import Store
 from asrkit.runtime import one_thread
@@ -43,6 +44,7 @@ class Aligned:
 
 
 @one_thread()
+@holding("out")
 def align(exp: PathLike, data_dir: PathLike, out: PathLike, *, read: ReadConfig | None = None) -> Aligned:
     """Align a data directory with a model and write OUT/ali.scp and OUT/ctm.
 

@@ -9,6 +9,7 @@ from asrkit.config import PathLike
 from asrkit.errors import SettingsError
 from asrkit.io.combine import combine
 from asrkit.io.data_dir import SIDE_BY_SPEAKER, SIDE_BY_UTT, TABLES, DataDir, read_data_dir
+from asrkit.io.holds import holding
 
 log = logging.getLogger("asrkit")
 
@@ -37,6 +38,7 @@ class Combined:
         return [f"combined {sizes} = {len(self.data.utts)} utterances in {self.data.path}"]
 
 
+@holding("out_dir")
 def combine_data(data_dirs: Sequence[PathLike], out_dir: PathLike) -> Combined:
     """Write the utterances of several data directories into one.
 

@@ -11,6 +11,7 @@ from asrkit.errors import DataError
 from asrkit.io.archive import read_scp, write_archive
 from asrkit.io.data_dir import DataDir, read_data_dir
 from asrkit.io.features import sum_by_speaker, unusable
+from asrkit.io.holds import holding
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class CmvnComputed:
         return [f"computed statistics of {len(self.speakers)} speakers in {self.scp}"]
 
 
+@holding("data_dir", make=False)
 def compute_cmvn(data_dir: PathLike, *, allow_pipes: bool = False) -> CmvnComputed:
     """Sum the features of every speaker; without utt2spk every utterance is its own speaker.
 

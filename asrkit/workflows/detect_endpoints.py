@@ -14,6 +14,7 @@ from asrkit.io.audio import audio_blocks
 from asrkit.io.data_dir import read_data_dir
 from asrkit.io.features import ENDPOINT_RECORD, ReadConfig, check_skipped, first_reasons, summary
 from asrkit.io.files import atomic_write, write_table
+from asrkit.io.holds import holding
 from asrkit.io.recordings import CHUNK, in_chunks
 from asrkit.io.remarks import Remarks, warn_of
 from asrkit.runtime import ordered_map
@@ -55,6 +56,7 @@ class EndpointsDetected:
         return lines
 
 
+@holding("data_dir", make=False)
 def detect_endpoints(
     data_dir: PathLike,
     *,
@@ -125,7 +127,9 @@ def detect_endpoints(
     check_skipped(skipped, read.max_skipped, "found", len(times))
     if not times:  # an empty table would say that the recordings are not cut at all
         raise DataError(f"{data.path}: no recording with speech in it{first_reasons(skipped)}")
-    write_table(path, {utt: f"{utt} {start_s:.3f} {end_s:.3f}" for utt, (start_s, end_s) in times.items()})
+    write_table(
+        path, {utt: f"{utt} {start_s:.3f} {end_s:.3f}" for utt, (start_s, end_s) in times.items()}, sync=True
+    )
     with atomic_write(data.path / ENDPOINT_RECORD) as stream:
         stream.write(format_conf(config))
     return EndpointsDetected(path, times, skipped, doubtful, speech_s, total_s)

@@ -18,6 +18,7 @@ from asrkit.io.data_dir import (
     write_data_dir,
 )
 from asrkit.io.files import c_sorted, in_words, is_free, read_lines, split_line, write_table
+from asrkit.io.holds import holding
 from asrkit.io.validation import CHECKED, line_fault
 
 MAX_NAMED = 20
@@ -50,6 +51,7 @@ class Fixed:
         return [f"kept {len(self.kept)} utterances out of {len(self.kept) + len(self.dropped)}"]
 
 
+@holding("data_dir", make=False)
 def fix_data(data_dir: PathLike) -> Fixed:
     """Make the files of a data directory agree, in place; the files as they were go to its folder .backup.
 

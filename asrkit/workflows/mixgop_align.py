@@ -14,6 +14,7 @@ from asrkit.io.alignment import write_alignment
 from asrkit.io.audio import read_audio
 from asrkit.io.data_dir import DataDir, read_data_dir
 from asrkit.io.features import ReadConfig, check_skipped, first_reasons, summary
+from asrkit.io.holds import holding
 from asrkit.io.lexicon import look_up, read_lexicon, read_pronunciations
 from asrkit.io.recordings import cut, recordings
 from asrkit.io.remarks import Remarks, warn_of
@@ -57,6 +58,7 @@ class AlignedPhones:
 
 
 @one_thread()
+@holding("out")
 def mixgop_align(
     data_dir: PathLike,
     out: PathLike,

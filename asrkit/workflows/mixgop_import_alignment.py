@@ -21,6 +21,7 @@ from asrkit.io.durations import (
     table_lengths,
 )
 from asrkit.io.features import KIND_RECORD, check_skipped, read_kind, summary
+from asrkit.io.holds import holding
 from asrkit.io.textgrid import PHONE_TIERS, SUFFIX, WORD_TIERS, find_textgrids, pick_tier, read_textgrid
 from asrkit.phones.phone import Phone, clean, is_silence, is_unsaid
 
@@ -65,6 +66,7 @@ class ImportedAlignment:
         return [counts, summary("imported", len(self.alignment), self.skipped)]
 
 
+@holding("out")
 def mixgop_import_alignment(
     src: PathLike,
     out: PathLike,

@@ -20,6 +20,7 @@ from asrkit.io.data_dir import DataDir
 from asrkit.io.durations import utterance_lengths
 from asrkit.io.features import FeatureSet, ReadConfig, summary
 from asrkit.io.files import atomic_write, remove, write_table
+from asrkit.io.holds import holding
 from asrkit.io.mixgop_file import read_mixgop
 from asrkit.io.phone_features import read_phone_features
 from asrkit.io.score_textgrid import remove_score_textgrids, write_score_textgrids
@@ -91,6 +92,7 @@ class ScoredPhones:
 
 
 @one_thread()
+@holding("out")
 def mixgop_score(
     exp: PathLike,
     data_dir: PathLike,

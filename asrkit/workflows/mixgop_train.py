@@ -21,6 +21,7 @@ from asrkit.io.alignment import read_alignment, unpaired
 from asrkit.io.data_dir import DataDir
 from asrkit.io.features import FeatureSet, ReadConfig, check_skipped, read_features, summary
 from asrkit.io.files import atomic_write, c_sorted, remove
+from asrkit.io.holds import holding
 from asrkit.io.mixgop_file import write_mixgop
 from asrkit.io.phone_features import fitting_frame_shift_s
 from asrkit.io.ratings import Ratings, read_ratings
@@ -149,6 +150,7 @@ class TypicalSpeech:
 
 
 @one_thread()
+@holding("exp")
 def mixgop_train(
     data_dir: PathLike,
     ali: PathLike,

@@ -3,7 +3,6 @@
 import functools
 import logging
 import os
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,9 +20,11 @@ from asrkit.io.audio import read_audio, write_wav
 from asrkit.io.data_dir import ORIGINALS, DataDir, read_data_dir, write_data_dir
 from asrkit.io.features import ReadConfig, check_skipped, first_reasons, summary
 from asrkit.io.files import atomic_write, c_sorted, read_table, remove, write_table
+from asrkit.io.holds import holding
 from asrkit.io.noise import NoiseSource
 from asrkit.io.recordings import CHUNK, Recording, cut, in_chunks, recordings
 from asrkit.io.remarks import Remarks, warn_of
+from asrkit.io.temporaries import temporary_folder
 from asrkit.runtime import ordered_map
 
 RECORD = "perturb.tsv"  # one line an utterance: what was done to it
@@ -95,6 +96,7 @@ class Job:
     allow_pipes: bool
 
 
+@holding("out_dir")
 def perturb(
     data_dir: PathLike,
     out_dir: PathLike,
@@ -157,21 +159,14 @@ def perturb(
     source = NoiseSource(
         noise_dir, babble_dir or data_dir, config.babble_voices, read.allow_pipes, time.time_ns()
     )
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        staging = tempfile.TemporaryDirectory(dir=out, prefix=".wavs.")
-    except OSError as error:
-        raise DataError(
-            f"{out}: cannot be written: {error.strerror} (choose another output folder)"
-        ) from None
     # In a folder of its own until all is known to be well: what an earlier run made stays whole if this
     # breaks off.
-    with staging as folder:
+    with temporary_folder(out, "wavs") as folder:
         job = Job(
             config,
             lists,
             keep_original,
-            Path(folder) / "wavs",
+            folder / "wavs",
             data.path,
             source,
             channel,

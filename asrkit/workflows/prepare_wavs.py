@@ -15,6 +15,7 @@ from asrkit.io.audio import audio_info
 from asrkit.io.data_dir import DataDir, subset, write_data_dir
 from asrkit.io.ffmpeg import FFMPEG_SUFFIXES, ffmpeg_path
 from asrkit.io.files import c_sorted, read_table
+from asrkit.io.holds import holding
 from asrkit.io.remarks import Remarks, warn_of
 from asrkit.runtime import ordered_map
 
@@ -71,6 +72,7 @@ class Prepared:
         return lines
 
 
+@holding("data_dir")
 def prepare_wavs(
     recordings_dir: PathLike,
     data_dir: PathLike,

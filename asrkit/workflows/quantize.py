@@ -11,6 +11,7 @@ from asrkit.config import PathLike
 from asrkit.errors import DataError
 from asrkit.io.archive import write_archive
 from asrkit.io.features import ReadConfig, check_skipped, read_features, summary
+from asrkit.io.holds import holding
 from asrkit.io.model_file import read_codebook, read_model
 from asrkit.runtime import one_thread
 
@@ -27,6 +28,7 @@ class Quantized:
 
 
 @one_thread()
+@holding("out")
 def quantize(
     exp: PathLike, data_dir: PathLike, out: PathLike, *, read: ReadConfig | None = None
 ) -> Quantized:

@@ -7,6 +7,7 @@ from pathlib import Path
 from asrkit.config import PathLike
 from asrkit.errors import DataError, SettingsError
 from asrkit.io.data_dir import read_data_dir, subset
+from asrkit.io.holds import holding
 from asrkit.io.speakers import REMEDY, who_is_unknown
 
 log = logging.getLogger("asrkit")
@@ -35,6 +36,7 @@ class Split:
         ]
 
 
+@holding("data_dir", make=False)
 def split_data(data_dir: PathLike, parts: int, *, per_utt: bool = False) -> Split:
     """Write a data directory in parts, `data_dir`/split<parts>/1 and so on.
 

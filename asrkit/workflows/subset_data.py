@@ -14,6 +14,7 @@ from asrkit.config import PathLike
 from asrkit.errors import DataError, SettingsError
 from asrkit.io.data_dir import DataDir, read_data_dir, subset
 from asrkit.io.files import read_lines, read_table
+from asrkit.io.holds import holding
 from asrkit.io.speakers import REMEDY, who_is_unknown
 
 MAX_NAMED = 5
@@ -43,6 +44,7 @@ class Subset:
         return [f"reducing #utt from {self.num_before} to {len(self.data.utts)} in {self.out_dir}"]
 
 
+@holding("out_dir")
 def subset_data(
     data_dir: PathLike,
     out_dir: PathLike,
