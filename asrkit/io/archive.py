@@ -242,6 +242,14 @@ def _read_key(stream):
     return composed(key.decode().strip())
 
 
+def entry(key, array, compression=None):
+    """The bytes of an entry in a binary archive, and where in them its array begins."""
+    stream = io.BytesIO()
+    start = stream.write(key.encode() + b" ")
+    write_array(stream, array, compression_method=compression)
+    return stream.getvalue(), start
+
+
 def write_archive(ark_path, scp_path, items, *, compression=None, text=False):
     """Write (key, array) pairs, in the order given, to an ark and its scp; both appear whole or not at all.
 

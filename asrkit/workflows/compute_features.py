@@ -1,24 +1,33 @@
 """Compute the features of a data directory's recordings -> feats.scp, arks, utt2num_frames, utt2dur, frontend.conf."""
 
 import functools
+import hashlib
+import io
+import json
 import logging
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from asrkit.audio.level import silence_reason
+from asrkit.audio.level import BetterChannel, silence_reason
 from asrkit.config import PathLike, check_fields, option
+from asrkit.distribution import VERSION
 from asrkit.errors import DataError, SettingsError
 from asrkit.features.frontend import unusable
 from asrkit.features.kind import FeatureKind, load
-from asrkit.io.archive import write_archive
+from asrkit.io.archive import entry, resolve
 from asrkit.io.audio import read_audio
 from asrkit.io.data_dir import read_data_dir
 from asrkit.io.features import KIND_RECORD, ReadConfig, check_skipped, first_reasons, format_kind, summary
-from asrkit.io.files import atomic_write, read_table, remove, write_table
+from asrkit.io.files import atomic_write, write_table
+from asrkit.io.holds import holding
+from asrkit.io.pieces import Pieces
 from asrkit.io.recordings import CHUNK, Recording, cut, recordings
 from asrkit.io.remarks import Remarks, warn_of
 from asrkit.runtime import one_thread, ordered_map
@@ -26,6 +35,8 @@ from asrkit.workflows.model_kind import model_kind, refuse_others
 
 # Kaldi's others are for whole numbers and for values from 0 to 1: they would spoil features
 COMPRESSIONS = (0, 1, 2, 3, 5)
+
+UNFINISHED = ".features.asrkit-part"  # beside the archives: what was computed, until all is
 
 log = logging.getLogger("asrkit")
 
@@ -70,6 +81,7 @@ class Computed:
 
 
 @one_thread()
+@holding("data_dir", make=False)
 def compute_features(
     data_dir: PathLike,
     kind: FeatureKind | str,
@@ -84,6 +96,8 @@ def compute_features(
     max_duration_s: float = np.inf,
 ) -> Computed:
     """Compute features of all utterances and write them beside the recordings' tables.
+
+    Killed, and called again with the same settings and recordings, it goes on from what was computed.
 
     Parameters
     ----------
@@ -139,39 +153,44 @@ def compute_features(
         allowed=(options.allow_downsample, options.allow_upsample),
         durations_s=(options.min_duration, max_duration_s),
     )
-    results = ordered_map(extract, chunks, jobs=jobs, label=f"{kind.name.upper()}, {chunk} recordings a step")
-    skipped, frames, durations, slow, remarks = {}, {}, {}, [], {}
-
-    def usable(count: int) -> Iterator[tuple[str, np.ndarray]]:
-        for _ in range(count):
-            for utt, feats, duration_s, rate, odd, reason in next(results):
-                remarks[utt] = odd
-                if reason:
-                    skipped[utt] = reason
-                    continue
-                frames[utt], durations[utt] = len(feats), f"{duration_s:.3f}".rstrip("0").rstrip(".")
-                if rate < rate_hz:
-                    slow.append(utt)
-                yield utt, feats
-
-    # Under names of their own until all is known to be well: the old features stay whole if this breaks off.
-    stem = f"raw_{kind.name}_{data.path.resolve().name}"
-    new = [data.path / "data" / f".{stem}.{job}.ark" for job in range(1, jobs + 1)]
+    # In a folder of its own until all is known to be well: the old features stay whole if this breaks off.
+    signature = {
+        "versions": [VERSION, np.__version__],
+        "kind": format_kind(kind),
+        "compute": getattr(compute, "keywords", None),  # of a functools.partial: folder, device
+        "options": [*vars(options).items(), read.allow_pipes, max_duration_s],
+        "chunks": hashlib.sha256(json.dumps(chunks, default=vars).encode()).hexdigest(),
+    }
+    done = Pieces(data.path / "data" / UNFINISHED, signature)
     try:
-        for ark, part in zip(new, np.array_split(np.arange(len(chunks)), jobs), strict=True):
-            write_archive(
-                ark, ark.with_suffix(".scp"), usable(len(part)), compression=options.compress or None
-            )
+        done.keep(unchanged(done.facts, chunks, data.path))
+        if done.facts:
+            log.info("goes on: %d of %d recordings were done", sum(map(len, chunks[: len(done)])), len(work))
+        label = f"{kind.name.upper()}, {chunk} recordings a step"
+        dated = functools.partial(dated_chunk, extract=extract, base=data.path)
+        for stamps, rows in ordered_map(dated, chunks[len(done) :], jobs=jobs, label=label):
+            done.append(*pack(stamps, rows, options.compress or None))
+    finally:
+        done.close()
+    rows = [(place, row) for place, (_, own) in enumerate(done.facts) for row in own]
+    skipped = {utt: reason for _, (utt, *_, reason) in rows if reason}
+    used = [(place, row) for place, row in rows if not row[-1]]
+    remarks = {utt: odd and as_remarks(odd) for _, (utt, *_, odd, _) in rows}
+    slow = [utt for _, (utt, _, _, _, rate, _, _) in used if rate < rate_hz]
+    frames = {utt: length for _, (utt, _, length, *_) in used}
+    durations = {utt: f"{duration_s:.3f}".rstrip("0").rstrip(".") for _, (utt, _, _, duration_s, *_) in used}
+    try:
         check_skipped(skipped, read.max_skipped, "computed", len(frames))
         if not frames:
             raise DataError(f"{data.path}: no recording could be used{first_reasons(skipped)}")
         for name in ("feats.scp", "cmvn.scp"):
             retire(data.path / name)
-        scp = publish(new)
+        stem = f"raw_{kind.name}_{data.path.resolve().name}"
+        parts = np.array_split(np.arange(len(chunks)), jobs)
+        arks = {data.path / "data" / f"{stem}.{job}.ark": part for job, part in enumerate(parts, 1)}
+        scp = publish(done, arks, [(place, row[0], row[1]) for place, row in used])
     finally:
-        for ark in new:
-            remove(ark)
-            remove(ark.with_suffix(".scp"))
+        done.remove()
     warn_of(remarks)
     if slow:
         log.warning(
@@ -180,27 +199,95 @@ def compute_features(
             slow[0],
             rate_hz,
         )
-    write_table(data.path / "utt2num_frames", frames)
-    write_table(data.path / "utt2dur", durations)
-    with atomic_write(data.path / "frame_shift") as stream:
+    write_table(data.path / "utt2num_frames", frames, sync=True)
+    write_table(data.path / "utt2dur", durations, sync=True)
+    with atomic_write(data.path / "frame_shift", sync=True) as stream:
         stream.write(f"{frame_shift_s:g}\n")
-    with atomic_write(data.path / KIND_RECORD) as stream:
+    with atomic_write(data.path / KIND_RECORD, sync=True) as stream:
         stream.write(format_kind(kind))
-    write_table(data.path / "feats.scp", scp)  # last: where it is, the others are
+    write_table(data.path / "feats.scp", scp, sync=True)  # last: where it is, the others are
     return Computed(data.path, frames, skipped)
 
 
-def publish(arks: list[Path]) -> dict[str, str]:
-    """Give arks and their scp files the names without the leading dot; returns their entries together."""
+def dated_chunk(
+    chunk: list[Recording], extract: Callable[[list[Recording]], list[tuple]], base: Path
+) -> tuple[list, list[tuple]]:
+    """What `stamp` and `extract_chunk` give of some recordings."""
+    return [stamp(recording.entry, base) for recording in chunk], extract(chunk)
+
+
+def stamp(entry: str, base: Path) -> list[int] | None:
+    """Size and date of a recording's file; None for what is no file."""
+    try:
+        about = resolve(re.sub(r":\d+$", "", entry), base).stat()
+    except (OSError, ValueError, DataError):
+        return None
+    return [about.st_size, about.st_mtime_ns]
+
+
+def unchanged(facts: list[Any], chunks: list[list[Recording]], base: Path) -> int:
+    """Count the chunks that were done and whose recordings are as they were."""
+    for place, (stamps, _) in enumerate(facts):
+        if stamps != [stamp(recording.entry, base) for recording in chunks[place]]:
+            return place
+    return len(facts)
+
+
+def pack(stamps: list, rows: list[tuple], compression: int | None) -> tuple[bytes, tuple[list, list]]:
+    """The features of a chunk as bytes of an archive, and its facts: stamps, and rows with (where the features
+    begin or None, frames) in place of the features.
+    """
+    content, facts = io.BytesIO(), []
+    for utt, feats, duration_s, rate, odd, reason in rows:
+        at = None
+        if not reason:
+            own, start = entry(utt, feats, compression)
+            at = content.tell() + start
+            content.write(own)
+        told = odd and asdict(odd)
+        facts.append([utt, at, 0 if reason else len(feats), duration_s, rate, told, reason])
+    return content.getvalue(), (stamps, facts)
+
+
+def as_remarks(facts: dict[str, Any]) -> Remarks:
+    """The Remarks of what `pack` has made of them."""
+    better = facts["better"] and BetterChannel(**facts["better"])
+    return Remarks(**{**facts, "better": better})
+
+
+def publish(done: Pieces, arks: dict[Path, np.ndarray], places: list[tuple[int, str, int]]) -> dict[str, str]:
+    """Cut what was computed into archives and their scp files; returns the entries of all.
+
+    Parameters
+    ----------
+    arks : dict of Path to (N,)
+        Each archive's chunks, which follow one another.
+    places : list of (int, str, int)
+        Chunk, utterance and where its features begin in the chunk.
+    """
+    starts = {ark: done.ends[part[0]] if len(part) else done.ends[-1] for ark, part in arks.items()}
+    first, *others = arks
+    cuts = {first: done.path}
+    for ark in reversed(others):  # what is copied is cut off: the disk holds hardly more than the features
+        cuts[ark] = done.path.with_name(ark.name)
+        with open(done.path, "r+b") as source, open(cuts[ark], "wb") as target:
+            source.seek(starts[ark])
+            shutil.copyfileobj(source, target, 1 << 20)
+            target.flush()
+            os.fsync(target.fileno())
+            source.truncate(starts[ark])
+    with open(done.path, "r+b") as source:
+        os.fsync(source.fileno())
     entries = {}
-    for ark in arks:
-        final = Path(os.path.abspath(ark.with_name(ark.name[1:])))
-        own = read_table(ark.with_suffix(".scp"), check_sorted=False)  # in the order of the recordings
-        own = {utt: f"{final}:{spec.rpartition(':')[2]}" for utt, spec in own.items()}
-        os.replace(ark, final)
+    for ark, part in arks.items():
+        final, own = Path(os.path.abspath(ark)), set(part.tolist())
+        specs = {
+            utt: f"{final}:{done.ends[place] + at - starts[ark]}" for place, utt, at in places if place in own
+        }
+        os.replace(cuts[ark], final)
         with atomic_write(final.with_suffix(".scp")) as stream:
-            stream.writelines(f"{utt} {spec}\n" for utt, spec in own.items())
-        entries.update(own)
+            stream.writelines(f"{utt} {spec}\n" for utt, spec in specs.items())
+        entries.update(specs)
     return entries
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from asrkit import families
 from asrkit.config import PathLike
 from asrkit.io.features import ReadConfig
+from asrkit.io.holds import holding
 from asrkit.io.model_file import write_model
 from asrkit.runtime import one_thread
 from asrkit.words.settings import TrainingSettings
@@ -15,6 +16,7 @@ from asrkit.words.training import SAMPLE
 from asrkit.words.vocabulary import Vocabulary
 from asrkit.workflows.acc_stats import check_adds_up
 from asrkit.workflows.train import model_config, open_training, vocabulary_of, word_sources
+from asrkit.workflows.train_codebook import publish
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,15 @@ class Started:
 
 
 @one_thread()
+@holding("exp")
 def init_model(
     data_dir: PathLike, exp: PathLike, settings: TrainingSettings, *, read: ReadConfig | None = None
 ) -> Started:
     """Make the models that a training starts from and write EXP/0.npz."""
     check_adds_up(settings.family)
     opened = open_training(data_dir, exp, settings, read or ReadConfig())
+    if opened.made is not None:
+        publish(opened.made, opened.features.frontend)
     family, config = families.load(settings.family), model_config(settings, opened.codebook)
     sources = word_sources(opened.features, opened.store)
     models = {

@@ -1,6 +1,8 @@
 """Train a model for every word of a data directory -> EXP/final.npz, EXP/train.jsonl."""
 
+import contextlib
 import functools
+import itertools
 import json
 import logging
 import time
@@ -21,6 +23,8 @@ from asrkit.io.features import (
     summary,
 )
 from asrkit.io.files import atomic_write, c_sorted, remove
+from asrkit.io.holds import holding
+from asrkit.io.kept_groups import KEEP_S, KeptGroups
 from asrkit.io.model_file import asked_of_codebook, read_codebook, write_model
 from asrkit.io.store import Source, Store
 from asrkit.models.base import WordModel
@@ -31,8 +35,9 @@ from asrkit.words.short import counted_short, too_short
 from asrkit.words.training import LIMIT, TrainConfig
 from asrkit.words.training import train_beside as train_words_beside
 from asrkit.words.vocabulary import Vocabulary
-from asrkit.workflows.train_codebook import make_codebook
+from asrkit.workflows.train_codebook import CodebookTrained, make_codebook, publish
 
+FILES = ("train.jsonl", "num_jobs", "train.json", "final.npz")  # in the order they are written in
 GROUP = 32_768  # frames of the words that one process trains together
 
 log = logging.getLogger("asrkit")
@@ -100,6 +105,7 @@ class Trained:
 
 
 @one_thread()
+@holding("exp")
 def train(
     data_dir: PathLike,
     exp: PathLike,
@@ -107,8 +113,11 @@ def train(
     *,
     read: ReadConfig | None = None,
     jobs: int = 1,
+    keep_s: float = KEEP_S,
 ) -> Trained:
     """Train a vocabulary on a data directory and write EXP/final.npz and its log.
+
+    Killed, and called again with the same data and settings, it goes on from the words that were done.
 
     Parameters
     ----------
@@ -119,6 +128,8 @@ def train(
     settings : TrainingSettings
     jobs : int
         Processes; the model does not depend on it.
+    keep_s : float
+        Seconds of finished work that a kill may cost.
 
     Returns
     -------
@@ -129,7 +140,7 @@ def train(
     DataError
         The data can't be trained on, or more utterances than `read.max_skipped` can't be used.
     """
-    return train_beside(data_dir, [(exp, settings)], read=read, jobs=jobs)[0]
+    return train_beside(data_dir, [(exp, settings)], read=read, jobs=jobs, keep_s=keep_s)[0]
 
 
 def train_beside(
@@ -138,6 +149,7 @@ def train_beside(
     *,
     read: ReadConfig | None = None,
     jobs: int = 1,
+    keep_s: float = KEEP_S,
 ) -> list[Trained]:
     """Train several vocabularies that differ in the family's settings alone, and share what can be shared.
 
@@ -147,9 +159,15 @@ def train_beside(
     read = read or ReadConfig()
     started = time.perf_counter()
     opened = open_training(data_dir, exp, settings, read)
-    trained = train_opened(opened, [own for _, own in runs], read, jobs, started)
+    each = [own for _, own in runs]
+    kept = KeptGroups(Path(exp), each, opened.codebook, opened.store.data_hash, keep_s)
+    with contextlib.closing(kept):
+        trained = train_opened(opened, each, read, jobs, started, kept)
+    if opened.made is not None:
+        publish(opened.made, opened.features.frontend)
     for (own_exp, _), one in zip(runs, trained, strict=True):
         write_training(Path(own_exp), one, jobs)
+    kept.remove()
     return trained
 
 
@@ -163,12 +181,16 @@ class OpenedData:
     store : Store
     codebook : Codebook or None
     notes : tuple of str
+    made : CodebookTrained or None
+        A codebook that is not in the folder yet: a training that breaks off must leave none, or a later one with
+        other data would take it.
     """
 
     features: FeatureSet
     store: Store
     codebook: Codebook | None
     notes: tuple[str, ...]
+    made: CodebookTrained | None = None
 
 
 def open_training(
@@ -198,11 +220,12 @@ def open_features(
     Parameters
     ----------
     exp : path or None
-        Where a codebook is looked for and written, and a temporary file may lie.
+        Where a codebook is looked for and belongs, and a temporary file may lie.
     write_codebook : bool
-        False: a codebook is made of its settings, and neither looked for nor written.
+        False: a codebook is made of its settings, and neither looked for nor to be written.
     """
     codebook: Codebook | None = None
+    made: CodebookTrained | None = None
     notes: tuple[str, ...] = ()
     if families.load(settings.family).has_codes:
         path = Path(exp) / "codebook.npz" if write_codebook and exp is not None else None
@@ -215,7 +238,7 @@ def open_features(
                 settings.training.seed,
                 exp,
                 read.max_skipped,
-                write=write_codebook,
+                path,
             )
             codebook, notes = made.codebook, (made.line(),)
             if path is not None:
@@ -224,7 +247,7 @@ def open_features(
                 notes = (missing, *notes)
     store = Store(features, exp, codebook.quantize if codebook else None)
     check_skipped(features.skipped, read.max_skipped, "read", sum(map(is_recording, store.utts)))
-    return OpenedData(features, store, codebook, notes)
+    return OpenedData(features, store, codebook, notes, made if made is not None and made.path else None)
 
 
 def fitting_codebook(path: Path, features: FeatureSet, settings: TrainingSettings) -> Codebook:
@@ -250,6 +273,7 @@ def train_opened(
     read: ReadConfig,
     jobs: int = 1,
     started: float | None = None,
+    kept: KeptGroups | None = None,
 ) -> list[Trained]:
     """Train on data that is open, once for each of several settings of the family."""
     started = time.perf_counter() if started is None else started
@@ -264,7 +288,13 @@ def train_opened(
         )
     work = functools.partial(train_group, family_name, configs, settings[0].training)
     found: list[dict[str, Any]] = [{} for _ in settings]
-    for results in ordered_map(work, group_words(sources), jobs=jobs, label="groups of words"):
+    groups, done = group_words(sources), kept.results() if kept else []
+    if done:
+        log.info("goes on: %d of %d groups of words were done", len(done), len(groups))
+    rest = ordered_map(work, groups[len(done) :], jobs=jobs, label="groups of words")
+    for number, results in enumerate(itertools.chain(done, rest)):
+        if kept and number >= len(done):
+            kept.add(results)
         for whole, part in zip(found, results, strict=True):
             whole.update(part)
             for word, (_, entries) in part.items():

@@ -8,16 +8,19 @@ from pathlib import Path
 import numpy as np
 
 from asrkit.config import PathLike
+from asrkit.features.frontend import FrontEnd
 from asrkit.features.transform import TransformConfig
 from asrkit.features.warp import WarpConfig
 from asrkit.io.features import FeatureSet, ReadConfig, check_skipped, read_features, summary
 from asrkit.io.files import atomic_write, remove
+from asrkit.io.holds import holding
 from asrkit.io.model_file import write_codebook
 from asrkit.io.store import Store
 from asrkit.models.codebook import Codebook, CodebookConfig
 from asrkit.models.codebook import train_codebook as train_on_frames
 from asrkit.runtime import one_thread
 
+FILES = ("codebook.npz", "codebook.json")  # in the order they are written in
 MOST = 300_000  # frames; of a larger corpus, whole utterances spread evenly over all of it
 
 
@@ -59,6 +62,7 @@ class CodebookTrained:
 
 
 @one_thread()
+@holding("exp")
 def train_codebook(
     data_dir: PathLike,
     exp: PathLike,
@@ -84,7 +88,9 @@ def train_codebook(
         allow_pipes=read.allow_pipes,
         warps=(warp or WarpConfig()).factors,
     )
-    trained = make_codebook(features, config or CodebookConfig(), seed, exp, read.max_skipped)
+    path = Path(exp) / "codebook.npz"
+    trained = make_codebook(features, config or CodebookConfig(), seed, exp, read.max_skipped, path)
+    publish(trained, features.frontend)
     with atomic_write(Path(exp) / "codebook.json") as stream:
         json.dump({"seconds": round(time.perf_counter() - started, 3)}, stream)
         stream.write("\n")
@@ -97,20 +103,30 @@ def make_codebook(
     seed: int,
     exp: PathLike | None,
     max_skipped: int,
-    *,
-    write: bool = True,
+    path: Path | None,
 ) -> CodebookTrained:
-    """Train a codebook on the frames of a FeatureSet, and write EXP/codebook.npz."""
+    """Train a codebook on the frames of a FeatureSet.
+
+    Parameters
+    ----------
+    exp : path or None
+        Where a temporary file may lie.
+    path : Path or None
+        Where it will be written.
+    """
     store = Store(features, exp)
     check_skipped(features.skipped, max_skipped, "read", len(store.utts))
     codebook, history = train_on_frames(
         store.sample(store.utts, MOST).obs, config, np.random.default_rng(seed)
     )
-    path = Path(exp) / "codebook.npz" if write and exp is not None else None
-    if path is not None:
-        remove(path.with_suffix(".json"))
-        write_codebook(path, codebook, features.frontend, store.data_hash, config.size)
     utts = len(features.lengths) // (1 + len(features.warps))
     return CodebookTrained(
         codebook, config.size, history, path, store.data_hash, utts, dict(features.skipped)
     )
+
+
+def publish(trained: CodebookTrained, frontend: FrontEnd) -> None:
+    """Write a codebook where it belongs."""
+    assert trained.path is not None
+    remove(trained.path.with_suffix(".json"))
+    write_codebook(trained.path, trained.codebook, frontend, trained.data_hash, trained.asked)

@@ -1,0 +1,96 @@
+"""Words that a training has finished, kept beside the model to be until it is whole."""
+
+import io
+import logging
+import time
+
+import numpy as np
+
+from asrkit import families
+from asrkit.distribution import VERSION
+from asrkit.errors import DataError
+from asrkit.io.pieces import Pieces
+
+FOLDER = ".train.asrkit-part"
+KEEP_S = 2.0  # a training that takes less writes nothing but its model
+
+log = logging.getLogger("asrkit")
+
+
+class KeptGroups:
+    """The groups of words that are done, in order, each as what `train_beside` of asrkit.words.training gives."""
+
+    def __init__(self, folder, settings, codebook, data_hash, keep_s=KEEP_S):
+        """Find what a killed training of the same settings and data has left.
+
+        Parameters
+        ----------
+        folder : path
+            Of the model to be.
+        settings : list of TrainingSettings
+        codebook : Codebook or None
+        data_hash : str
+        keep_s : float
+            Seconds of finished work that a kill may cost.
+        """
+        arrays = {} if codebook is None else vars(codebook)
+        signature = {
+            "versions": [VERSION, np.__version__],
+            "settings": [[own.family, own.values()] for own in settings],
+            "codebook": {name: array.tolist() for name, array in arrays.items()},
+            "data": data_hash,
+        }
+        self._family, self._keep_s = families.load(settings[0].family), keep_s
+        self._pieces, self._waiting, self._since = Pieces(folder / FOLDER, signature), [], time.monotonic()
+
+    def results(self):
+        """What is done: list of (one dict of word to (WordModel, entries) a setting)."""
+        return [self._decode(place, facts) for place, facts in enumerate(self._pieces.facts)]
+
+    def add(self, results):
+        """Take another group; written together, a few seconds' worth at once."""
+        if self._pieces is None:
+            return
+        self._waiting.append(results)
+        if time.monotonic() - self._since < self._keep_s:
+            return
+        try:
+            for waiting in self._waiting:
+                self._pieces.append(*encode(waiting))
+        except DataError as error:
+            log.warning("%s: what is done is not kept, if this training is killed", error)
+            self.remove()
+            self._pieces = None
+        self._waiting, self._since = [], time.monotonic()
+
+    def remove(self):
+        if self._pieces is not None:
+            self._pieces.remove()
+
+    def close(self):
+        if self._pieces is not None:
+            self._pieces.close()
+
+    def _decode(self, place, facts):
+        models = {}
+        with np.load(io.BytesIO(self._pieces.read(place)), allow_pickle=False) as archive:
+            for key in archive.files:
+                number, index, name = key.split(".", 2)
+                models.setdefault((int(number), int(index)), {})[name] = archive[key]
+        return [
+            {
+                word: (self._family.from_arrays(models[number, index]), entries)
+                for index, (word, entries) in enumerate(words)
+            }
+            for number, words in enumerate(facts)
+        ]
+
+
+def encode(results):
+    """(bytes of a .npz file, facts) of a group."""
+    arrays, stream = {}, io.BytesIO()
+    for number, words in enumerate(results):
+        for index, (model, _) in enumerate(words.values()):
+            arrays.update({f"{number}.{index}.{name}": array for name, array in model.to_arrays().items()})
+    np.savez(stream, **arrays)
+    return stream.getvalue(), [[[word, entries] for word, (_, entries) in own.items()] for own in results]
