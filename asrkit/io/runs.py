@@ -12,6 +12,7 @@ from asrkit.errors import DataError
 from asrkit.io.archive import SPEC, resolve
 from asrkit.io.data_dir import SIDE_VERBATIM, TABLES
 from asrkit.io.files import atomic_write, read_table, remove
+from asrkit.io.holds import hold
 from asrkit.runtime import log_to
 
 RECORD = "run.json"  # in the folder of a run, written last: where it is, the run is complete
@@ -27,12 +28,13 @@ def once(work, folder, settings, directories, results):
     directories : sequence of Path
         The data directories that the work reads.
     results : sequence of Path
-        Files that the work makes. They must be there to be kept, and are removed before it starts anew.
+        Files that the work makes, below the folder. They must be as they were when it was finished, or it is done
+        anew; they are removed before.
 
     Returns
     -------
     dict
-        "seconds" it took, and whether an earlier run was "kept".
+        "seconds" it took, whether an earlier run was "kept", and what was wrong with one that was done "anew".
 
     Raises
     ------
@@ -58,38 +60,99 @@ def each_once(work, runs, directories, log_path):
     Returns
     -------
     dict of Path to dict
-        The facts, "seconds" (of all that were done together) and whether it was "kept", for each folder that
-        is done.
+        The facts, "seconds" (of all that were done together), whether it was "kept" and why it was done "anew", for
+        each folder that is done.
     """
     signatures = {folder: sign(settings, directories) for folder, (settings, _) in runs.items()}
-    done, missing = {}, []
-    for folder, (_, results) in runs.items():
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-            if record.pop("signature") == signatures[folder] and all(path.exists() for path in results):
-                done[folder] = {"seconds": record["seconds"], **record, "kept": True}
-                continue
-        missing.append(folder)
+    done, missing = _finished(runs, signatures)
     if work is None or not missing:
         return done
+    with contextlib.ExitStack() as stack:
+        for folder in sorted(missing):
+            stack.enter_context(hold(folder, wait=True))
+        more, missing = _finished({folder: runs[folder] for folder in missing}, signatures)
+        done.update(more)  # by whom it was waited for
+        if missing:
+            done.update(_make(work, missing, runs, signatures, log_path))
+    return done
+
+
+def _make(work, missing, runs, signatures, log_path):
     started = time.perf_counter()
     for folder in missing:
         for path in (folder / RECORD, *runs[folder][1]):
             remove(path)
     try:
         with log_to(log_path):
-            facts = work(missing) or {}
+            facts = work(list(missing)) or {}
     except DataError:
         lines = log_path.read_text(encoding="utf-8").splitlines()[-TAIL:]
         raise DataError("\n  ".join([f"{log_path.parent} failed; {log_path} ends with", *lines])) from None
-    seconds = round(time.perf_counter() - started, 3)
-    for folder in missing:
+    seconds, done = round(time.perf_counter() - started, 3), {}
+    for folder, why in missing.items():
         record = {**facts.get(folder, {}), "seconds": seconds}
-        with atomic_write(folder / RECORD) as stream:
-            json.dump({"signature": signatures[folder], **record}, stream)
+        files = {path.relative_to(folder).as_posix(): checksum(path) for path in runs[folder][1]}
+        whole = {"signature": signatures[folder], "facts": record, "files": files}
+        with atomic_write(folder / RECORD, sync=True) as stream:
+            json.dump({**whole, "checksum": _own_checksum(whole)}, stream)
             stream.write("\n")
-        done[folder] = {**record, "kept": False}
+        done[folder] = {**record, "kept": False, "anew": why}
     return done
+
+
+def _finished(runs, signatures):
+    """Dict of folder to its facts where it is as it was finished, and dict of the others to what is wrong there, or
+    None where nothing is.
+    """
+    done, missing = {}, {}
+    for folder, (_, results) in runs.items():
+        facts, why = _read_record(folder, signatures[folder], results)
+        if facts is None:
+            missing[folder] = why
+        else:
+            done[folder] = {**facts, "kept": True, "anew": None}
+    return done, missing
+
+
+def _read_record(folder, signature, results):
+    """(facts, None) of a run that is as it was finished, else (None, what is wrong or None)."""
+    try:
+        content = (folder / RECORD).read_bytes()
+    except OSError:  # never finished
+        return None, None
+    try:
+        record = json.loads(content)
+        own = record.pop("checksum", None)
+        if own is None and "seconds" in record:
+            return None, f"{RECORD} is of an asrkit that kept no checksums"
+        if own != _own_checksum(record):
+            raise ValueError
+        facts, files = record["facts"], record["files"]
+        if record["signature"] != signature:
+            return None, None
+    except Exception:  # whatever a damaged file makes of JSON
+        return None, f"{RECORD} is damaged"
+    for path in results:
+        name = path.relative_to(folder).as_posix()
+        if name not in files or files[name] != checksum(path):
+            return None, f"{name} is not as it was finished"
+    return facts, None
+
+
+def _own_checksum(record):
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+
+def checksum(path):
+    """[size, SHA-256] of a file; None where there is none."""
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+            return [stream.tell(), digest.hexdigest()]
+    except OSError:
+        return None
 
 
 def sign(settings, directories):

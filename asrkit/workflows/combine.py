@@ -11,7 +11,9 @@ from asrkit.config import PathLike
 from asrkit.errors import DataError, SettingsError
 from asrkit.io.archive import read_scp
 from asrkit.io.data_dir import read_data_dir
+from asrkit.io.decodings import check_scored
 from asrkit.io.files import atomic_write, c_sorted, read_table
+from asrkit.io.holds import holding
 from asrkit.runtime import one_thread
 from asrkit.words.fusion import fuse, learn_weights
 from asrkit.workflows.decode import write_decoding
@@ -45,6 +47,7 @@ class Combined:
 
 
 @one_thread()
+@holding("out_dir")
 def combine(
     out_dir: PathLike,
     decode_dirs: Sequence[PathLike],
@@ -176,6 +179,7 @@ def read_scores(decode_dirs: Sequence[PathLike]) -> tuple[list[str], list[str], 
         if not (path / "scores.scp").exists():
             raise DataError(f"{path}: no scores.scp in this folder (asrkit decode makes it)")
         tables.append(read_table(path / "scores.scp"))
+        check_scored(path, tables[-1])
         vocabularies.append(list(read_table(path / "words.txt")))
     utts = [utt for utt in tables[0] if all(utt in table for table in tables)]
     if not utts:

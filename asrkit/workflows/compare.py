@@ -2,14 +2,13 @@
 
 import logging
 from dataclasses import dataclass
-from pathlib import Path
 
 from asrkit.config import PathLike
 from asrkit.errors import DataError
 from asrkit.evaluation.comparison import Comparison, compare_reports
 from asrkit.evaluation.scoring import compute_errors, wer_lines
 from asrkit.io.data_dir import read_data_dir
-from asrkit.io.files import read_table
+from asrkit.io.decodings import read_hyp
 
 log = logging.getLogger("asrkit")
 
@@ -67,7 +66,7 @@ def compare(
         raise DataError(f"{data_dir}/text: no words, nothing to compare")
     speakers, reports = {utt: data.speaker(utt) for utt in data.text}, []
     for folder in (decode_a, decode_b):
-        report = compute_errors(data.text, read_table(Path(folder) / "hyp"), speakers, "all")
+        report = compute_errors(data.text, read_hyp(folder)[0], speakers, "all")
         if report.ignored:
             log.warning(
                 "%s/hyp: ignored %d hypotheses that have no reference in %s/text",

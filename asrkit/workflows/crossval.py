@@ -3,7 +3,7 @@
 import functools
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,15 +20,19 @@ from asrkit.io.combine import combine, side_table
 from asrkit.io.data_dir import ORIGINALS, DataDir, read_data_dir, subset
 from asrkit.io.features import ReadConfig, check_words, summary
 from asrkit.io.files import atomic_write, c_sorted, read_table, remove
+from asrkit.io.holds import holding
 from asrkit.io.runs import once
 from asrkit.io.speakers import REMEDY, who_is_unknown
 from asrkit.runtime import ordered_map
 from asrkit.words.adaptation import ListenConfig
 from asrkit.words.settings import TrainingSettings
 from asrkit.words.vocabulary import why_not_adaptable
+from asrkit.workflows.decode import FILES as DECODED
 from asrkit.workflows.decode import Decoded, decode, write_decoding
 from asrkit.workflows.score import notes
+from asrkit.workflows.train import FILES as TRAINED
 from asrkit.workflows.train import train
+from asrkit.workflows.train_codebook import FILES as CODEBOOK
 from asrkit.workflows.train_codebook import CodebookTrained, train_codebook
 
 WORST = 3  # speakers that are named
@@ -132,6 +136,7 @@ class Crossvalidated:
         return lines
 
 
+@holding("exp")
 def crossval(
     data_dir: PathLike,
     exp: PathLike,
@@ -174,6 +179,7 @@ def crossval(
         ordered_map(functools.partial(run, settings), runs, jobs=jobs, label="folds")
     ):
         name = names[number]
+        warn_of_damage(f"fold {name}", result)
         hyps = read_table(folders[name] / "decode_test" / "hyp")
         errors = sum(hyps.get(utt) != data.text[utt] for utt in tested[name])
         facts[name].update(errors=errors, words=len(tested[name]), seconds=result["seconds"])
@@ -348,21 +354,29 @@ def run(settings: RunSettings, places: tuple[Path, Path, Path]) -> dict[str, Any
     Returns
     -------
     dict
-        "seconds" it took, and whether an earlier run was "kept".
+        "seconds" it took, whether an earlier run was "kept", and what was wrong with one that was done "anew".
     """
     folder, train_dir, test_dir = places
 
     def work() -> None:
-        remove(folder / "codebook.npz")  # which train would take
-        remove(folder / "codebook.json")
+        for name in CODEBOOK:  # which train would take
+            remove(folder / name)
         log.info("# %s", settings.facts())
         if families.load(settings.training.family).has_codes:
             tell(make_codebook(train_dir, folder, settings))
         tell(train(train_dir, folder, settings.training, read=settings.read))
         test(folder, test_dir, settings)
 
-    results = (folder / "final.npz", folder / "decode_test" / "hyp")
-    return once(work, folder, settings.facts(), (train_dir, test_dir), results)
+    codebook = CODEBOOK if families.load(settings.training.family).has_codes else ()
+    return once(work, folder, settings.facts(), (train_dir, test_dir), results_of(folder, codebook))
+
+
+def results_of(folder: Path, codebook: Sequence[str]) -> list[Path]:
+    """The files of a training, those of its codebook among them, and of the decoding that tests it."""
+    return [
+        *(folder / name for name in (*codebook, *TRAINED)),
+        *(folder / "decode_test" / name for name in DECODED),
+    ]
 
 
 def make_codebook(train_dir: PathLike, folder: PathLike, settings: RunSettings) -> CodebookTrained:
@@ -384,6 +398,12 @@ def test(folder: Path, test_dir: PathLike, settings: RunSettings) -> Decoded:
     decoded = decode(folder, test_dir, folder / "decode_test", listen=settings.listen, read=settings.read)
     tell(decoded)
     return decoded
+
+
+def warn_of_damage(name: str, result: Mapping[str, Any]) -> None:
+    """Say why a part that had been finished was made anew."""
+    if result["anew"]:
+        log.warning("%s: %s: made anew", name, result["anew"])
 
 
 def tell(result: Any) -> None:

@@ -13,8 +13,10 @@ import numpy as np
 from asrkit.config import PathLike
 from asrkit.io.archive import write_archive
 from asrkit.io.data_dir import DataDir
+from asrkit.io.decodings import HYP_CHECKSUM, hyp_checksum
 from asrkit.io.features import ReadConfig, read_features, summary
 from asrkit.io.files import atomic_write, remove, write_table
+from asrkit.io.holds import holding
 from asrkit.io.model_file import read_model
 from asrkit.io.store import Store
 from asrkit.models.base import Block, chunks
@@ -22,6 +24,9 @@ from asrkit.runtime import one_thread, ordered_map
 from asrkit.words.adaptation import ListenConfig, adapt_to_heard
 from asrkit.words.decoding import Scorer, best_words, no_path_reason
 from asrkit.words.vocabulary import Vocabulary
+
+# in the order they are written in: where hyp is, the others are
+FILES = ("scores.ark", "scores.scp", "words.txt", "skipped", "decode.json", "hyp")
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,7 @@ class Decoded:
 
 
 @one_thread()
+@holding("out")
 def decode(
     exp: PathLike,
     data_dir: PathLike,
@@ -139,10 +145,11 @@ def write_decoding(
     write_archive(out / "scores.ark", out / "scores.scp", scores)
     write_table(out / "words.txt", {word: index for index, word in enumerate(facts["words"])})
     write_table(out / "skipped", skipped)
-    with atomic_write(out / "decode.json") as stream:
-        json.dump({**facts, "decoded": len(hyps), "skipped": len(skipped)}, stream, sort_keys=True)
+    counts = {"decoded": len(hyps), "skipped": len(skipped), HYP_CHECKSUM: hyp_checksum(hyps)}
+    with atomic_write(out / "decode.json", sync=True) as stream:
+        json.dump({**facts, **counts}, stream, sort_keys=True)
         stream.write("\n")
-    write_table(out / "hyp", hyps)
+    write_table(out / "hyp", hyps, sync=True)
 
 
 def score_chunk(

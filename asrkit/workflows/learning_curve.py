@@ -14,9 +14,10 @@ from asrkit.evaluation import folds
 from asrkit.evaluation.significance import wilson_interval
 from asrkit.io.data_dir import DataDir, subset
 from asrkit.io.files import atomic_write, read_table
+from asrkit.io.holds import holding
 from asrkit.io.speakers import REMEDY, who_is_unknown
 from asrkit.runtime import ordered_map
-from asrkit.workflows.crossval import VOICES, RunSettings, read_words, run
+from asrkit.workflows.crossval import VOICES, RunSettings, read_words, run, warn_of_damage
 
 ALL = "all"
 
@@ -42,6 +43,7 @@ class LearningCurve:
         return [*table(self.points), *([self.voices] if self.voices else [])]
 
 
+@holding("exp")
 def learning_curve(
     train_dir: PathLike,
     test_dir: PathLike,
@@ -74,6 +76,8 @@ def learning_curve(
         ordered_map(functools.partial(run, settings), runs, jobs=jobs, label="trainings")
     ):
         count, draw, folder, _, utts = places[number]
+        name = f"{count} a word{f', draw {draw}' if draw else ''}"
+        warn_of_damage(name, result)
         hyps = read_table(folder / "decode_test" / "hyp")
         errors = sum(hyps.get(utt) != word for utt, word in test.text.items())
         rows.append((count, draw, utts, errors, len(test.text)))
@@ -83,11 +87,10 @@ def learning_curve(
             else f"{errors} of {len(test.text)} words wrong, {result['seconds']:.1f} s"
         )
         log.info(
-            "training %d of %d (%s a word%s): %s",
+            "training %d of %d (%s): %s",
             len(rows),
             len(places),
-            count,
-            f", draw {draw}" if draw else "",
+            name,
             said,
         )
     write_rows(exp / "learning-curve.tsv", rows)

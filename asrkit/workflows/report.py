@@ -19,6 +19,7 @@ from asrkit.evaluation.scoring import compute_errors
 from asrkit.features.kinds.given import GivenFeatures
 from asrkit.features.kinds.mfcc import MfccConfig
 from asrkit.io.audio import read_audio
+from asrkit.io.decodings import read_hyp
 from asrkit.io.features import FeatureSet, read_features
 from asrkit.io.files import atomic_write, read_lines, read_table
 from asrkit.io.model_file import read_model
@@ -219,7 +220,7 @@ def noise_curves(systems: list[System], data_path: Path) -> list[tuple[str, str,
     for system in systems:
         scored, hyp = system.report, system.decode / "hyp"
         mode = "present" if scored["mode"] == "present" else "all"
-        found = compute_errors(refs, read_table(hyp), {}, mode, skipped=scored["skipped"])
+        found = compute_errors(refs, read_hyp(system.decode)[0], {}, mode, skipped=scored["skipped"])
         if (found.errors, found.num_words) != (scored["errors"], scored["total"]):
             raise DataError(
                 f"{hyp}: {found.errors} errors in {found.num_words} words of {data_path}/text, but report.json beside it has "
@@ -320,7 +321,7 @@ def draw_alignment(
             log.warning("utt=%s: no alignment is drawn, because no system has states", utt)
         return None
     features = read_features(data_dir, frontend=vocabulary.frontend, allow_pipes=allow_pipes)
-    hyps = read_table(system.heard / "hyp")
+    hyps = read_hyp(system.heard)[0]
     right = [
         one
         for one, word in hyps.items()

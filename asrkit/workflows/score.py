@@ -15,7 +15,8 @@ from asrkit.evaluation.kaldi import bootci_lines, ops_lines, per_spk_lines, per_
 from asrkit.evaluation.scoring import NO_DECISION, Counts, ErrorReport, compute_errors, wer_lines
 from asrkit.evaluation.significance import bootstrap_wer
 from asrkit.io.data_dir import read_data_dir
-from asrkit.io.files import atomic_write, read_lines, read_table, write_table
+from asrkit.io.decodings import read_facts, read_hyp
+from asrkit.io.files import atomic_write, write_table
 
 log = logging.getLogger("asrkit")
 
@@ -65,12 +66,11 @@ def score(data_dir: PathLike, decode_dir: PathLike, *, mode: str = "all") -> Sco
         Nothing can be scored, or the files contradict each other.
     """
     data, out = read_data_dir(data_dir, require=("text",)), Path(decode_dir)
-    skipped = read_table(out / "skipped") if (out / "skipped").exists() else {}
     if not (out / "hyp").exists():
         raise DataError(
             f"{out / 'hyp'}: no such file (asrkit decode makes it; give its folder, such as exp/gmm/decode_test)"
         )
-    hyps = read_table(out / "hyp")
+    hyps, skipped = read_hyp(out)
     if hyps and not hyps.keys() & data.text.keys():
         raise DataError(
             f"{out / 'hyp'}: none of its {len(hyps)} utterances is in {data_dir}/text (was another directory decoded?)"
@@ -81,7 +81,7 @@ def score(data_dir: PathLike, decode_dir: PathLike, *, mode: str = "all") -> Sco
             hyps,
             {utt: data.speaker(utt) for utt in data.text},
             mode,
-            vocabulary=read_vocabulary(out / "decode.json"),
+            vocabulary=read_vocabulary(out),
             skipped=skipped,
         )
     except DataError as error:
@@ -105,19 +105,16 @@ def score(data_dir: PathLike, decode_dir: PathLike, *, mode: str = "all") -> Sco
     return Scored(report, skipped)
 
 
-def read_vocabulary(path: Path) -> list[str] | None:
+def read_vocabulary(folder: Path) -> list[str] | None:
     """The system's words, or None where the decoder left no word list."""
-    if not path.exists():
+    facts = read_facts(folder)
+    if facts is None:
         return None
-    try:
-        settings = json.loads("\n".join(line for _, line in read_lines(path, free=True)))
-    except json.JSONDecodeError as error:
-        raise DataError(
-            f"{path}:{error.lineno}: not JSON: {error.msg} (decode again, or delete it)"
-        ) from None
-    words = settings.get("words") if isinstance(settings, dict) else None
+    words = facts.get("words")
     if not isinstance(words, list):
-        raise DataError(f'{path}: no list of words under "words" (decode again, or delete it)')
+        raise DataError(
+            f'{folder / "decode.json"}: no list of words under "words" (decode again, or delete it)'
+        )
     return [composed(str(word)) for word in words]
 
 

@@ -19,6 +19,7 @@ from asrkit.errors import DataError
 from asrkit.evaluation import races
 from asrkit.evaluation.grids import Candidate, combinations
 from asrkit.io.files import atomic_write, read_table
+from asrkit.io.holds import holding
 from asrkit.io.model_file import read_model
 from asrkit.io.runs import each_once, once
 from asrkit.io.speakers import REMEDY, who_is_unknown
@@ -31,11 +32,14 @@ from asrkit.workflows.crossval import (
     RunSettings,
     make_codebook,
     read_folds,
+    results_of,
     tell,
     test,
+    warn_of_damage,
     write_parts,
 )
 from asrkit.workflows.train import train_beside
+from asrkit.workflows.train_codebook import FILES as CODEBOOK
 
 FIGURES = (
     "folds",
@@ -105,6 +109,7 @@ class Tuned:
         ]
 
 
+@holding("exp")
 def tune(
     data_dir: PathLike,
     exp: PathLike,
@@ -166,6 +171,7 @@ def tune(
                     failed[name] = result["failed"]
                     log.warning("fold %s: %s can't be trained: %s", fold, name, failed[name])
                     continue
+                warn_of_damage(f"fold {fold}: {name}", result)
                 hyps = read_table(folder_of(folder, candidates[name]) / "decode_test" / "hyp")
                 heard[name][fold] = {
                     **result,
@@ -244,10 +250,8 @@ def run(
     parts = folder / "train", folder / "test"
     places = {candidate.name: folder_of(folder, candidate) for candidate in group}
     own = {places[one.name]: replace(settings, training=one.settings) for one in group}
-    runs = {
-        place: (one.facts(), (place / "final.npz", place / "decode_test" / "hyp"))
-        for place, one in own.items()
-    }
+    codebook = CODEBOOK[:1] if families.load(settings.training.family).has_codes else ()
+    runs = {place: (one.facts(), results_of(place, codebook)) for place, one in own.items()}
     do = functools.partial(train_and_decode, folder, own) if always or time.time() < deadline else None
     try:
         done = each_once(do, runs, parts, next(iter(places.values())) / "log")
@@ -308,7 +312,10 @@ def shared_codebook(folder: Path, settings: RunSettings) -> bytes:
     name = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
     path = folder / f"codebook_{name}" / "codebook.npz"
     work = functools.partial(make_codebook, folder / "train", path.parent, settings)
-    once(lambda: tell(work()), path.parent, facts, (folder / "train",), (path,))
+    files = [path.parent / name for name in CODEBOOK]
+    warn_of_damage(
+        path.parent.name, once(lambda: tell(work()), path.parent, facts, (folder / "train",), files)
+    )
     return path.read_bytes()
 
 

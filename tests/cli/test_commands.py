@@ -321,6 +321,11 @@ def test_report_counts_the_errors_by_noise_and_ratio(world, tmp_path, capsys):
     for utt in list(hyps)[::7]:
         del hyps[utt]  # missing: an error, whatever was heard
     write_table(decode / "hyp", hyps)
+    facts = json.loads((decode / "decode.json").read_text())
+    asrkit("score", data, decode, status=1)
+    assert "take decoded, skipped and hyp_sha256 out of decode.json" in capsys.readouterr().err
+    del facts["decoded"], facts["hyp_sha256"]
+    (decode / "decode.json").write_text(json.dumps(facts))
     asrkit("score", data, decode)
     record = (data / "perturb.tsv").read_text()
     (data / "perturb.tsv").unlink()
