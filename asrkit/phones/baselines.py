@@ -160,7 +160,8 @@ class OneClass:
         whole = np.concatenate(tokens)
         varies = whole.var(axis=0) > rounding_variance(whole.mean(axis=0), whole.var(axis=0))
         for obs in tokens:
-            variance = obs[:, varies].var() if varies.any() else 0.0  # a constant dimension has no say
+            telling = obs if varies.all() else obs[:, varies]  # a constant dimension has no say
+            variance = telling.var() if varies.any() else 0.0
             # what scikit-learn calls "scale", its default
             gammas.append(1 / (varies.sum() * variance) if variance > 0 else 1.0)
             peer = OneClassSVM(gamma=gammas[-1]).fit(obs)
