@@ -584,7 +584,7 @@ def no_pictures(monkeypatch):
 def test_learning_curve(name, data, run, tmp_path, no_pictures):
     words = ("--counts=2,all", "--draws=1", *raced(name))
     done = run("learning-curve", data / "train", data / "test", tmp_path, *words)
-    assert [line.split()[0] for line in done.out.splitlines()[1:]] == ["2", "all"]
+    assert [line.split()[0] for line in done.out.splitlines()[1:3]] == ["2", "all"]
 
 
 def test_tune(name, family, data, run, tmp_path, no_pictures):
