@@ -89,6 +89,7 @@ def test_recipe_finds_what_was_said_badly(tmp_path):
     table = (recipe / "exp/table.txt").read_text()
     assert done.stdout.endswith(table)
     rows = {tuple(line.split()[:2]): float(line.split()[2]) for line in table.splitlines()[1:16]}
+    rows_of_recipe = rows
     assert len(rows) == 15 and all(
         rows[f"score_{name}", "loglik"] > 0.4 for name in ("full32", "full1", "diag32", "placed32")
     )
@@ -107,6 +108,16 @@ def test_recipe_finds_what_was_said_badly(tmp_path):
             subprocess.run(few, cwd=recipe, env=environment, capture_output=True, timeout=280).returncode
             == status
         )
+    words = [recipe / "local/seeds.sh", "data", "exp", "1", "2", "full1"]
+    spread = subprocess.run(words, cwd=recipe, env=environment, capture_output=True, text=True, timeout=280)
+    assert spread.returncode == 0, spread.stdout[-2000:] + spread.stderr[-2000:]
+    # one Gaussian a phone: nothing is drawn, so that all seeds give what the table has
+    tau = rows_of_recipe["score_full1", "loglik"]
+    assert spread.stdout.splitlines()[0] == f"full1 loglik phones {tau:.3f} {tau:.3f} {tau:.3f}"
+    assert len(spread.stdout.splitlines()) == 4
+    for few, status in ((words[:3], 2), ([*words[:5], "full99"], 2), ([words[0], "nowhere", *words[2:]], 1)):
+        found = subprocess.run(few, cwd=recipe, env=environment, capture_output=True, timeout=280)
+        assert found.returncode == status
     assert run("--stage", "0").returncode == 2 and run("--corpus-dir", str(TOP / "tests")).returncode == 1
 
 
