@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 PathLike = str | os.PathLike
 LARGE = 2**1000  # an int below has a float
+INT = re.compile(r"[+-]?[0-9]+")
+NUMBER = re.compile(
+    r"[+-]?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]+)?|nan|inf(inity)?)", re.ASCII | re.IGNORECASE
+)
+LARGEST_INT = 2**63 - 1
 ConfigT = TypeVar("ConfigT", bound="DataclassInstance")
 
 
@@ -57,7 +62,7 @@ def check_fields(config: "DataclassInstance") -> None:
         if wanted is float and type(value) is int and abs(value) < LARGE:
             value = float(value)
         if type(value) is not wanted:
-            raise SettingsError(f"{field.name}={value!r} is no {wanted.__name__}")
+            raise SettingsError(f"{field.name}={shown(value)} is no {wanted.__name__}")
         if value is not given:
             object.__setattr__(config, field.name, value)  # it is frozen
         if meta["choices"] and value not in meta["choices"]:
@@ -65,13 +70,15 @@ def check_fields(config: "DataclassInstance") -> None:
         if wanted in (int, float):
             problem = out_of_bounds(value, meta["minimum"], meta["maximum"])
             if problem:
-                raise SettingsError(f"{field.name}={value} {problem}")
+                raise SettingsError(f"{field.name}={shown(value)} {problem}")
 
 
 def out_of_bounds(value: float, minimum: float, maximum: float) -> str | None:
     """What is wrong with a number, or None."""
     if isinstance(value, float) and not math.isfinite(value):
         return "is not a finite number"
+    if isinstance(value, int) and abs(value) > LARGEST_INT:
+        return "has more than 64 bits"
     if value < minimum:
         return f"is less than {minimum:g}"
     if value > maximum:
@@ -86,6 +93,69 @@ def parse_bool(text: str) -> bool:
     if text.lower() in ("false", "f", "0"):
         return False
     raise SettingsError(f"invalid boolean '{text}' (true or false)")
+
+
+def parse_int(text: str) -> int:
+    """Read a whole number of the digits 0 to 9 that has 64 bits.
+
+    Python's int() reads `1_000`, `٣` and numbers of thousands of digits, too, and `²` is a digit to str.isdigit().
+
+    Raises
+    ------
+    ValueError
+        It is none.
+
+    Examples
+    --------
+    >>> parse_int(" -12")
+    -12
+    """
+    if not INT.fullmatch(text.strip()):
+        raise ValueError(f"'{shortened(text)}' is no whole number")
+    digits = text.strip().lstrip("+-0")
+    value = int(text) if len(digits) <= 19 else LARGEST_INT + 1
+    if abs(value) > LARGEST_INT:
+        raise ValueError(f"'{shortened(text)}' is beyond {LARGEST_INT}")
+    return value
+
+
+def parse_number(text: str) -> float:
+    """Read a number of the digits 0 to 9, a point and an exponent, or nan or inf; likewise.
+
+    Raises
+    ------
+    ValueError
+        It is none.
+    """
+    if not NUMBER.fullmatch(text.strip()):
+        raise ValueError(f"'{shortened(text)}' is no number")
+    return float(text)
+
+
+def parse_float(text: str) -> float:
+    """Read a number as `parse_number` does, and refuse those that are not finite.
+
+    Examples
+    --------
+    >>> parse_float("1e-3")
+    0.001
+    """
+    value = parse_number(text)
+    if not math.isfinite(value):
+        raise ValueError(f"'{shortened(text)}' is not a finite number")
+    return value
+
+
+def shortened(text: str) -> str:
+    """The two ends of a text that is too long for a message."""
+    return text if len(text) <= 60 else f"{text[:40]}...{text[-10:]}"
+
+
+def shown(value: object) -> str:
+    """A setting's value in a message; Python refuses to write integers of thousands of digits."""
+    if isinstance(value, int) and abs(value) >= LARGE:
+        return f"a number of {value.bit_length()} bits"
+    return shortened(str(value) if isinstance(value, (int, float)) else repr(value))
 
 
 def flag_name(field: dataclasses.Field) -> str:
@@ -105,9 +175,9 @@ def parse_value(field: dataclasses.Field, text: str) -> Any:
     if kind is bool:
         return parse_bool(text)
     try:
-        value = kind(text)
+        value = {int: parse_int, float: parse_number}.get(kind, kind)(text)
     except ValueError:
-        raise SettingsError(f"invalid {kind.__name__} value: '{text}'") from None
+        raise SettingsError(f"invalid {kind.__name__} value: '{shortened(text)}'") from None
     if meta["choices"] and value not in meta["choices"]:
         raise SettingsError(f"'{text}' is none of {', '.join(meta['choices'])}")
     problem = out_of_bounds(value, meta["minimum"], meta["maximum"]) if kind in (int, float) else None
@@ -202,7 +272,7 @@ def read_conf(path: PathLike) -> list[tuple[int, str, str | None]]:
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # not UTF-8, or a NUL in the path
         raise SettingsError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     lines = []
     for number, line in enumerate(text.split("\n"), 1):
@@ -214,7 +284,7 @@ def read_conf(path: PathLike) -> list[tuple[int, str, str | None]]:
         if not line:
             continue
         if not line.startswith("--"):
-            raise SettingsError(f"{path}:{number}: '{line}' is not of the form --key=value")
+            raise SettingsError(f"{path}:{number}: '{shortened(line)}' is not of the form --key=value")
         key, equals, value = line.partition("=")
         lines.append((number, key.strip(), value.strip() if equals else None))
     return lines

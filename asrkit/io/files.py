@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from asrkit.characters import BYTE_ORDER_MARK, CONTROL, composed, unseen
+from asrkit.config import shortened
 from asrkit.errors import DataError
 from asrkit.io.temporaries import make_temporary
 
@@ -127,6 +128,23 @@ def read_table(path, *, check_sorted=True):
     return {key: table[key] for key in c_sorted(table)} if check_sorted and recomposed else table
 
 
+def read_numbers(path, parse, *, check_sorted=False, remedy="asrkit compute-mfcc writes it anew"):
+    """Read a table of numbers, by `parse` (`asrkit.config.parse_int`, `parse_float`): dict of key to number.
+
+    Raises
+    ------
+    DataError
+        As of `read_table`, or a value is no number.
+    """
+    numbers = {}
+    for key, text in read_table(path, check_sorted=check_sorted).items():
+        try:
+            numbers[key] = parse(text)
+        except ValueError as error:
+            raise DataError(f"{path}:{line_of(path, key)}: '{key}': {error} ({remedy})") from None
+    return numbers
+
+
 def is_free(path):
     """Whether what follows a table's keys may be anything: file names are what the file system has, reasons are prose."""
     return path.suffix == ".scp" or path.name == "skipped"
@@ -177,7 +195,9 @@ def decode_line(line):
     # Not only of the first line: files are put together with cat.
     text = text.removeprefix(BYTE_ORDER_MARK).rstrip("\r")
     sign = unseen(text, CONTROL)
-    return text, fault or (sign and f"holds {sign}, no text (write the line anew)")
+    if sign:
+        fault = fault or f"'{shortened(split_line(text)[0])}': holds {sign}, no text (write the line anew)"
+    return text, fault
 
 
 def in_words(text, where):
@@ -196,11 +216,20 @@ def fault_of_unseen(sign):
 def read_bytes(path):
     """The bytes of a file; missing or unreadable files are a DataError."""
     try:
-        return Path(path).read_bytes()
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
+        with open_bytes(path) as stream:
+            return stream.read()
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def open_bytes(path):
+    """Open a file for reading; likewise."""
+    try:
+        return open(path, "rb")
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except (OSError, ValueError) as error:  # a NUL in a path is a ValueError
+        raise DataError(f"{path}: cannot be read: {getattr(error, 'strerror', error)}") from None
 
 
 def c_sorted(keys):

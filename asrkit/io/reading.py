@@ -3,12 +3,13 @@
 import contextlib
 from collections.abc import Iterator
 
-from asrkit.errors import AsrkitError, DataError
+from asrkit.errors import DataError
 
 
 @contextlib.contextmanager
 def reading(name: object, what: str, remedy: str = "make it anew, or copy it again") -> Iterator[None]:
-    """Turn every exception of the block into a DataError; asrkit's own and the system's (OSError) pass.
+    """Turn every exception of the block into a DataError, a SettingsError of what the file holds, too; a DataError passes, and
+    an OSError that names a file itself.
 
     Which types a reader raises changes from release to release: a new one must not become a traceback.
 
@@ -23,8 +24,10 @@ def reading(name: object, what: str, remedy: str = "make it anew, or copy it aga
     """
     try:
         yield
-    except (AsrkitError, OSError):
-        raise
     except Exception as error:
+        if isinstance(error, DataError) or (isinstance(error, OSError) and error.filename is not None):
+            raise
         why = next(iter(str(error).splitlines()), "") or type(error).__name__
+        if isinstance(error, KeyError):
+            why = f"{why} is missing"
         raise DataError(f"{name}: {what}: {why[:200]} ({remedy})") from None
