@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import soxr
 
-from asrkit.config import check_fields, nearest, option, out_of_bounds
+from asrkit.config import check_fields, nearest, option, out_of_bounds, parse_number
 from asrkit.errors import DataError, SettingsError
 
 NOISES = ("none", "white", "pink", "babble", "recorded")
@@ -114,7 +114,7 @@ def _parse_list(name, text, bounds):
             value = word
         else:
             try:
-                value = float(word) + 0.0  # -0 is 0
+                value = parse_number(word) + 0.0  # -0 is 0
             except ValueError:
                 raise SettingsError(f"{name}={text}: '{word}' is no number") from None
             problem = out_of_bounds(value, *bounds)

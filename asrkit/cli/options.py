@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 import math
 
-from asrkit.config import flag_name, option, parse_value
+from asrkit.config import flag_name, option, parse_number, parse_value
 from asrkit.errors import SettingsError
 
 
@@ -16,7 +16,7 @@ def boolean(text):
 def numbers(text):
     """Numbers with commas between, as an argparse type; none for an empty text."""
     try:
-        return [float(word) for word in text.split(",")] if text else None
+        return [parse_number(word) for word in text.split(",")] if text else None
     except ValueError:
         raise argparse.ArgumentTypeError(f"not numbers with commas between: '{text}'") from None
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from asrkit.config import check_fields, option, out_of_bounds
+from asrkit.config import check_fields, option, out_of_bounds, parse_number
 from asrkit.errors import SettingsError
 from asrkit.features.mel import mel, mel_edges
 
@@ -35,7 +35,7 @@ class WarpConfig:
         factors = [1.0]
         for word in self.warps.split(",") if self.warps else ():
             try:
-                factors.append(float(word))
+                factors.append(parse_number(word))
             except ValueError:
                 raise SettingsError(f"warps={self.warps}: '{word}' is no number") from None
             problem = out_of_bounds(factors[-1], LOWEST, HIGHEST)

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from asrkit.characters import composed
+from asrkit.config import parse_int, shortened
 from asrkit.errors import DataError
-from asrkit.io.alignment import gunzipped, read_text
-from asrkit.io.archive import SPEC, resolve
+from asrkit.io.archive import MAX_DIGITS, SPEC, resolve
 from asrkit.io.files import c_sorted, read_table
+from asrkit.io.packed import gunzipped, text_lines
 from asrkit.io.pipes import is_pipe, run_pipe
 from asrkit.phones.phone import Phone
 
@@ -19,15 +20,17 @@ KEY = re.compile(rb"\s*(\S+)[ \t]?")  # of an archive
 def read_phone_table(path):
     """Read Kaldi's phones.txt, lines `label number`: dict of number to label."""
     labels = {}
-    for number, line in enumerate(read_text(path).splitlines(), 1):
-        fields = line.split()
-        if len(fields) != 2 or not fields[1].isdecimal():
+    for number, line in text_lines(path):
+        try:
+            label, text = line.split()
+            index = parse_int(text)
+        except ValueError:
             raise DataError(
-                f"{path}:{number}: '{line}' is not of the form `label number` (Kaldi's phones.txt is wanted)"
-            )
-        if labels.setdefault(int(fields[1]), fields[0]) != fields[0]:
+                f"{path}:{number}: '{shortened(line)}' is not of the form `label number` (Kaldi's phones.txt is wanted)"
+            ) from None
+        if labels.setdefault(index, label) != label:
             raise DataError(
-                f"{path}:{number}: number {fields[1]} is both '{labels[int(fields[1])]}' and '{fields[0]}' (keep one of the lines)"
+                f"{path}:{number}: number {index} is both '{labels[index]}' and '{label}' (keep one of the lines)"
             )
     return labels
 
@@ -96,12 +99,12 @@ def _scp_runs(path, allow_pipes):
             yield utt, numbers, lengths
             continue
         match = SPEC.fullmatch(spec)
-        if not match or match["range"] is not None:
+        if not match or match["range"] is not None or len(match["offset"] or "") > MAX_DIGITS:
             raise DataError(f"{path}: utterance '{utt}': '{spec}' is not of the form path:offset")
         if match["path"] != held:
             content, held = gunzipped(resolve(match["path"], path.parent)), match["path"]
             semicolons = b";" in content
-        numbers, lengths, _ = _entry(content, int(match["offset"] or 0), semicolons, held)
+        numbers, lengths, _ = _entry(content, parse_int(match["offset"] or "0"), semicolons, held)
         yield utt, numbers, lengths
 
 
@@ -138,7 +141,8 @@ def _entry(content, place, semicolons, path):
             place = content.index(b"\n", place)  # the last number of a line without end may lack digits
             pairs = semicolons
             numbers = np.array(
-                [int(word) for word in content[start:place].replace(b";", b" ").split()], dtype=np.int64
+                [parse_int(word) for word in content[start:place].replace(b";", b" ").decode().split()],
+                dtype=np.int64,
             )
         numbers, lengths = (numbers[0::2], numbers[1::2]) if pairs else _runs(numbers)
         if len(numbers) != len(lengths) or (lengths < 0).any():

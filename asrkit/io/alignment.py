@@ -5,15 +5,13 @@ seconds from the start of the utterance; OUT/words.ctm beside it says which word
 """
 
 import bisect
-import gzip
-import math
-import zlib
 from dataclasses import replace
 from pathlib import Path
 
-from asrkit.characters import composed
+from asrkit.config import parse_float, shortened
 from asrkit.errors import DataError
-from asrkit.io.files import atomic_write, c_sorted, read_bytes, remove
+from asrkit.io.files import atomic_write, c_sorted, remove
+from asrkit.io.packed import text_lines
 from asrkit.phones.phone import TINY_S, Phone, overlap
 
 PHONES, WORDS = "phones.ctm", "words.ctm"
@@ -82,7 +80,7 @@ def _with_words(phones, words):
 def read_ctm(path):
     """Read one CTM file as `read_alignment` does; empty lines and NIST's comments (`;;`) are passed over."""
     utts, channels = {}, {}
-    for number, line in enumerate(read_text(path).split("\n"), 1):
+    for number, line in text_lines(path):
         fields = line.split()
         if not fields or fields[0].startswith(";;"):
             continue
@@ -98,24 +96,6 @@ def read_ctm(path):
     return {utt: _in_order(path, utt, utts[utt]) for utt in c_sorted(utts)}
 
 
-def gunzipped(path):
-    """Read the bytes of a file, gzipped or not."""
-    content = read_bytes(path)
-    try:
-        return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
-    except (EOFError, OSError, zlib.error):
-        raise DataError(f"{path}: a gzip file that is cut off or damaged (make it anew)") from None
-
-
-def read_text(path):
-    """Read a UTF-8 text file, gzipped or not."""
-    try:
-        return composed(gunzipped(path).decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        number = error.object[: error.start].count(b"\n") + 1
-        raise DataError(f"{path}:{number}: not UTF-8 text (convert it, for example with iconv)") from None
-
-
 def _phone(fields, where):
     """(utterance, Phone) of the fields of one CTM line."""
     wanted = "`utterance channel start duration label`"
@@ -125,13 +105,11 @@ def _phone(fields, where):
         )
     utt, _, start, duration, label = fields[:5]
     try:
-        start_s, duration_s = float(start), float(duration)
+        start_s, duration_s = parse_float(start), parse_float(duration)
     except ValueError:
-        start_s = duration_s = math.nan
-    if not (math.isfinite(start_s) and math.isfinite(duration_s)):
         raise DataError(
-            f"{where}: utterance '{utt}': '{start} {duration}' are not a start and a duration in seconds (lines are {wanted})"
-        )
+            f"{where}: utterance '{utt}': '{shortened(start)} {shortened(duration)}' are not a start and a duration in seconds (lines are {wanted})"
+        ) from None
     if start_s < 0 or duration_s < 0:
         name, value = ("start", start_s) if start_s < 0 else ("duration", duration_s)
         raise DataError(
@@ -146,9 +124,10 @@ def _phone(fields, where):
 
 def _is_confidence(text):
     try:
-        return text == "NA" or math.isfinite(float(text))
+        _ = text == "NA" or parse_float(text)
     except ValueError:
         return False
+    return True
 
 
 def _in_order(path, utt, numbered):

@@ -5,33 +5,43 @@ Refused, because reading them would run something: pickled entries, and shell pi
 """
 
 import io
+import math
 import os
 import re
 import struct
-import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from kaldiio.matio import read_kaldi, write_array, write_array_ascii
 
 from asrkit.characters import composed
+from asrkit.config import parse_int, parse_number, shortened
 from asrkit.errors import DataError
 from asrkit.io.files import atomic_write
+from asrkit.io.npy import read_array
 from asrkit.io.pipes import is_pipe, run_pipe
+from asrkit.io.reading import reading
 
 # path, optional byte offset, optional row (and column) range: feats.ark:15[0:10,0:12]
-SPEC = re.compile(r"(?P<path>.+?)(:(?P<offset>\d+))?(\[(?P<range>[\d:, ]*)\])?")
-BROKEN = (
-    ValueError,
-    AssertionError,
-    struct.error,
-    IndexError,
-    EOFError,
-    RuntimeError,
-    TypeError,
-    MemoryError,
-    OverflowError,
-)
+SPEC = re.compile(r"(?P<path>.+?)(:(?P<offset>[0-9]+))?(\[(?P<range>[0-9:, ]*)\])?")
+
+
+class _Kind(NamedTuple):
+    """Where the sizes stand in the head of a binary entry, and how many bytes a number takes."""
+
+    sizes: struct.Struct
+    bytes: int
+
+
+KINDS = {b"\4": _Kind(struct.Struct("<3xi"), 5)}
+KINDS |= {name: _Kind(struct.Struct("<6xi"), size) for name, size in ((b"FV", 4), (b"DV", 8))}
+KINDS |= {name: _Kind(struct.Struct("<6xixi"), size) for name, size in ((b"FM", 4), (b"DM", 8))}
+KINDS[b"CM"] = _Kind(struct.Struct("<13xii"), 1)
+KINDS |= {name: _Kind(struct.Struct("<14xii"), size) for name, size in ((b"CM2", 2), (b"CM3", 1))}
+LARGE = 1 << 20  # bytes; a smaller entry is read whatever its head announces
+LONGEST_KEY = 10000  # bytes
+MAX_DIGITS = 18  # of an offset
 # Kaldi forgives row ranges that much past the end: two of the last window, one of rounded times
 ROWS_BEYOND = 3
 
@@ -41,11 +51,15 @@ def resolve(path, base=None):
 
     Foreign directories carry paths relative to wherever their author stood; `base` is the data directory.
     """
+    if "\0" in str(path):
+        raise DataError(f"{path}: no path, it holds a NUL byte (correct the scp file)")
     path = Path(path)
-    if path.exists() or path.is_absolute() or base is None:
+    if (
+        os.path.exists(path) or path.is_absolute() or base is None
+    ):  # Path.exists raises where a name is too long
         return path
     for folder in (Path(base), Path(base).parent):
-        if (folder / path).exists():
+        if os.path.exists(folder / path):
             return folder / path
     raise DataError(
         f"{path}: no such file from here, from {base} or from its parent "
@@ -100,10 +114,13 @@ class Archives:
         if not match:
             raise DataError("the entry names no file (each line is a key, then path:offset)")
         name = match["path"]
+        offset = match["offset"] or "0"
+        if len(offset) > MAX_DIGITS:
+            raise DataError(f"{name}: no file has a byte {shortened(offset)} (correct the scp file)")
         try:
             if name != self._name:
                 self._open(name, spec)
-            self._stream.seek(min(int(match["offset"] or 0), sys.maxsize))
+            self._stream.seek(int(offset))
             npy = name.endswith(".npy") and match["offset"] is None
             array = _read_npy(self._stream, spec) if npy else _read(self._stream, spec)
         except OSError as error:
@@ -129,23 +146,15 @@ def _read(stream, spec):
         )
     if not start:
         raise DataError(f"'{spec}': nothing at that place, the archive is cut off (write it anew)")
-    try:
+    with reading(f"'{spec}'", "cut off in the middle, or no Kaldi archive at that place", "write it anew"):
         return _read_binary(stream) if start[:2] == b"\0B" else _read_text(stream)
-    except BROKEN:
-        raise DataError(
-            f"'{spec}': cut off in the middle, or no Kaldi archive at that place (write it anew)"
-        ) from None
 
 
 def _read_npy(stream, spec):
     """The matrix of a .npy file: float64 stays, shorter numbers become float32."""
-    try:
-        array = np.lib.format.read_array(stream, allow_pickle=False)  # np.load would open a zip, too
-    except BROKEN as error:
-        why = next(iter(str(error).splitlines()), type(error).__name__)
-        raise DataError(
-            f"'{spec}': no .npy file, cut off or pickled, and is refused: {why} (numpy.save of a float matrix writes one)"
-        ) from None
+    what = "no .npy file, cut off or pickled, and is refused"
+    with reading(f"'{spec}'", what, "numpy.save of a float matrix writes one"):
+        array = read_array(stream, _left(stream))
     if array.ndim != 2 or array.dtype.kind != "f":
         raise DataError(
             f"'{spec}': an array of {array.dtype}, shape {array.shape}, where a float matrix, frames by dimensions, is needed"
@@ -153,20 +162,32 @@ def _read_npy(stream, spec):
     return np.ascontiguousarray(array, dtype=np.float64 if array.itemsize > 4 else np.float32)
 
 
+def _left(stream):
+    """How many bytes of a file follow."""
+    size = stream.getbuffer().nbytes if isinstance(stream, io.BytesIO) else os.fstat(stream.fileno()).st_size
+    return size - stream.tell()
+
+
 def _read_binary(stream):
-    """A binary matrix or vector; kaldiio takes a float vector that is cut off between two numbers for a
-    shorter one.
+    """A binary matrix or vector, whose size is held against what the file has before it is believed; kaldiio
+    takes a float vector that is cut off between two numbers for a shorter one.
     """
     place = stream.tell()
-    head = stream.read(15)
+    head = stream.read(23)
+    kind = KINDS[head[2:3] if head[2:3] == b"\4" else head[2 : head.index(b" ", 2, 6)]]
+    sizes = kind.sizes.unpack_from(head)
+    size = kind.bytes * math.prod(sizes)
+    most = max(size, *sizes)  # of a compressed matrix without rows kaldiio makes room for all columns
+    if min(sizes) < 0 or (most > LARGE and most > _left(stream)):
+        raise EOFError(f"{' x '.join(map(str, sizes))} numbers are announced")
     # what nearly all entries are, and kaldiio takes five times as long
-    if head[:6] == b"\0BFM \4" and len(head) == 15:
-        rows, columns = struct.unpack("<ixi", head[6:])
-        if rows > 0 and columns > 0:
-            return np.frombuffer(stream.read(4 * rows * columns), "<f4").reshape(rows, columns)
+    if head[:6] == b"\0BFM \4" and size:
+        stream.seek(place + 15)
+        return np.frombuffer(stream.read(size), "<f4").reshape(sizes)
     stream.seek(place)
-    array = read_kaldi(stream)
-    if head[2:4] in (b"FV", b"DV") and len(array) != struct.unpack("<i", head[6:10])[0]:
+    with np.errstate(all="ignore"):  # numbers that are none are for whoever uses them
+        array = read_kaldi(stream)
+    if array.ndim == 1 and len(array) != sizes[0]:
         raise EOFError
     return array
 
@@ -180,7 +201,7 @@ def _read_text(stream):
     if not first.lstrip().startswith(b"["):
         if not first.endswith(b"\n"):
             raise EOFError  # the last number may lack digits
-        return np.array([int(word) for word in first.split()], dtype=np.int32)
+        return np.array([parse_int(word.decode()) for word in first.split()], dtype=np.int32)
     lines = [first.replace(b"[", b"")]
     while b"]" not in lines[-1]:
         line = stream.readline()
@@ -188,10 +209,11 @@ def _read_text(stream):
             raise EOFError
         lines.append(line)
     lines[-1] = lines[-1].split(b"]")[0]
-    rows = [[float(word) for word in line.split()] for line in lines]
-    if len(rows) == 1:
-        return np.array(rows[0], dtype=np.float32)
-    return np.array([row for row in rows if row], dtype=np.float32)
+    rows = [[parse_number(word.decode()) for word in line.split()] for line in lines]
+    with np.errstate(over="ignore"):  # beyond float32 is infinite, as any other number that is none
+        if len(rows) == 1:
+            return np.array(rows[0], dtype=np.float32)
+        return np.array([row for row in rows if row], dtype=np.float32)
 
 
 def _cut(array, text, spec):
@@ -204,41 +226,49 @@ def _cut(array, text, spec):
         if ends in ([""], ["", ""]):
             slices.append(slice(None))
             continue
-        whole = len(ends) <= 2 and all(end.isdigit() for end in ends)
-        first, last = (int(ends[0]), int(ends[-1])) if whole else (0, -1)
+        try:
+            first, last = map(parse_int, ends if len(ends) == 2 else 2 * ends)
+        except ValueError:
+            first, last = 0, -1
         size = array.shape[axis] if axis < array.ndim else 0
         if not (first < size and first <= last < size + (ROWS_BEYOND if axis == 0 else 0)):
-            raise DataError(f"'{spec}': range [{text}] does not fit the matrix of shape {array.shape}")
+            raise DataError(
+                f"'{shortened(spec)}': range [{shortened(text)}] does not fit the matrix of shape {array.shape}"
+            )
         slices.append(slice(first, last + 1))
     return array[tuple(slices)]
 
 
-def read_scp(scp, *, base=None, allow_pipes=False):
-    """Yield (key, array) for a table of scp entries, naming the key in every error."""
+def read_scp(scp, *, base=None, allow_pipes=False, path=None):
+    """Yield (key, array) for a table of scp entries, naming the key in every error, and the file `path` that has them."""
     with Archives(base, allow_pipes) as archives:
         for key, spec in scp.items():
             try:
                 yield key, archives.read(spec)
             except DataError as error:
-                raise DataError(f"utterance '{key}': {error}") from None
+                raise DataError(f"{f'{path}: ' if path else ''}utterance '{key}': {error}") from None
 
 
 def read_ark(path):
     """Yield (key, array) of a whole archive in its own order, without an scp."""
     try:
         with open(path, "rb") as stream:
-            while key := _read_key(stream):
+            while True:
+                with reading(path, "no Kaldi archive, its keys are not text", "write it anew"):
+                    key = _read_key(stream)
+                if not key:
+                    break
                 yield key, _read(stream, f"{path}:{stream.tell()}")
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise DataError(f"{path}: no Kaldi archive (its keys are not text)") from None
 
 
 def _read_key(stream):
     key = b""
     while (byte := stream.read(1)) not in (b" ", b""):
         key += byte
+        if len(key) > LONGEST_KEY:
+            raise EOFError(f"a key of more than {LONGEST_KEY} bytes")
     return composed(key.decode().strip())
 
 

@@ -19,7 +19,7 @@ from asrkit.io.containers import Mapped, decode, decode_blocks
 from asrkit.io.pipes import is_pipe, run_pipe
 from asrkit.io.remarks import Remarks
 
-OFFSET = re.compile(r"(?P<path>.+):(?P<offset>\d{1,18})")  # Kaldi's: wav.ark:13
+OFFSET = re.compile(r"(?P<path>.+):(?P<offset>[0-9]{1,18})")  # Kaldi's: wav.ark:13
 STREAMED = 2**20  # samples: those of a minute at 16 kHz
 UNKNOWN_LENGTH = 0x7FFFF000  # and above; sox writes this into a pipe, others all ones
 

@@ -15,7 +15,7 @@ from asrkit.io.data_dir import (
     write_data_dir,
 )
 from asrkit.io.features import KIND, KIND_RECORD, kind_name
-from asrkit.io.files import atomic_write, read_table, remove, write_table
+from asrkit.io.files import atomic_write, read_lines, read_table, remove, write_table
 
 
 def combine(parts, path):
@@ -116,7 +116,7 @@ def conf_values(path):
         if path.name == KIND_RECORD:
             values[KIND] = kind_name(values)
         return {key.removeprefix("--"): value for key, value in values.items()}
-    return {path.name: path.read_text(encoding="utf-8").strip()}
+    return {path.name: " ".join(line for _, line in read_lines(path)).strip()}
 
 
 def joined(parts, name, tables):

@@ -2,11 +2,11 @@
 
 import dataclasses
 import logging
-import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from asrkit.config import parse_float, shortened
 from asrkit.errors import DataError
 from asrkit.io.archive import SPEC, resolve
 from asrkit.io.files import atomic_write, c_sorted, line_of, read_table, write_table
@@ -126,11 +126,10 @@ def parse_segment(value):
             f"{len(fields) + 1} fields instead of the 4 or 5 of `utterance recording start end [channel]`"
         )
     try:
-        start_s, end_s = float(fields[1]), float(fields[2])
+        start_s, end_s = parse_float(fields[1]), parse_float(fields[2])
     except ValueError:
-        start_s = end_s = math.nan
-    if not (math.isfinite(start_s) and math.isfinite(end_s)):
-        raise ValueError(f"'{fields[1]} {fields[2]}' are not two times in seconds")
+        told = f"{shortened(fields[1])} {shortened(fields[2])}"
+        raise ValueError(f"'{told}' are not two times in seconds") from None
     if start_s < 0:
         raise ValueError(f"start {start_s:g} s is negative")
     if end_s <= start_s and end_s != -1:

@@ -1,12 +1,12 @@
 """Decode folders: what was heard, and whether that is what `decode` wrote."""
 
 import hashlib
-import json
 import unicodedata
 from pathlib import Path
 
 from asrkit.errors import DataError
-from asrkit.io.files import format_table, read_lines, read_table
+from asrkit.io.files import format_table, read_table
+from asrkit.io.json_file import read_object
 
 HYP_CHECKSUM = "hyp_sha256"  # in decode.json
 
@@ -26,14 +26,7 @@ def read_facts(folder):
     path = Path(folder) / "decode.json"
     if not path.exists():
         return None
-    try:
-        facts = json.loads("\n".join(line for _, line in read_lines(path, free=True)))
-    except json.JSONDecodeError as error:
-        raise DataError(
-            f"{path}:{error.lineno}: not JSON: {error.msg} (decode again, or delete it)"
-        ) from None
-    except (ValueError, RecursionError) as error:  # a number of 5000 digits, 1000 brackets
-        raise DataError(f"{path}: not JSON: {error} (decode again, or delete it)") from None
+    facts = read_object(path, {}, "asrkit decode")
     return facts if isinstance(facts, dict) else {}
 
 

@@ -5,12 +5,11 @@ whether its parts agree.
 import contextlib
 import math
 
-import numpy as np
-
+from asrkit.config import parse_float, parse_int
 from asrkit.errors import DataError
 from asrkit.io.archive import Archives
 from asrkit.io.audio import audio_info
-from asrkit.io.files import read_table
+from asrkit.io.files import read_lines, read_numbers
 
 WINDOW_S = 0.025  # a recording is longer than its frames' shifts by up to one window
 KALDIS_SHIFT_S = 0.01
@@ -42,9 +41,9 @@ def stated_frame_shift_s(data, kind):
     if not path.exists():
         return None
     try:
-        shift_s = float(path.read_text())
-    except ValueError:
-        raise DataError(f"{path}: no number of seconds (Kaldi writes 0.01)") from None
+        shift_s = parse_float(" ".join(line for _, line in read_lines(path)))
+    except ValueError as error:
+        raise DataError(f"{path}: no number of seconds: {error} (Kaldi writes 0.01)") from None
     if not 0 < shift_s <= 1:
         raise DataError(f"{path}: {shift_s:g} is no frame shift in seconds (Kaldi writes 0.01)")
     return shift_s
@@ -99,7 +98,7 @@ def table_lengths(data):
     seconds = {
         utt: segment.end_s - segment.start_s for utt, segment in data.segments.items() if segment.end_s != -1
     }
-    return seconds | read_numbers(data.path / "utt2dur")
+    return seconds | side_numbers(data.path / "utt2dur", parse_float)
 
 
 def heard_length(data, utt):
@@ -121,7 +120,7 @@ def utterance_lengths(data, shift_s):
     """Find the seconds of each utterance, as far as the directory knows them: utt2dur, segments,
     utt2num_frames (and a window).
     """
-    frames = read_numbers(data.path / "utt2num_frames")
+    frames = side_numbers(data.path / "utt2num_frames", parse_int)
     return {utt: count * shift_s + WINDOW_S for utt, count in frames.items()} | table_lengths(data)
 
 
@@ -129,7 +128,7 @@ def count_frames(data):
     """Count the frames of each utterance: utt2num_frames, else the features themselves; those that can't be
     read are not counted.
     """
-    frames = read_numbers(data.path / "utt2num_frames")
+    frames = side_numbers(data.path / "utt2num_frames", parse_int)
     with Archives(data.path) as archives:
         for utt in [utt for utt in data.feats if utt not in frames]:
             with contextlib.suppress(DataError):  # whoever needs these features says why
@@ -137,13 +136,6 @@ def count_frames(data):
     return frames
 
 
-def read_numbers(path):
+def side_numbers(path, parse):
     """Read a table of numbers, `{}` where there is no such file."""
-    table = read_table(path, check_sorted=False) if path.exists() else {}
-    try:
-        numbers = {key: float(value) for key, value in table.items()}
-    except ValueError:
-        numbers = {"": math.nan}
-    if not np.isfinite(list(numbers.values())).all():
-        raise DataError(f"{path}: a value is no number (asrkit compute-mfcc writes it anew)")
-    return numbers
+    return read_numbers(path, parse) if path.exists() else {}

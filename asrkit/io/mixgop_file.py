@@ -61,7 +61,7 @@ def read_mixgop(path):
     path = path / "final.npz" if path.is_dir() else path
     if not path.exists():
         raise DataError(f"{path}: no such file (asrkit mixgop train makes it)")
-    meta, arrays = read_npz(path, KIND)
+    meta, arrays = read_npz(path, KIND, owners)
     with fitting(path):
         config, frontend = MixgopConfig(**meta["config"]), FrontEnd.from_dict(meta["frontend"])
         counts = {composed(phone): int(count) for phone, count in meta["counts"].items()}
@@ -98,6 +98,11 @@ def read_mixgop(path):
             baselines,
             lda,
         )
+
+
+def owners(meta):
+    """Whose arrays a model has, the names before the slash."""
+    return {LDA, *meta["phones"], *map(BASELINE.format, meta.get("baselines", ()))}
 
 
 def _phone_model(arrays, count, width):

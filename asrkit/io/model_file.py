@@ -1,9 +1,7 @@
 """Model, codebook and statistics files: `.npz` archives with a `meta` JSON string, read without pickle."""
 
 import contextlib
-import io
 import json
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +10,10 @@ from asrkit import families
 from asrkit.characters import composed
 from asrkit.errors import DataError
 from asrkit.features.frontend import FrontEnd
-from asrkit.io.files import atomic_write, read_bytes
+from asrkit.io.files import atomic_write, open_bytes
+from asrkit.io.json_file import loads
+from asrkit.io.npy import Arrays
+from asrkit.io.reading import reading
 from asrkit.models.base import check_array
 from asrkit.models.codebook import Codebook
 from asrkit.words.training import TrainConfig
@@ -20,6 +21,7 @@ from asrkit.words.vocabulary import Vocabulary
 
 VERSION = 3  # 2 had a front end without a kind of features, which `FrontEnd.from_dict` still reads
 READABLE = (2, 3)
+META = "meta"  # the array that says what the others are
 CODEBOOK = "the codebook"  # where its arrays stand among the words'; no word holds white space
 
 
@@ -30,26 +32,60 @@ def write_npz(path, kind, meta, arrays):
         np.savez(stream, meta=np.array(json.dumps(meta, sort_keys=True)), **arrays)
 
 
-def read_npz(path, kind):
-    """Read what `write_npz` wrote: (meta, arrays). Every way it can fail is a DataError that says which."""
-    data = read_bytes(path)
-    if data[:2] != b"PK":
-        raise DataError(f"{path}: not an asrkit {kind} file")
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        meta = json.loads(str(arrays.pop("meta")))
-        found, version = meta.pop("asrkit"), meta.pop("version")
-    except (zipfile.BadZipFile, EOFError, OSError, zipfile.zlib.error, NotImplementedError, RuntimeError):
-        raise DataError(f"{path}: cut off or damaged (copy it again, or train again)") from None
-    except (KeyError, ValueError, AttributeError, TypeError):
-        raise DataError(f"{path}: not an asrkit {kind} file") from None
-    if found != kind:
-        raise DataError(f"{path}: holds a {found}, not a {kind}")
+def read_npz(path, kind, wanted=None):
+    """Read what `write_npz` wrote.
+
+    Parameters
+    ----------
+    path : path
+    kind : str
+    wanted : callable, optional
+        Given the meta dict it tells whose arrays are read, the names before the slash; without it all are.
+
+    Returns
+    -------
+    meta : dict
+    arrays : dict of str to numpy.ndarray
+
+    Raises
+    ------
+    DataError
+        Naming the file, for every way in which it can be none.
+    """
+    with _opened(path, f"an asrkit {kind} file") as (archive, found, meta):
+        if found != kind:
+            raise DataError(f"{path}: holds a {found}, not a {kind}")
+        _check_version(path, meta)
+        with fitting(path):
+            owners = None if wanted is None else wanted(meta)
+        names = [name for name in archive if owners is None or name.rpartition("/")[0] in owners]
+        return meta, {name: archive.read(name) for name in names if name != META}
+
+
+def npz_kind(path):
+    """Find what a file of `write_npz` holds: "model", "codebook" and so on."""
+    with _opened(path, "an asrkit file") as (_, found, _):
+        return found
+
+
+@contextlib.contextmanager
+def _opened(path, what):
+    """The archive of a file that should be `what`, what its meta says that it is, and the rest of the meta."""
+    with open_bytes(path) as stream:
+        if stream.read(2) != b"PK":
+            raise DataError(f"{path}: not {what}")
+        with reading(path, "cut off or damaged", "copy it again, or make it anew"), Arrays(stream) as archive:
+            with reading(path, f"not {what}"):
+                meta = loads(str(archive.read(META, "U")))
+                found = str(meta.pop("asrkit"))
+            yield archive, found, meta
+
+
+def _check_version(path, meta):
+    version = meta.pop("version", None)
     if version not in READABLE:
         known = " and ".join(map(str, READABLE))
         raise DataError(f"{path}: format version {version}, this asrkit reads versions {known} (train again)")
-    return meta, arrays
 
 
 def write_model(path, vocabulary):
@@ -79,7 +115,7 @@ def read_model(path):
         path = path / "final.npz"
     if not path.exists():
         raise DataError(f"{path}: no such file or folder (asrkit train makes it)")
-    meta, arrays = read_npz(path, "model")
+    meta, arrays = read_npz(path, "model", lambda meta: {CODEBOOK, *meta["words"]})
     with fitting(path):
         if meta["family"] not in families.names():
             raise ValueError(f"no family '{meta['family']}'")
@@ -108,14 +144,9 @@ def read_model(path):
         )
 
 
-@contextlib.contextmanager
 def fitting(path):
     """Turn every way in which a file's content can fail to be what it says into one DataError."""
-    try:
-        yield
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        what = f"{error} is missing" if isinstance(error, KeyError) else error
-        raise DataError(f"{path}: its content does not fit this asrkit: {what} (make it anew)") from None
+    return reading(path, "its content does not fit this asrkit", "make it anew")
 
 
 def feature_dim(frontend):
@@ -172,7 +203,7 @@ def write_stat_arrays(path, sums, model_hash):
 
 def read_stats(path):
     """Dict of word to dict of arrays, and the hash of the model the sums belong to."""
-    meta, arrays = read_npz(path, "statistics")
+    meta, arrays = read_npz(path, "statistics", lambda meta: set(meta["words"]))
     with fitting(path):
         for name, array in arrays.items():
             if not np.isfinite(array).all():

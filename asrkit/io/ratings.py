@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from asrkit.config import nearest
+from asrkit.config import nearest, parse_number
 from asrkit.errors import DataError
 from asrkit.io.files import read_lines
 
@@ -89,21 +89,23 @@ def read_scores(folder, kinds=()):
 
 
 def numbers(values, path, name):
-    try:
-        return np.array(values, dtype=np.float64)
-    except ValueError:
-        for number, value in enumerate(values, 2):
-            number_or_none(value, f"{path}:{number}: {name}")
-        raise
+    return np.array(
+        [number_or_none(value, f"{path}:{number}: {name}") for number, value in enumerate(values, 2)],
+        dtype=np.float64,
+    )
+
+
+def is_place(text):
+    """Whether a text may be the place of a phone: the digits 0 to 9, so few that an array could have it."""
+    return text.isascii() and text.isdecimal() and len(text) <= 18
 
 
 def number_or_none(text, where):
     """Read a number, nan for `nan` and `NA`."""
     try:
-        value = float("nan" if text == "NA" else text)
-    except ValueError:
-        raise DataError(f"{where}: '{text}' is no number (nan stands for none)") from None
-    return value
+        return parse_number("nan" if text == "NA" else text)
+    except ValueError as error:
+        raise DataError(f"{where}: {error} (nan stands for none)") from None
 
 
 def read_ratings(path):
@@ -119,7 +121,7 @@ def read_ratings(path):
     if not lines:
         raise DataError(f"{path}: no ratings in it")
     if not form:
-        single = all(len(row) == 3 and row[1].isdigit() and " " not in row[2].strip() for _, row in lines)
+        single = all(len(row) == 3 and is_place(row[1]) and " " not in row[2].strip() for _, row in lines)
         form = {2: "utterances", 3: "long" if single else "wide"}.get(len(lines[0][1]), "")
     by_utt, phones = {}, {}
     for number, row in lines:
@@ -130,7 +132,7 @@ def read_ratings(path):
             )
         utt = row[0]
         if form == "long":
-            if not row[1].isdigit():
+            if not is_place(row[1]):
                 raise DataError(f"{where}: '{row[1]}' is no place of a phone in its utterance (0, 1, 2, …)")
             new, key = by_utt.setdefault(utt, {}), int(row[1])
         else:

@@ -87,7 +87,7 @@ def _make(work, missing, runs, signatures, log_path):
             facts = work(list(missing)) or {}
     except DataError:
         lines = log_path.read_text(encoding="utf-8").splitlines()[-TAIL:]
-        raise DataError("\n  ".join([f"{log_path.parent} failed; {log_path} ends with", *lines])) from None
+        raise DataError(f"{log_path.parent} failed; {log_path} ends with", *lines) from None
     seconds, done = round(time.perf_counter() - started, 3), {}
     for folder, why in missing.items():
         record = {**facts.get(folder, {}), "seconds": seconds}

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
+from asrkit.config import parse_float
 from asrkit.io.files import read_lines, remove
 from asrkit.io.ratings import read_scores
+from asrkit.io.reading import reading
 from asrkit.io.textgrid import write_textgrid
 from asrkit.phones.phone import Phone
 
@@ -86,8 +88,9 @@ def read_words(path):
     words = {}
     for number, line in read_lines(path):
         if number > 1:
-            utt, _, word, start_s, end_s, *_ = line.split("\t")
-            words.setdefault(utt, []).append(Phone(word, float(start_s), float(end_s)))
+            with reading(f"{path}:{number}", "no line of words", "asrkit mixgop score writes it anew"):
+                utt, _, word, start_s, end_s, *_ = line.split("\t")
+                words.setdefault(utt, []).append(Phone(word, parse_float(start_s), parse_float(end_s)))
     return words
 
 

@@ -4,18 +4,21 @@ ever downloaded.
 
 import functools
 import hashlib
-import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from asrkit.distribution import missing_extra
 from asrkit.errors import DataError, SettingsError
 from asrkit.features.kinds.ssl import SslConfig, cut_above
+from asrkit.io.json_file import read_object
+from asrkit.io.reading import reading
 from asrkit.runtime import stay_offline
 
 # stands for masked frames, of which only training has any: a checkpoint may lack it
 UNUSED = {"masked_spec_embed"}
 BLOCK = 1 << 20  # bytes
+FETCH = "fetch the folder anew"
 
 
 @dataclass(frozen=True)
@@ -73,18 +76,16 @@ def describe_ssl(folder, layer):
         raise DataError(
             f"{folder}: no folder with a model (config.json is missing; a model is read from a local folder and never downloaded)"
         )
-    try:
+    with reading(folder / "config.json", "no model's settings", FETCH):
         config = transformers.AutoConfig.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
         )
-    except Exception as error:  # transformers names no end of exceptions
-        raise DataError(f"{folder / 'config.json'}: {first_line(error)}") from None
-    kernels, strides = getattr(config, "conv_kernel", None), getattr(config, "conv_stride", None)
-    if not kernels or not strides:
-        raise DataError(
-            f"{folder}: a model of type '{config.model_type}', which does not hear samples through convolutions (wav2vec2, HuBERT, WavLM, XLS-R do)"
-        )
-    last = config.num_hidden_layers
+        kernels, strides = getattr(config, "conv_kernel", None), getattr(config, "conv_stride", None)
+        if not kernels or not strides:
+            raise DataError(
+                f"{folder}: a model of type '{config.model_type}', which does not hear samples through convolutions (wav2vec2, HuBERT, WavLM, XLS-R do)"
+            )
+        last, stride = int(config.num_hidden_layers), math.prod(map(int, strides))
     if not -last - 1 <= layer <= last:
         raise SettingsError(
             f"layer={layer}: {folder} has {last} transformer layers: 0 to {last}, or -1 (the last) to {-last - 1} from the end"
@@ -95,9 +96,6 @@ def describe_ssl(folder, layer):
         own = SslConfig(name, weights, layer % (last + 1), rate_hz, normalize)
     except ValueError as error:
         raise DataError(f"{folder}: {error}") from None
-    stride = 1
-    for step in strides:
-        stride *= step
     return SslModel(own, stride)
 
 
@@ -109,13 +107,10 @@ def hearing(folder):
         path = folder / name
         if not path.exists():
             continue
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_object(path, {}, "the model's maker")
+        with reading(path, "no settings of a feature extractor", FETCH):
             values = values.get("feature_extractor", values)
-            rate_hz, normalize = values.get("sampling_rate", 16000), values.get("do_normalize", True)
-        except (OSError, ValueError, AttributeError) as error:
-            raise DataError(f"{path}: cannot be read: {first_line(error)}") from None
-        return rate_hz, normalize
+            return values.get("sampling_rate", 16000), values.get("do_normalize", True)
     return 16000, True
 
 
@@ -150,7 +145,7 @@ def load_ssl(folder, layer, device):
     if device == "cuda" and not torch.cuda.is_available():
         raise DataError("device=cuda: torch sees no such device here")
     safe = weight_files(Path(folder))[0].suffix == ".safetensors"
-    try:
+    with reading(folder, "the weights cannot be read", FETCH):
         model, info = transformers.AutoModel.from_pretrained(
             folder,
             local_files_only=True,
@@ -160,8 +155,6 @@ def load_ssl(folder, layer, device):
             dtype=torch.float32,
             output_loading_info=True,
         )
-    except Exception as error:  # transformers, safetensors and torch have one each for every kind of damage
-        raise DataError(f"{folder}: the weights cannot be read: {first_line(error)}") from None
     missing = sorted(set(info["missing_keys"]) - UNUSED)
     if missing:
         raise DataError(
@@ -169,7 +162,3 @@ def load_ssl(folder, layer, device):
         )
     cut_above(model, layer)
     return model.float().eval().to(device)
-
-
-def first_line(error):
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

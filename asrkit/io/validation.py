@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from asrkit.characters import BYTE_ORDER_MARK, composed, unseen
-from asrkit.config import PathLike, option
-from asrkit.errors import DataError
+from asrkit.config import PathLike, option, parse_float, parse_int
+from asrkit.errors import DataError, printable
 from asrkit.features.frontend import unusable
 from asrkit.io.archive import SPEC, read_matrix, resolve
 from asrkit.io.audio import audio_info
@@ -106,7 +107,7 @@ def find_faults(path: PathLike, checks: Checks) -> list[str]:
         if "feats.scp" in tables and checks.read_feats:
             frames = {utt: frames for utt, (frames, _) in shapes.items()}
             faults += vocabulary_faults(path, words, frames)
-    return faults
+    return [printable(fault) for fault in faults]
 
 
 def line_fault(name: str, value: str) -> str:
@@ -125,7 +126,7 @@ def line_fault(name: str, value: str) -> str:
         return f"gender '{value}' is neither m nor f"
     if name in SIDE_BY_UTT:
         try:
-            good = float(value) > 0 and (name == "utt2dur" or int(value) > 0)
+            good = (parse_float if name == "utt2dur" else parse_int)(value) > 0
         except ValueError:
             good = False
         if not good:
@@ -297,7 +298,7 @@ def _wav_info(spec, path, checks):
 def _check_exists(spec, path, checks):
     """Raise DataError for a forbidden pipe or a file that does not exist."""
     refuse_pipe(spec, checks.allow_pipes)
-    if not is_pipe(spec) and not resolve(SPEC.fullmatch(spec)["path"], path).is_file():
+    if not is_pipe(spec) and not os.path.isfile(resolve(SPEC.fullmatch(spec)["path"], path)):
         raise DataError(f"{spec}: no such file")
 
 

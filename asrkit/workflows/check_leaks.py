@@ -290,7 +290,9 @@ def read_samples(
 
 def read_stored(data: DataDir, utt: str, allow_pipes: bool) -> np.ndarray:
     """Read the stored features of an utterance, (T, D) without the first column, which the gain decides."""
-    ((_, feats),) = read_scp({utt: data.feats[utt]}, base=data.path, allow_pipes=allow_pipes)
+    ((_, feats),) = read_scp(
+        {utt: data.feats[utt]}, base=data.path, allow_pipes=allow_pipes, path=data.path / "feats.scp"
+    )
     reason = unusable(feats)
     if reason:
         raise DataError(f"{data.path / 'feats.scp'}: utterance '{utt}': {reason}")

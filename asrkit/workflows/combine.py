@@ -188,9 +188,10 @@ def read_scores(decode_dirs: Sequence[PathLike]) -> tuple[list[str], list[str], 
         )
     words = c_sorted({word for vocabulary in vocabularies for word in vocabulary})
     scores = np.full((len(tables), len(utts), len(words)), -np.inf)
-    for own, table, vocabulary in zip(scores, tables, vocabularies, strict=True):
+    for own, table, vocabulary, folder in zip(scores, tables, vocabularies, decode_dirs, strict=True):
         columns = [words.index(word) for word in vocabulary]
-        for row, (utt, vector) in zip(own, read_scp({utt: table[utt] for utt in utts}), strict=True):
+        scp, path = {utt: table[utt] for utt in utts}, Path(folder) / "scores.scp"
+        for row, (utt, vector) in zip(own, read_scp(scp, path=path), strict=True):
             if vector.shape != (len(columns),):
                 raise DataError(
                     f"{table[utt]}: scores of shape {vector.shape} for {len(columns)} words (decode again)"

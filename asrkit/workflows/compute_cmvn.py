@@ -65,7 +65,9 @@ def compute_cmvn(data_dir: PathLike, *, allow_pipes: bool = False) -> CmvnComput
 def checked_features(data: DataDir, allow_pipes: bool) -> Iterator[tuple[str, np.ndarray]]:
     """Yield (utterance, features (T, D)) of feats.scp; what can't be used is a DataError."""
     dim = None
-    for utt, feats in read_scp(data.feats, base=data.path, allow_pipes=allow_pipes):
+    for utt, feats in read_scp(
+        data.feats, base=data.path, allow_pipes=allow_pipes, path=data.path / "feats.scp"
+    ):
         reason = unusable(feats)
         if not reason and dim not in (None, feats.shape[1]):
             reason = f"dimension {feats.shape[1]}, those before it {dim}"

@@ -21,6 +21,7 @@ from asrkit.io.data_dir import ORIGINALS, DataDir, read_data_dir, subset
 from asrkit.io.features import ReadConfig, check_words, summary
 from asrkit.io.files import atomic_write, c_sorted, read_table, remove
 from asrkit.io.holds import holding
+from asrkit.io.json_file import read_object
 from asrkit.io.runs import once
 from asrkit.io.speakers import REMEDY, who_is_unknown
 from asrkit.runtime import ordered_map
@@ -420,7 +421,8 @@ def gather(out: Path, decodings: list[Path]) -> tuple[dict[str, str], dict[str, 
     for folder in decodings:
         hyps.update(read_table(folder / "hyp"))
         skipped.update(read_table(folder / "skipped"))
-        facts.append(json.loads((folder / "decode.json").read_text(encoding="utf-8")))
+        needed = {"words": [str], "frames": int, "seconds": float}
+        facts.append(read_object(folder / "decode.json", needed, "asrkit decode"))
         own = read_table(folder / "scores.scp")
         # Where the archive is now: EXP may have been moved.
         own = {utt: f"{folder / 'scores.ark'}:{spec.rpartition(':')[2]}" for utt, spec in own.items()}
@@ -430,7 +432,7 @@ def gather(out: Path, decodings: list[Path]) -> tuple[dict[str, str], dict[str, 
     place = {word: i for i, word in enumerate(words)}
 
     def scores() -> Iterator[tuple[str, np.ndarray]]:
-        for utt, row in read_scp({utt: entries[utt] for utt in c_sorted(entries)}):
+        for utt, row in read_scp({utt: entries[utt] for utt in c_sorted(entries)}, path=out):
             whole = np.full(len(words), -np.inf)
             whole[[place[word] for word in known[utt]]] = row
             yield utt, whole

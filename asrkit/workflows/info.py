@@ -1,5 +1,6 @@
 """Say what a file or folder holds."""
 
+import itertools
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from asrkit.config import PathLike
+from asrkit.config import PathLike, parse_int
 from asrkit.errors import DataError
 from asrkit.features.frontend import FrontEnd
 from asrkit.io.archive import read_ark, read_scp
 from asrkit.io.audio import audio_info
 from asrkit.io.data_dir import read_data_dir
-from asrkit.io.files import read_table
+from asrkit.io.files import open_bytes, read_lines, read_numbers, read_table
 from asrkit.io.mixgop_file import KIND, read_mixgop
-from asrkit.io.model_file import read_codebook, read_model, read_npz, read_stats
+from asrkit.io.model_file import fitting, npz_kind, read_codebook, read_model, read_stats
 
 DATA_FILES = ("wav.scp", "feats.scp", "text", "utt2spk")
 
@@ -65,14 +66,20 @@ def info(path: PathLike, *, allow_pipes: bool = False) -> Info:
         raise DataError(f"{path}: no such file or folder")
     if path.is_dir():
         return describe_folder(path)
-    if path.suffix == ".npz" or path.read_bytes()[:2] == b"PK":
+    if path.suffix == ".npz" or starts_as_zip(path):
         return describe_npz(path)
     if path.suffix == ".scp":
-        pairs = read_scp(read_table(path, check_sorted=False), base=path.parent, allow_pipes=allow_pipes)
+        table = read_table(path, check_sorted=False)
+        pairs = read_scp(table, base=path.parent, allow_pipes=allow_pipes, path=path)
         return Info(path, "archive", describe_archive(path, pairs))
     if path.suffix == ".ark":
         return Info(path, "archive", describe_archive(path, read_ark(path)))
     return Info(path, "recording", describe_recording(path))
+
+
+def starts_as_zip(path: Path) -> bool:
+    with open_bytes(path) as stream:
+        return stream.read(2) == b"PK"
 
 
 def describe_folder(path: Path) -> Info:
@@ -85,7 +92,7 @@ def describe_folder(path: Path) -> Info:
             if (path / name).exists():
                 lines += describe_npz(path / name).text
         for wer in sorted(path.glob("decode*/wer_*")):
-            lines += [f"{wer}: {wer.read_text().splitlines()[0]}"]
+            lines += [f"{wer}: {line}" for _, line in itertools.islice(read_lines(wer), 1)]
         return Info(path, "exp folder", lines)
     raise DataError(
         f"{path}: neither a data directory (none of {', '.join(DATA_FILES)}) nor an exp folder (no final.npz)"
@@ -109,7 +116,7 @@ def describe_data(path: Path) -> list[str]:
         most = ", ".join(f"{word} {words[word]}" for word in sorted(words)[:20])
         lines.append(f"transcripts: {len(words)} different ({most}{', ...' if len(words) > 20 else ''})")
     if (path / "utt2num_frames").exists():
-        frames = [int(n) for n in read_table(path / "utt2num_frames").values()]
+        frames = list(read_numbers(path / "utt2num_frames", parse_int, check_sorted=True).values())
         if frames:
             lines.append(
                 f"frames: {sum(frames)} in all, {min(frames)} to {max(frames)}, median {int(np.median(frames))}"
@@ -120,6 +127,8 @@ def describe_data(path: Path) -> list[str]:
 def describe_npz(path: Path) -> Info:
     """Describe a file of asrkit's own: Info."""
     kind = npz_kind(path)
+    if kind not in DESCRIBE:
+        raise DataError(f"{path}: an asrkit file of a kind this version does not know")
     return Info(path, kind, DESCRIBE[kind](path))
 
 
@@ -134,7 +143,8 @@ def describe_codebook(path: Path) -> list[str]:
 
 def describe_statistics(path: Path) -> list[str]:
     sums, _ = read_stats(path)
-    frames = sum(int(arrays["frames"]) for arrays in sums.values())
+    with fitting(path):
+        frames = sum(int(arrays["frames"]) for arrays in sums.values())
     return [f"statistics {path}", f"words: {len(sums)}", f"frames: {frames}"]
 
 
@@ -182,18 +192,6 @@ DESCRIBE = {
     "statistics": describe_statistics,
     KIND: describe_mixgop,
 }
-
-
-def npz_kind(path: Path) -> str:
-    """Find which of asrkit's own files this is: a key of DESCRIBE."""
-    for kind in DESCRIBE:
-        try:
-            read_npz(path, kind)
-            return kind
-        except DataError as error:
-            if "holds a" not in str(error):
-                raise
-    raise DataError(f"{path}: an asrkit file of a kind this version does not know")
 
 
 def describe_frontend(frontend: FrontEnd) -> list[str]:

@@ -153,7 +153,11 @@ def read_counts(text: str) -> list[int | str]:
     """The counts in order, `all` last."""
     counts = {word.strip() for word in text.split(",") if word.strip()}
     wrong = next(
-        (word for word in counts if word != ALL and not (word.isascii() and word.isdigit() and int(word))),
+        (
+            word
+            for word in counts
+            if word != ALL and not (word.isascii() and word.isdigit() and len(word) <= 18 and int(word))
+        ),
         None,
     )
     if wrong or not counts:

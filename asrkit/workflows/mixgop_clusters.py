@@ -10,12 +10,15 @@ from asrkit.characters import composed
 from asrkit.config import PathLike
 from asrkit.errors import DataError, SettingsError
 from asrkit.io.files import read_table
-from asrkit.io.ratings import read_scores
+from asrkit.io.ratings import is_place, read_scores
 from asrkit.phones.allophones import Anmi, anmi, clusters, manners, neighbours
 from asrkit.runtime import one_thread
 
 ENVIRONMENTS = {"phones": "phone", "manner": "class"}  # what a neighbour counts as
 HEADS = ("phone", "component", "n", "share", "left", "right", "exemplars")
+
+
+NO_COMPONENT = ("nan", "NA", "")
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,12 @@ def mixgop_clusters(
         if name not in columns:
             raise DataError(f"{table.path}:1: no column '{name}' (asrkit mixgop score writes it anew)")
     left, right = neighbours(columns["utt"], columns["phone"], columns["start"], columns["end"])
-    known = np.array([comp.isdigit() for comp in columns["comp"]], dtype=bool) & ~np.isnan(columns["loglik"])
+    for number, comp in enumerate(columns["comp"], 2):
+        if not (is_place(comp) or comp in NO_COMPONENT):
+            raise DataError(
+                f"{table.path}:{number}: comp '{comp}' is no component (asrkit mixgop score writes it anew)"
+            )
+    known = ~np.isin(columns["comp"].astype(str), NO_COMPONENT) & ~np.isnan(columns["loglik"])
     if not known.any():
         raise DataError(f"{table.path}: no phone has a component (is a model there for these phones?)")
     labels, left, right = columns["phone"][known], left[known], right[known]

@@ -7,8 +7,7 @@ from asrkit.errors import DataError, SettingsError
 from asrkit.features.frontend import FrontEnd
 from asrkit.features.kind import FeatureKind
 from asrkit.io.mixgop_file import KIND, read_mixgop
-from asrkit.io.model_file import read_codebook, read_model
-from asrkit.workflows.info import npz_kind
+from asrkit.io.model_file import npz_kind, read_codebook, read_model
 
 
 def model_kind(exp: PathLike, name: str) -> FeatureKind:

@@ -1,10 +1,8 @@
 """Lay out several scored decodings as one table with pictures."""
 
 import functools
-import json
 import logging
-import math
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -12,7 +10,7 @@ from typing import IO, Any
 import numpy as np
 
 from asrkit import families
-from asrkit.config import PathLike
+from asrkit.config import PathLike, parse_float
 from asrkit.errors import DataError
 from asrkit.evaluation.noise import count_by_noise, noise_lines
 from asrkit.evaluation.scoring import compute_errors
@@ -22,12 +20,25 @@ from asrkit.io.audio import read_audio
 from asrkit.io.decodings import read_hyp
 from asrkit.io.features import FeatureSet, read_features
 from asrkit.io.files import atomic_write, read_lines, read_table
+from asrkit.io.json_file import checked, loads, read_object
 from asrkit.io.model_file import read_model
+from asrkit.io.reading import reading
 from asrkit.models.base import Block
 from asrkit.runtime import one_thread
 from asrkit.workflows.perturb import RECORD
 
 log = logging.getLogger("asrkit")
+
+# What is needed of report.json, and of a line of train.jsonl
+REPORT = {
+    "errors": int,
+    "total": int,
+    "wer": (float, type(None)),
+    "interval": [float, float],
+    "mode": str,
+    "skipped": {str: str},
+}
+LOGGED = {"word": str, "iteration": int, "per_frame": float, "gaussians": (int, type(None))}
 
 
 @dataclass(frozen=True)
@@ -152,42 +163,28 @@ def read_system(decode: Path) -> System:
     """Read what the table says of one decode folder: a System."""
     folds, name = [decode], decode.parent.name
     if (decode / "crossval.json").exists():
-        facts = read_json(decode / "crossval.json", "asrkit crossval", ("folds",))
+        facts = read_object(decode / "crossval.json", {"folds": [dict]}, "asrkit crossval")
+        if not facts["folds"]:
+            raise DataError(f"{decode / 'crossval.json'}: no folds (asrkit crossval makes it anew)")
+        for fold in facts["folds"]:
+            checked(fold, {"name": str}, decode / "crossval.json", "asrkit crossval makes it anew")
         folds = [decode / f"fold_{fold['name']}" / "decode_test" for fold in facts["folds"]]
         name = decode.resolve().name
     seconds = 0
     for exp in (fold.parent for fold in folds):
-        seconds += read_json(exp / "train.json", "asrkit train", ("seconds",))["seconds"]
+        seconds += read_object(exp / "train.json", {"seconds": float}, "asrkit train")["seconds"]
         if (exp / "codebook.json").exists():  # a codebook of its own is part of the training
-            facts = read_json(exp / "codebook.json", "asrkit train-codebook", ("seconds",))
+            facts = read_object(exp / "codebook.json", {"seconds": float}, "asrkit train-codebook")
             seconds += facts["seconds"]
     return System(
         name=name,
         decode=decode,
         exp=folds[0].parent,
         heard=folds[0],
-        report=read_json(
-            decode / "report.json",
-            "asrkit score",
-            ("errors", "total", "wer", "interval", "mode", "skipped"),
-        ),
-        decoded=read_json(decode / "decode.json", "asrkit decode", ("seconds",)),
+        report=read_object(decode / "report.json", REPORT, "asrkit score"),
+        decoded=read_object(decode / "decode.json", {"seconds": float}, "asrkit decode"),
         train_s=seconds,
     )
-
-
-def read_json(path: Path, maker: str, needed: Iterable[str]) -> dict[str, Any]:
-    """Read a JSON file of one object that has the keys `needed`; `maker` is the command that writes it."""
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file ({maker} makes it)") from None
-    except ValueError as error:
-        raise DataError(f"{path}: no JSON: {error} ({maker} makes it anew)") from None
-    lacking = [key for key in needed if not isinstance(facts, dict) or key not in facts]
-    if lacking:
-        raise DataError(f'{path}: nothing under "{lacking[0]}" ({maker} makes it anew)')
-    return facts
 
 
 def table(systems: list[System], title: str) -> list[str]:
@@ -244,9 +241,7 @@ def read_conditions(path: Path, utts: Collection[str]) -> dict[str, tuple[str, f
     for number, line in lines:
         try:
             row = dict(zip(head.split("\t"), line.split("\t"), strict=True))
-            snr = None if row["noise"] == "none" else float(row["snr"])
-            if snr is not None and not math.isfinite(snr):
-                raise ValueError
+            snr = None if row["noise"] == "none" else parse_float(row["snr"])
             conditions[row["utt"]] = (row["noise"], snr)
         except (KeyError, ValueError):
             raise DataError(
@@ -284,9 +279,9 @@ def read_curves(path: Path) -> dict[str, list[tuple[int, float, int]]]:
     {} of a training without iterations, whose log has one line a word.
     """
     entries: dict[str, list[dict[str, Any]]] = {}
-    try:
-        for line in path.read_text(encoding="utf-8").splitlines():
-            entry = json.loads(line)
+    with reading(path, "no training log", "asrkit train makes it"):
+        for number, line in read_lines(path):
+            entry = checked(loads(line), LOGGED, f"{path}:{number}", "asrkit train makes it anew")
             entries.setdefault(entry["word"], []).append(entry)
         if all(len(own) == 1 for own in entries.values()):
             return {}
@@ -294,8 +289,6 @@ def read_curves(path: Path) -> dict[str, list[tuple[int, float, int]]]:
             word: [(entry["iteration"], entry["per_frame"], entry["gaussians"]) for entry in own]
             for word, own in entries.items()
         }
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: no training log: {error} (asrkit train makes it)") from None
 
 
 def draw_alignment(

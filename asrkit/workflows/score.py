@@ -17,6 +17,7 @@ from asrkit.evaluation.significance import bootstrap_wer
 from asrkit.io.data_dir import read_data_dir
 from asrkit.io.decodings import read_facts, read_hyp
 from asrkit.io.files import atomic_write, write_table
+from asrkit.io.json_file import checked
 
 log = logging.getLogger("asrkit")
 
@@ -110,12 +111,8 @@ def read_vocabulary(folder: Path) -> list[str] | None:
     facts = read_facts(folder)
     if facts is None:
         return None
-    words = facts.get("words")
-    if not isinstance(words, list):
-        raise DataError(
-            f'{folder / "decode.json"}: no list of words under "words" (decode again, or delete it)'
-        )
-    return [composed(str(word)) for word in words]
+    checked(facts, {"words": [str]}, folder / "decode.json", "decode again, or delete it")
+    return [composed(word) for word in facts["words"]]
 
 
 def notes(report: ErrorReport, skipped: Mapping[str, str]) -> list[str]:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from asrkit.characters import composed
-from asrkit.config import PathLike
+from asrkit.config import PathLike, parse_float
 from asrkit.errors import DataError, SettingsError
 from asrkit.io.data_dir import DataDir, read_data_dir, subset
-from asrkit.io.files import read_lines, read_table
+from asrkit.io.files import read_lines, read_numbers
 from asrkit.io.holds import holding
 from asrkit.io.speakers import REMEDY, who_is_unknown
 
@@ -200,14 +200,11 @@ def read_lengths(data: DataDir) -> dict[str, float]:
     remedy = f"asrkit compute-mfcc {data.path} writes it"
     for name in ("utt2num_frames", "utt2dur"):
         if (data.path / name).exists():
-            table = read_table(data.path / name)
+            table = read_numbers(data.path / name, parse_float, check_sorted=True, remedy=remedy)
             break
     else:
         raise DataError(f"{data.path}: neither utt2num_frames nor utt2dur ({remedy})")
-    lengths = {}
-    for utt in data.utts:
-        try:
-            lengths[utt] = float(table[utt])
-        except (KeyError, ValueError):
-            raise DataError(f"{data.path}/{name}: no length for utterance '{utt}' ({remedy})") from None
-    return lengths
+    lacking = next((utt for utt in data.utts if utt not in table), None)
+    if lacking is not None:
+        raise DataError(f"{data.path}/{name}: no length for utterance '{lacking}' ({remedy})")
+    return table
