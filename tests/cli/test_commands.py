@@ -288,16 +288,22 @@ def test_report_refuses_broken_facts(scored, tmp_path, capsys):
     shutil.copytree(scored / "gmm", tmp_path / "gmm")
     decode = tmp_path / "gmm" / "decode_report"
     for path, text, message in (
-        (decode / "report.json", "[]", 'nothing under "errors" (asrkit score makes it anew)'),
-        (decode / "decode.json", "{}", 'nothing under "seconds" (asrkit decode makes it anew)'),
-        (tmp_path / "gmm" / "train.json", "{", "no JSON"),
-        (tmp_path / "gmm" / "train.jsonl", '{"word": "one"}\n{"word": "one"}\n', "no training log"),
+        (decode / "report.json", "[]", ' nothing under "errors" (asrkit score makes it anew)'),
+        (decode / "decode.json", "{}", ' nothing under "seconds" (asrkit decode makes it anew)'),
+        (decode / "decode.json", '{"seconds": "1"}', ' what stands under "seconds" is not what should'),
+        (decode / "decode.json", '{"seconds": NaN}', " no JSON: 'NaN' is not a finite number"),
+        (tmp_path / "gmm" / "train.json", "{", " no JSON"),
+        (
+            tmp_path / "gmm" / "train.jsonl",
+            '{"word": "one"}\n{"word": "one"}\n',
+            '1: nothing under "iteration"',
+        ),
     ):
         whole = path.read_text()
         path.write_text(text)
         asrkit("report", tmp_path / "out", scored / "test", decode, status=1)
         err = capsys.readouterr().err
-        assert f"{path}: {message}" in err and "Traceback" not in err
+        assert f"{path}:{message}" in err and "Traceback" not in err
         path.write_text(whole)
 
 

@@ -432,8 +432,8 @@ def test_empty_hypothesis_is_a_deletion(folders, capsys):
         ("hyp", "amy-1 yes\n", "hyp: no hypothesis for 3 of 4 utterances: amy-2, bob-1, bob-2"),
         ("hyp", None, "hyp: no such file"),
         ("hyp", "amy-2 no\namy-1 yes\n", "hyp:2: 'amy-1' comes after 'amy-2'"),
-        ("decode.json", "{", "decode.json:1: not JSON"),
-        ("decode.json", "[]", "decode.json: no list of words"),
+        ("decode.json", "{", "decode.json: no JSON: Expecting"),
+        ("decode.json", "[]", 'decode.json: nothing under "words"'),
         ("scoring_kaldi", "in the way", "scoring_kaldi"),
     ],
 )

@@ -77,7 +77,7 @@ def test_npy_features_are_validated_trained_on_and_scored(tmp_path, capsys):
         (np.ones((2, 2), dtype=complex), "an array of complex128"),
         (
             np.array([[Harmful()]], dtype=object),
-            "cut off or pickled, and is refused: Object arrays cannot be loaded",
+            "cut off or pickled, and is refused: it is pickled",
         ),
         (b"", "no .npy file"),
         (b"\x93NUMPY\x01\x00", "no .npy file"),

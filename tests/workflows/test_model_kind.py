@@ -88,7 +88,7 @@ def test_models_of_another_kind_or_none(data, trained, tmp_path, capsys):
     assert f"{tmp_path / 'nowhere'}: no such file or folder" in capsys.readouterr().err
     (test / "x.txt").write_text("x")
     asrkit("compute-mfcc", test, "--like", test / "x.txt", status=1)
-    assert "x.txt: not an asrkit model file" in capsys.readouterr().err
+    assert "x.txt: not an asrkit file" in capsys.readouterr().err
     own = data("given")
     asrkit("compute-mfcc", own)
     (own / KIND_RECORD).unlink()
