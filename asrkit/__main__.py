@@ -2,6 +2,7 @@
 
 import sys
 
-from asrkit.cli.main import main
+from asrkit.cli.start import main
 
-sys.exit(main())
+if __name__ == "__main__":  # worker processes import this file, too, under another name
+    sys.exit(main())

@@ -6,13 +6,17 @@ import contextlib
 import functools
 import logging
 import os
+import signal
 import threading
+import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sized
+from concurrent.futures import BrokenExecutor
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
-from asrkit.errors import AsrkitError
+from asrkit.errors import AsrkitError, DataError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -206,24 +210,71 @@ def ordered_map(
     if parallel:
         import joblib
 
-        alone = joblib.delayed(functools.partial(_alone, function))
-        results = joblib.Parallel(n_jobs=min(jobs, count or jobs), return_as="generator")(
-            alone(item) for item in items
-        )
+        alone = joblib.delayed(functools.partial(_in_worker, function))
+        with _deaf_children():
+            results = joblib.Parallel(n_jobs=min(jobs, count or jobs), return_as="generator")(
+                alone(item) for item in items
+            )
     else:
         results = map(functools.partial(_alone, function), items)
     show = _progress.get()
     try:
-        yield from results if show is None else show(results, count, label)
-    except BaseException:
+        for result in results if show is None else show(results, count, label):  # noqa: UP028 (so that we close it, below)
+            yield result
+    except BrokenExecutor as error:
+        raise DataError("a worker was killed: out of memory? nj=1 needs less") from error
+    except MemoryError as error:
+        raise out_of_memory(error, parallel) from error
+    finally:
         if parallel:  # stopped in the middle: no process may outlive us
-            from joblib.externals.loky import get_reusable_executor
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # joblib's, that results were not waited for
+                results.close()
 
-            get_reusable_executor().shutdown(wait=False, kill_workers=True)
-        raise
+
+def out_of_memory(error: MemoryError, parallel: bool = False) -> DataError:
+    """Make the DataError of a failed allocation."""
+    remedy = "nj=1 needs less" if parallel else "free some, or work on fewer data at a time"
+    return DataError(f"out of memory{f': {error}' if str(error) else ''} ({remedy})")
 
 
 def _alone(function: Callable[[Item], Result], item: Item) -> Result:
     """One item in whatever process: a worker has loaded BLAS with as many threads as joblib gave it."""
     with one_thread():
         return function(item)
+
+
+_parents: list[int] = []  # of this process, a worker
+
+
+def _in_worker(function: Callable[[Item], Result], item: Item) -> Result:
+    """One item in a worker, which ends when the process that started it is killed."""
+    if not _parents and os.name == "posix":
+        _parents.append(os.getppid())
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+    return _alone(function, item)
+
+
+def _end_with_parent() -> None:
+    while os.getppid() == _parents[0]:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+@contextlib.contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Let processes that start in this block never hear SIGINT, which a terminal sends to all: their parent hears it, and ends them.
+
+    They inherit it blocked, so that no moment of their start is open to it; here it waits until the block ends.
+    """
+    if os.name != "posix":
+        yield
+        return
+    from joblib.externals.loky.backend import resource_tracker
+
+    resource_tracker.ensure_running()  # would unblock it
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

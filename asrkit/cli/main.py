@@ -12,15 +12,15 @@ import os
 import shlex
 import signal
 import sys
-import threading
 from pathlib import Path
 
 from asrkit import __version__
 from asrkit.cli.options import boolean
 from asrkit.cli.output import in_words, speak_flags
+from asrkit.cli.signals import Stopped, raised, told, watch
 from asrkit.config import nearest, read_conf
 from asrkit.errors import AsrkitError, SettingsError, UsageError
-from asrkit.runtime import load_one_thread, one_thread, progress
+from asrkit.runtime import load_one_thread, one_thread, out_of_memory, progress
 
 ABOUT = "Isolated-word speech recognition with GMM, discrete HMM and continuous HMM, in Kaldi's manner."
 
@@ -224,7 +224,7 @@ def run(name, argv):
         speak_flags(parser.flags())
         if name != "completion":  # whose output is sourced at the start of every shell
             print("#", shlex.join(["asrkit", *name.split(), *argv]), file=sys.stderr)
-        with one_thread(), progress(show_progress):
+        with raised(f"asrkit {name}"), one_thread(), progress(show_progress):
             return module.main(args)
     except (UsageError, SettingsError) as error:
         speak_flags(parser.flags())
@@ -238,12 +238,13 @@ def run(name, argv):
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         print(f"asrkit {name}: error: {where}{error.strerror or error}", file=sys.stderr)
-    except KeyboardInterrupt:
-        print(f"asrkit {name}: interrupted", file=sys.stderr)
-        return 130
-    except Terminated:
-        print(f"asrkit {name}: terminated", file=sys.stderr)
-        return 143
+    except MemoryError as error:
+        print(f"asrkit {name}: error: {in_words(str(out_of_memory(error)))}", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        number = stop.args[0] if isinstance(stop, Stopped) else signal.SIGINT
+        with contextlib.suppress(OSError):  # a terminal that is gone hears nothing
+            print(told(number, f"asrkit {name}"), file=sys.stderr)
+        return 128 + number
     return 1
 
 
@@ -259,14 +260,6 @@ def show_progress(results, total, label):
     from tqdm import tqdm
 
     return tqdm(results, total=total, desc=label, disable=None, file=sys.stderr, leave=False)
-
-
-class Terminated(BaseException):
-    """SIGTERM, raised so that temporary files are removed on the way out."""
-
-
-def terminate(signal_number, frame):
-    raise Terminated
 
 
 def usage(group=""):
@@ -285,7 +278,10 @@ def usage(group=""):
 
 
 def main(argv=None):
-    argv = list(sys.argv[1:] if argv is None else argv)
+    if argv is None:  # we are the program: an install of before `start` calls us
+        watch()
+        argv = sys.argv[1:]
+    argv = list(argv)
     for stream in (sys.stdout, sys.stderr):  # a word that the terminal's encoding can't hold is escaped
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -307,13 +303,7 @@ def main(argv=None):
         )
         return 2
     load_one_thread()  # parallelism comes from --nj
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, terminate)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Formatter("%(levelname)s: %(message)s"))
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
     return run(f"{group} {name}".lstrip(), argv[1:])
-
-
-if __name__ == "__main__":
-    sys.exit(main())
