@@ -51,7 +51,7 @@ COMMANDS = {
     "learning-curve": "errors against the number of training utterances a word",
     "tune": "which settings? a race of configurations within a time budget",
     "combine": "several systems' scores as one, with learned weights",
-    "compare": "is system B better than system A? McNemar, bootstrap",
+    "compare": "is system B better than system A? McNemar's test",
     "report": "one table and the pictures of several decodings",
     "recognize": "wav files -> words",
     "mixgop": "how typical is each phone's pronunciation? mixtures of typical speech score it",

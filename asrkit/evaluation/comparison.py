@@ -1,14 +1,15 @@
-"""Is system B better than system A? McNemar's test and the bootstrap, on the same utterances."""
+"""Is system B better than system A? McNemar's test, on the same utterances: difference, interval and verdict are its."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 
 from asrkit.config import out_of_bounds
 from asrkit.errors import DataError, SettingsError
-from asrkit.evaluation.kaldi import Z_95, bootci_lines
+from asrkit.evaluation.kaldi import bootci_lines
 from asrkit.evaluation.scoring import ErrorReport
-from asrkit.evaluation.significance import bootstrap_wer, mcnemar_exact
+from asrkit.evaluation.significance import bootstrap_wer, mcnemar_exact, paired_interval
 
 SIGNIFICANT = 0.05
 FEWEST = 6  # utterances that must tell the two apart: five that all fall to one side have p = 2 / 2^5 = 0.06
@@ -42,48 +43,86 @@ class Comparison:
     speaker_rates: np.ndarray | None
 
     @property
-    def interval(self):
-        """Bootstrap interval of the difference of the error rates, B - A, at 95 %, in per cent.
+    def difference(self):
+        """Utterances with an error, B - A, in per cent of all. Where every one is a word, that is the difference of the error rates."""
+        return 100 * (self.only_a - self.only_b) / self._total
 
-        Over speakers where there are several, else over utterances.
-        """
-        mean, half = _difference(self.rates if self.speaker_rates is None else self.speaker_rates)
-        return mean - half, mean + half
+    @property
+    def interval(self):
+        """Interval of `difference` at 95 %; it leaves 0 out if and only if p is below 0.05."""
+        low, high = paired_interval(self.only_a, self.only_b, self._total, 1 - SIGNIFICANT)
+        return 100 * low, 100 * high
 
     @property
     def verdict(self):
         """What follows, in words."""
-        low, high = self.interval
+        disputed, p = self.only_a + self.only_b, _said_p(self.p)
         if self.p < SIGNIFICANT:
             better, worse = ("B", "A") if self.only_b > self.only_a else ("A", "B")
-            doubt = ""
-            if self.speaker_rates is not None and low <= 0 <= high:
-                doubt = "; for other speakers it is open, the interval over speakers contains 0"
-            return f"{better} is better than {worse} (p = {self.p:.2g}{doubt})"
-        disputed = self.only_a + self.only_b
+            return f"{better} is better than {worse} (p = {p}{self._doubt(better)})"
+        _, low, high = _said(self.difference, *self.interval)
+        may_be = f"B - A may be {low} to {high} %"
         if not disputed:
             return (
                 "no difference can be seen: "
-                "no utterance that one of the two has right and the other wrong (p = 1)"
+                f"no utterance that one of the two has right and the other wrong (p = 1); {may_be}"
             )
         few = f", and fewer than {FEWEST} can show none" if disputed < FEWEST else ""
         return (
             f"no difference can be seen: of {disputed} utterances that tell the two apart {self.only_a} "
             f"{'is' if self.only_a == 1 else 'are'} for A and {self.only_b} for B, as coins may fall "
-            f"(p = {self.p:.2g}){few}; B - A may be {low:.2f} to {high:.2f} %"
+            f"(p = {p}){few}; {may_be}"
         )
 
     def lines(self):
-        """McNemar's table, what compute-wer-bootci prints with the interval of B - A, the verdict."""
-        utts = len(self.reports[0].utts)
+        """McNemar's table, what compute-wer-bootci prints of each, the difference B - A, the verdict."""
         lines = [
-            f"McNemar, {utts} utterances: both right {self.both_right}, only A right {self.only_a}, "
-            f"only B right {self.only_b}, both wrong {self.both_wrong}; exact p = {self.p:.2g}",
-            *_bootstrap_lines(f"{utts} utterances", self.rates),
+            f"McNemar, {self._total} utterances: both right {self.both_right}, only A right {self.only_a}, "
+            f"only B right {self.only_b}, both wrong {self.both_wrong}; exact p = {_said_p(self.p)}",
+            f"Bootstrap over {self._total} utterances:",
+            *bootci_lines(self.rates),
         ]
         if self.speaker_rates is not None:
-            lines += _bootstrap_lines(f"{len(self.reports[0].speakers)} speakers", self.speaker_rates)
+            speakers = len(self.reports[0].speakers)
+            lines += [f"Bootstrap over {speakers} speakers:", *bootci_lines(self.speaker_rates)]
+        difference, low, high = _said(self.difference, *self.interval)
+        lines.append(
+            f"Difference B - A: {difference} 95% Conf Interval [ {low}, {high} ], % of utterances with an error (McNemar)"
+        )
         return [*lines, self.verdict]
+
+    @property
+    def _total(self):
+        return len(self.reports[0].utts)
+
+    def _doubt(self, better):
+        """What a verdict does not tell: that word errors say otherwise, that one speaker has decided."""
+        errors = [report.errors for report in self.reports]
+        doubt = ""
+        if errors[better == "A"] < errors[better == "B"]:
+            doubt += f"; by utterances without error: its word errors are more, {max(errors)} to {min(errors)}"
+        pairs = zip(*(report.utts.values() for report in self.reports), strict=True)
+        disputes = Counter(a.speaker for a, b in pairs if (a.counts.errors > 0) != (b.counts.errors > 0))
+        speaker, most = disputes.most_common(1)[0]
+        if len(self.reports[0].speakers) > 1 and 2 * most > disputes.total():
+            doubt += f"; {most} of the {disputes.total()} utterances that tell them apart are of '{speaker}', others may differ"
+        return doubt
+
+
+def _said(*values):
+    """Numbers with two decimals, or as many more as show each that is not 0."""
+    decimals = 2
+    while any(value and not round(value, decimals) for value in values):
+        decimals += 1
+    return [f"{value + 0.0:.{decimals}f}" for value in values]
+
+
+def _said_p(p):
+    """p with two digits, or as many more as keep it on its side of the limit."""
+    digits = 2
+    while (float(f"{p:.{digits}g}") < SIGNIFICANT) != (p < SIGNIFICANT):
+        digits += 1
+    return f"{p:.{digits}g}"
 
 
 def compare_reports(
@@ -148,17 +187,3 @@ def compare_reports(
         speaker_rates=bootstrap_wer(errors, words, owners, replications, seed) if several else None,
     )
 
-
-def _difference(rates):
-    """Mean of the draws of B - A and half the width of its interval, in per cent."""
-    difference = 100 * (rates[1] - rates[0])
-    return difference.mean(), Z_95 * difference.std()
-
-
-def _bootstrap_lines(units, rates):
-    mean, half = _difference(rates)
-    return [
-        f"Bootstrap over {units}:",
-        *bootci_lines(rates),
-        f"Difference B - A: {mean:.2f} 95% Conf Interval [ {mean - half:.2f}, {mean + half:.2f} ]",
-    ]

@@ -12,17 +12,15 @@ Z_95 = 1.96  # rounded as in compute-wer-bootci, so that the numbers agree
 
 
 def bootci_lines(rates):
-    """Write the lines of compute-wer-bootci, from what `bootstrap_wer` returned for one system or two."""
-    sets = np.atleast_2d(rates)
+    """Write the lines of compute-wer-bootci, from what `bootstrap_wer` returned for one system or several.
+
+    As there the interval is mean ± 1.96 deviations, but no rate lies below 0.
+    """
     lines = []
-    for number, rate in enumerate(sets, 1):
+    for number, rate in enumerate(np.atleast_2d(rates), 1):
         mean, half = (100 * rate.mean(), 100 * Z_95 * rate.std()) if rate.size else (math.nan, math.nan)
-        lines.append(
-            f"Set{number}: %WER {mean:.2f} 95% Conf Interval [ {mean - half:.2f}, {mean + half:.2f} ]"
-        )
-    if len(sets) == 2:
-        better = 100 * np.mean(sets[1] < sets[0]) if sets.size else math.nan
-        lines.append(f"Probability of Set2 improving Set1: {better:.2f}")
+        low = mean - half if not mean < half else 0.0
+        lines.append(f"Set{number}: %WER {mean:.2f} 95% Conf Interval [ {low:.2f}, {mean + half:.2f} ]")
     return lines
 
 

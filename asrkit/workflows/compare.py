@@ -28,7 +28,7 @@ class Compared:
     comparison: Comparison
 
     def lines(self) -> list[str]:
-        """The errors of each, McNemar's test, the bootstrap's intervals and the verdict."""
+        """The errors of each, McNemar's test, each rate's interval, the difference's and the verdict."""
         reports = zip("AB", self.comparison.reports, self.decode_dirs, strict=True)
         errors = [f"{name}: {wer_lines(report)[0]} {folder}" for name, report, folder in reports]
         return [*errors, *self.comparison.lines()]

@@ -1,13 +1,14 @@
-"""Is system B better than system A? McNemar's test and the bootstrap, on the same recordings.
+"""Is system B better than system A? McNemar's test, on the same recordings.
 
 DIR is a data directory with the reference in DIR/text; OUT_A and OUT_B are decode folders with a file hyp.
 An utterance without hypothesis is an error of that system.
 
 McNemar's test looks at the utterances where only one of the two is right: were both equally good, these
-would fall to A or B like tosses of a coin. The bootstrap draws new test sets from this one, once by
-utterances (other words of these speakers) and once by speakers (other speakers); its interval belongs to the
-difference of the two error rates, in per cent. Set1 is A, Set2 is B. The last line says in words what
-follows.
+would fall to A or B like tosses of a coin. The difference of their errors, its interval and the verdict, which
+the last line says in words, all come from this test and can't contradict each other: the interval leaves 0
+out where p is below 0.05. The bootstrap shows how sure each error rate is by itself: it draws new test sets
+from this one, once by utterances (other words of these speakers) and once by speakers (other speakers).
+Set1 is A, Set2 is B.
 """
 
 from asrkit.cli.options import add_flag
