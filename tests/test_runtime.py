@@ -5,9 +5,11 @@ import json
 import logging
 import os
 import platform
+import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import kaldiio
@@ -16,6 +18,7 @@ import pytest
 import threadpoolctl
 
 import asrkit
+from asrkit.cli import main as cli
 from asrkit.errors import DataError
 from asrkit.runtime import THREAD_VARIABLES, count_jobs, log_to, one_thread, ordered_map, progress
 
@@ -184,6 +187,7 @@ import sys, threading
 import numpy as np
 _ = np.ones((300, 300)) @ np.ones((300, 300))  # numpy has its threads
 import asrkit
+from asrkit.cli import main as cli
 data, out = sys.argv[1:3]
 def work(families):
     for family in families:
@@ -305,3 +309,62 @@ def test_crossval_s_logs_lie_beside_its_folds(quiet, wide, tmp_path, caplog):
     for fold in ("fold_1", "fold_2"):
         assert "trained 2 words, on 8, skipped 0 utterances" in (tmp_path / fold / "log").read_text()
     assert not [message for message in caplog.messages if "trained" in message]
+
+
+def killed(item):
+    """A worker as the system's memory killer leaves it."""
+    if item == 3:
+        os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+    return item
+
+
+def starved(item):
+    if item == 3:
+        raise MemoryError("Unable to allocate 8.00 GiB")
+    return item
+
+
+@pytest.mark.parametrize(
+    ("work", "jobs", "says"),
+    [
+        (killed, 2, "a worker was killed: out of memory? nj=1 needs less"),
+        (starved, 2, "out of memory: Unable to allocate 8.00 GiB (nj=1 needs less)"),
+        (starved, 1, "out of memory: Unable to allocate 8.00 GiB (free some, or work on fewer data at a time)"),
+    ],
+)
+def test_lost_work_is_one_line_and_the_next_map_works(work, jobs, says):
+    with pytest.raises(DataError) as lost:
+        list(ordered_map(work, range(8), jobs=jobs))
+    assert str(lost.value) == says
+    assert list(ordered_map(abs, [-1, -2, -3], jobs=2)) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("work", "says"),
+    [
+        (killed, "a worker was killed: out of memory? --nj 1 needs less"),
+        (starved, "out of memory: Unable to allocate 8.00 GiB (--nj 1 needs less)"),
+        (None, "out of memory: at once (free some, or work on fewer data at a time)"),
+    ],
+)
+def test_lost_work_of_a_command_is_one_line(monkeypatch, capsys, work, says):
+    def main(args):
+        if work is None:
+            raise MemoryError("at once")
+        list(ordered_map(work, range(8), jobs=args.nj))
+
+    monkeypatch.setattr("asrkit.cli.commands.train.main", main)
+    assert cli.main(["train", "data", "exp", "--family", "gmm", "--nj", "2"]) == 1
+    assert capsys.readouterr().err.splitlines()[1:] == [f"asrkit train: error: {says}"]
+
+
+def waits(item):
+    time.sleep(30 if item else 0)
+
+
+def test_who_stops_early_waits_for_nobody():
+    """And is not warned of it: warnings are errors here."""
+    results = ordered_map(waits, range(8), jobs=2)
+    next(results)
+    results.close()
+    assert list(ordered_map(abs, [-1, -2, -3], jobs=2)) == [1, 2, 3]

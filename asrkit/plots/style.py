@@ -9,6 +9,8 @@ import functools
 import matplotlib.style
 import numpy as np
 
+from asrkit.plots.fonts import quiet, use_fonts
+
 STYLE = {
     "font.size": 9,
     "axes.titlesize": 10,
@@ -33,7 +35,9 @@ def styled(plot):
 
 
 def save(figure, path):
-    figure.savefig(path, format="png", dpi=150, metadata={"Software": None})
+    with quiet():
+        use_fonts(figure)
+        figure.savefig(path, format="png", dpi=150, metadata={"Software": None})
 
 
 def minus(text):
