@@ -210,11 +210,11 @@ def ordered_map(
     if parallel:
         import joblib
 
-        alone = joblib.delayed(functools.partial(_in_worker, function))
+        alone = joblib.delayed(functools.partial(_alone, function))
         with _deaf_children():
-            results = joblib.Parallel(n_jobs=min(jobs, count or jobs), return_as="generator")(
-                alone(item) for item in items
-            )
+            results = joblib.Parallel(
+                n_jobs=min(jobs, count or jobs), backend=_backend(), return_as="generator"
+            )(alone(item) for item in items)
     else:
         results = map(functools.partial(_alone, function), items)
     show = _progress.get()
@@ -244,19 +244,28 @@ def _alone(function: Callable[[Item], Result], item: Item) -> Result:
         return function(item)
 
 
-_parents: list[int] = []  # of this process, a worker
+def _backend() -> Any:
+    """joblib's processes, which here end with the one that started them; what a block of `joblib.parallel_config` chose stays."""
+    from joblib import parallel
+
+    usual = parallel.BACKENDS["loky"]
+
+    class Watched(usual):  # type: ignore[misc, valid-type]
+        def configure(self, *args: Any, **more: Any) -> int:
+            return super().configure(*args, initializer=_begin_worker, initargs=(os.getpid(),), **more)
+
+    return Watched() if type(parallel.get_active_backend()[0]) is usual else None
 
 
-def _in_worker(function: Callable[[Item], Result], item: Item) -> Result:
-    """One item in a worker, which ends when the process that started it is killed."""
-    if not _parents and os.name == "posix":
-        _parents.append(os.getppid())
-        threading.Thread(target=_end_with_parent, daemon=True).start()
-    return _alone(function, item)
+def _begin_worker(parent: int) -> None:
+    if os.name == "posix":
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    else:  # elsewhere blocked already
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _end_with_parent() -> None:
-    while os.getppid() == _parents[0]:
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)
 
