@@ -5,6 +5,7 @@ speaker.
 import contextlib
 import functools
 import itertools
+import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -31,8 +32,12 @@ from asrkit.phones.phone_set import PhoneSet, strangers
 from asrkit.phones.tokens import Tokens, fault_reason
 from asrkit.runtime import one_thread, ordered_map
 
+log = logging.getLogger("asrkit")
+
 Alignment = dict[str, tuple[Phone, ...]]
 BlockScores = tuple[list[str], np.ndarray, np.ndarray, Scores, np.ndarray]  # as of `score_block`
+FEW_TOKENS = 5  # of fewer a share says nothing
+BY_HEART = 0.9  # of a phone's tokens score below all that it was trained on
 ROWS = 12288  # frames of the tokens that are scored together
 PHONE_COLUMNS = ("utt", "word", "idx", "phone", "start", "end", *KINDS, "comp", "rival", "n_frames")
 TABLES = {  # their first columns: those of the baselines, or of what is summed up, come behind
@@ -153,7 +158,11 @@ def mixgop_score(
     score = functools.partial(score_block, bank, phone_set.baselines, posterior)
     results = ordered_map(score, blocks, jobs=jobs, label=f"about {block_rows} tokens a step")
     remove_score_textgrids(out)  # of an earlier scoring: must not stand beside new tables
-    scored, reasons, num_utts = write_tables(out, bank.phones, more_kinds, features.data, alignment, results)
+    lowest = Lowest()
+    scored, reasons, num_utts = write_tables(
+        out, bank.phones, more_kinds, features.data, alignment, lowest.counted(results)
+    )
+    lowest.warn(bank.phones)
     if textgrid:
         ends = {
             utt: round(frames * shift_s, 6) for utt, frames in features.lengths.items()
@@ -171,6 +180,38 @@ def refuse_strangers(
     phones = [phone.label for utt in data.feats for phone in alignment.get(utt, ())]
     if told := strangers(phones, phone_set.counts, most):
         raise DataError(f"{ali}: {told}; more than max_unscored={most:g} would have no score")
+
+
+class Lowest:
+    """Counts how many tokens of each phone score below all of those that the phone was trained on."""
+
+    def __init__(self) -> None:
+        self.scored: Counter[int] = Counter()
+        self.below: Counter[int] = Counter()
+
+    def counted(self, results: Iterable[tuple[BlockScores, np.ndarray]]) -> Iterator[BlockScores]:
+        """Pass the results of blocks on, the labels of whose phones come beside them."""
+        for block, labels in results:
+            pct = block[3].pct
+            self.scored.update(labels[~np.isnan(pct)].tolist())
+            self.below.update(labels[pct == 0].tolist())
+            yield block
+
+    def warn(self, names: tuple[str, ...]) -> None:
+        """Name the phones whose mixture knows its training tokens and next to nothing else."""
+        known = {
+            phone: self.below[phone] / count for phone, count in self.scored.items() if count >= FEW_TOKENS
+        }
+        by_heart = [names[phone] for phone in sorted(known) if known[phone] >= BY_HEART]
+        if by_heart:
+            more = f" and {len(by_heart) - 5} more" if len(by_heart) > 5 else ""
+            log.warning(
+                "this mixture learned its tokens by heart: %s%s, of %d phones; what is scored stands at percentile 0 of the training "
+                "scores (train with num_gauss=0, fewer Gaussians or covariance=diag, unless the recordings are quite unlike those)",
+                ", ".join(by_heart[:5]),
+                more,
+                len(known),
+            )
 
 
 def cut_blocks(
@@ -197,18 +238,19 @@ def cut_blocks(
 
 def score_block(
     bank: PhoneBank, baselines: dict, posterior: bool, block: tuple[list[str], Tokens]
-) -> BlockScores:
+) -> tuple[BlockScores, np.ndarray]:
     """Score a block: its utterances, why phones have no scores, of how many frames they are, the Scores, and
-    those of the baselines.
+    those of the baselines; beside these the phones' labels.
     """
     utts, tokens = block
-    return (
+    scores = (
         utts,
         tokens.faults,
         tokens.frames,
         bank.score(tokens, posterior),
         score_baselines(baselines, tokens),
     )
+    return scores, tokens.labels
 
 
 def table_columns(more_kinds: tuple[str, ...]) -> dict[str, tuple[str, ...]]:

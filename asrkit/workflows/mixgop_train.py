@@ -70,6 +70,13 @@ class TrainedPhones:
             lines.append(
                 f"{len(poor)} phones have no model, fewer tokens than min_tokens={config.min_tokens}: {', '.join(poor)}"
             )
+        if not config.num_gauss:
+            numbers = sorted({entry["gaussians"] for entry in self.entries})
+            lines.append(
+                f"as many Gaussians as the tokens bear: {numbers[0]}"
+                + (f" to {numbers[-1]}" if len(numbers) > 1 else "")
+                + " a phone (num_gauss=0)"
+            )
         fewer = [
             f"{entry['phone']} {entry['gaussians']}"
             for entry in self.entries
@@ -243,6 +250,7 @@ def mixgop_train(
         models, entries = train_mixtures(rich, drawn, rich_counts, config, jobs)
     except ValueError as error:
         raise DataError(f"{data_dir}: {error}") from None
+    warn_of_few_tokens(entries, config, drawn[0].shape[1])
     fitted, converged = fit_baselines(baselines, drawn, rich_counts)
     if not converged:
         log.warning("the regression of baselines=logistic stopped before it converged")
@@ -286,6 +294,26 @@ def train_mixtures(
 
 def train_one(config: MixgopConfig, item: tuple[str, np.ndarray, int]) -> tuple[PhoneModel, dict]:
     return train_phone(*item, config)
+
+
+def warn_of_few_tokens(entries: list[dict], config: MixgopConfig, dim: int) -> None:
+    """Warn where a number of Gaussians that was asked for has more parameters than there are tokens."""
+    starved = {
+        entry["phone"]: (entry["drawn"], parameters)
+        for entry in entries
+        if entry["drawn"] < (parameters := config.parameters(entry["gaussians"], dim))
+    }
+    if not config.num_gauss or not starved:
+        return
+    some = ", ".join(f"{phone} {tokens} < {count}" for phone, (tokens, count) in list(starved.items())[:3])
+    log.warning(
+        "%d of %d phones have fewer tokens than their mixture has parameters (%s%s) and may be learned by heart "
+        "(num_gauss=0 follows the tokens, covariance=diag has fewer parameters)",
+        len(starved),
+        len(entries),
+        some,
+        ", ..." if len(starved) > 3 else "",
+    )
 
 
 def write_training(exp: Path, trained: TrainedPhones, seconds: float) -> None:

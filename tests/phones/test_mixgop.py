@@ -154,7 +154,7 @@ def test_loglik_is_that_of_scikit_learn(dim, num, num_gauss, covariance):
 )
 def test_low_rank_is_dense(num, dim, num_gauss):
     """Against covariances summed sample by sample, hard and soft, components of one sample included."""
-    obs, far, config = clouds(num, dim), clouds(40, dim, seed=7), MixgopConfig()
+    obs, far, config = clouds(num, dim), clouds(40, dim, seed=7), MixgopConfig(covariance="full")
     for start in (cluster(obs, num_gauss, np.random.default_rng(0)), soft(num, num_gauss)):
         mixture = estimate_mixture(obs, start, config)
         assert isinstance(mixture, LowRankMixture)
@@ -424,3 +424,31 @@ def test_summaries_skip_nan():
     mean, least, low = summarise(table)[0]
     assert (mean, least, low) == (pytest.approx(7 / 3), 1, pytest.approx(np.percentile([1, 2, 4], 10)))
     assert np.isnan(summarise(table)[1]).all()
+
+
+@pytest.mark.parametrize(
+    ("num_tokens", "dim", "num_gauss"),
+    [(20, 39, 1), (100, 39, 1), (512, 39, 5), (2000, 39, 22), (10**6, 39, 32), (512, 13, 10), (512, 1024, 1), (1, 1, 1)],
+)
+def test_gaussians_follow_tokens_and_dimensions(num_tokens, dim, num_gauss):
+    assert MixgopConfig().gaussians(num_tokens, dim) == num_gauss
+    assert MixgopConfig(covariance="full").gaussians(num_tokens, dim) <= num_gauss
+    assert MixgopConfig(num_gauss=7).gaussians(num_tokens, dim) == 7
+
+
+@pytest.mark.parametrize("covariance", ["full", "diag"])
+def test_parameters_are_counted(covariance):
+    config = MixgopConfig(num_gauss=3, covariance=covariance)
+    (model, _), dim = train_phone("AA", clouds(200, 4), 200, config), 4
+    mixture = model.mixture
+    variances = mixture.variances.size if covariance == "diag" else 3 * len(np.tril_indices(dim)[0])
+    assert config.parameters(3, dim) == mixture.log_weights.size - 1 + mixture.means.size + variances
+
+
+@pytest.mark.parametrize(("num_tokens", "dim"), [(25, 39), (100, 39), (512, 39), (300, 5), (400, 300)])
+def test_by_default_nothing_is_learned_by_heart(num_tokens, dim):
+    """Other tokens of the same kind stand where the training's stand."""
+    tokens, others = np.split(clouds(num_tokens + 400, dim, seed=1), [num_tokens])
+    model, _ = train_phone("AA", tokens, num_tokens, MixgopConfig())
+    pct = np.searchsorted(model.scores, model.mixture.log_likelihood(others)[:, 0]) * 100 / num_tokens
+    assert 15 < np.median(pct) < 65 and np.mean(pct == 0) < 0.2

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 from command import asrkit
-from scored import rows_of, write_scored
+from scored import rows_of, write_scored, write_set
 from speechlike import RATE_HZ, say
 
 from asrkit.errors import DataError, SettingsError
@@ -179,3 +179,38 @@ def test_plot(made, tmp_path, printed):
         mixgop_plot(made / "scores", tmp_path, utts=["a", "b"])
     with pytest.raises(SettingsError, match="ali=a goes with exp=EXP"):
         mixgop_plot(made / "scores", tmp_path, ali="a")
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory):
+    """Two sets of four phones by two speakers, 12 dimensions."""
+    top = tmp_path_factory.mktemp("wide")
+    return write_set(top / "train", 0, takes=24, dim=12), write_set(top / "test", 1, takes=8, dim=12)
+
+
+@pytest.mark.parametrize(
+    ("settings", "warns", "by_heart"),
+    [
+        ({}, False, False),
+        ({"covariance": "full"}, False, False),
+        ({"num_gauss": 2}, False, False),
+        ({"num_gauss": 32}, True, False),
+        ({"num_gauss": 32, "covariance": "full"}, True, True),
+    ],
+    ids=str,
+)
+def test_what_is_learned_by_heart_is_told(wide, tmp_path, caplog, settings, warns, by_heart):
+    (train, test), config = wide, MixgopConfig(min_tokens=40, pooling="mean", **settings)
+    trained = mixgop_train(train / "data", train / "ali", tmp_path / "exp", config, transform=PLAIN)
+    told = [record.message for record in caplog.records if "fewer tokens than their mixture has" in record.message]
+    assert len(told) == warns
+    assert not told or "num_gauss=0" in told[0] and "AA 96 < " in told[0]
+    assert bool(trained.lines()[1].startswith("as many Gaussians as the tokens bear: 1 a phone")) != bool(config.num_gauss)
+    caplog.clear()
+    mixgop_score(tmp_path / "exp", test / "data", test / "ali", tmp_path / "score")
+    told = [record.message for record in caplog.records if "by heart" in record.message]
+    assert len(told) == by_heart
+    pct = [float(row["pct"]) for row in rows_of(tmp_path / "score" / "phones.tsv") if row["pct"] != "nan"]
+    assert (np.mean(np.equal(pct, 0)) > 0.9) == by_heart
+    if by_heart:
+        assert told[0].startswith("this mixture learned its tokens by heart: AA, B, SH, of 3 phones; ")
