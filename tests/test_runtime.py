@@ -329,7 +329,11 @@ def starved(item):
     [
         (killed, 2, "a worker was killed: out of memory? nj=1 needs less"),
         (starved, 2, "out of memory: Unable to allocate 8.00 GiB (nj=1 needs less)"),
-        (starved, 1, "out of memory: Unable to allocate 8.00 GiB (free some, or work on fewer data at a time)"),
+        (
+            starved,
+            1,
+            "out of memory: Unable to allocate 8.00 GiB (free some, or work on fewer data at a time)",
+        ),
     ],
 )
 def test_lost_work_is_one_line_and_the_next_map_works(work, jobs, says):

@@ -84,7 +84,7 @@ def write_features(folder, frames):
                 f"{utt} 1 {i * length_s:.2f} {length_s:.2f} P{phone:02d}\n" for i, phone in enumerate(phones)
             ]
             speakers.append(f"{utt} speaker\n")
-    (folder / "data/utt2spk").write_text("".join(speakers))
-    (folder / "data/frame_shift").write_text(f"{SHIFT_S}\n")
-    (folder / "ali/phones.ctm").write_text("".join(ctm))
+    (folder / "data/utt2spk").write_text("".join(speakers), encoding="utf-8")
+    (folder / "data/frame_shift").write_text(f"{SHIFT_S}\n", encoding="utf-8")
+    (folder / "ali/phones.ctm").write_text("".join(ctm), encoding="utf-8")
     return count * UTT_FRAMES

@@ -32,7 +32,7 @@ def sphinx_folder(corpus):
             },
         )
         sphinx.write_training(folder, GAUSS, PASSES)
-        (folder / "decoded.sh").write_text(sphinx.features_script("decoded"))
+        (folder / "decoded.sh").write_text(sphinx.features_script("decoded"), encoding="utf-8")
     return folder, None
 
 

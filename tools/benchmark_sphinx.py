@@ -67,8 +67,10 @@ def prepare(folder, words, parts):
             link = folder / "wav" / f"{utt}.wav"
             if not link.is_symlink():
                 link.symlink_to(Path(wav[utt]).resolve())
-        (folder / f"{name}.ctl").write_text("".join(f"{utt}\n" for utt in text))
-        (folder / f"{name}.lsn").write_text("".join(f"{word} ({utt})\n" for utt, word in text.items()))
+        (folder / f"{name}.ctl").write_text("".join(f"{utt}\n" for utt in text), encoding="utf-8")
+        (folder / f"{name}.lsn").write_text(
+            "".join(f"{word} ({utt})\n" for utt, word in text.items()), encoding="utf-8"
+        )
     chains = {
         word: [f"W{index:03d}_{phone}" for phone in range(1, PHONES + 1)] for index, word in enumerate(words)
     }
@@ -91,8 +93,8 @@ def prepare(folder, words, parts):
         "model/feat.params": options,
     }
     for name, lines in files.items():
-        (folder / name).write_text("\n".join(lines) + "\n")
-    (folder / "features.sh").write_text(features_script("train"))
+        (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "features.sh").write_text(features_script("train"), encoding="utf-8")
 
 
 def features_script(part):
@@ -104,7 +106,7 @@ def write_training(folder, gauss, passes):
     at, feature = binaries(), words_of(FEATURE)
     model = "-mixwfn model/mixture_weights -tmatfn model/transition_matrices -meanfn model/means -varfn model/variances"
     data = "-ctlfn train.ctl -part 1 -npart 1 -cepdir mfc -cepext mfc -accumdir sums"
-    states = len((folder / "copy").read_text().splitlines())
+    states = len((folder / "copy").read_text(encoding="utf-8").splitlines())
     lines = [
         "set -e",
         "mkdir -p sums",
@@ -138,7 +140,7 @@ def write_training(folder, gauss, passes):
         lines.append(f"{at}/inc_comp -ninc {more} -dcountfn model/mixture_weights {moved}")
         lines += [f"mv grown.{name} model/{name}" for name in files]
         size += more
-    (folder / "train.sh").write_text("\n".join(lines) + "\n")
+    (folder / "train.sh").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def train_commands(from_wav):
@@ -176,7 +178,7 @@ def decode_command(part, gauss, beam, from_wav):
 def hypotheses(folder, part):
     """Dict of utt to word of PART.hyp: lines `word (utt score)`; nothing recognised leaves the word empty."""
     out = {}
-    for line in (folder / f"{part}.hyp").read_text().splitlines():
+    for line in (folder / f"{part}.hyp").read_text(encoding="utf-8").splitlines():
         word, _, rest = line.rpartition("(")
         out[rest.split()[0].rstrip(")")] = word.strip()
     return out

@@ -185,7 +185,7 @@ def measure(commands, log, *, environment=None, folder=None, one_core=False, mem
     }
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     starter = [sys.executable, "-I", "-S", __file__]
-    done = subprocess.run(starter, input=json.dumps(job), capture_output=True, text=True, check=False)
+    done = subprocess.run(starter, input=json.dumps(job), capture_output=True, encoding="utf-8", check=False)
     if done.returncode:
         raise Failed(
             done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"status {done.returncode}"
@@ -247,9 +247,12 @@ class TreeWatch(threading.Thread):
 
     def share_mb(self, process):
         try:
-            if int((process / "stat").read_text().rpartition(")")[2].split()[3]) != self.session:
+            if (
+                int((process / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[3])
+                != self.session
+            ):
                 return 0.0
-            lines = (process / "smaps_rollup").read_text().splitlines()
+            lines = (process / "smaps_rollup").read_text(encoding="utf-8").splitlines()
             return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
         except (OSError, IndexError, ValueError):  # it has ended meanwhile
             return 0.0

@@ -33,7 +33,9 @@ FIXES = [
 
 def run(command):
     """Run a command in the repository: (whether it succeeded, what it wrote)."""
-    done = subprocess.run(command, cwd=TOP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run(
+        command, cwd=TOP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8"
+    )
     return done.returncode == 0, done.stdout
 
 

@@ -35,7 +35,12 @@ TIMES = re.compile(
     rb'"(?:seconds|train_s|decode_s|ms_a_word|created|date|started)": [^,}\n]+|\d+(?:\.\d+)? s(?:econds)?\b|\btook [^,\n]+'
 )
 TEXTS = {".json", ".jsonl", ""}  # of these suffixes; the last is of logs
-UNLIKE = {"tune.png", "tune.tsv", "report.md", "table.txt"}  # their figures are times, too: compared by name alone
+UNLIKE = {
+    "tune.png",
+    "tune.tsv",
+    "report.md",
+    "table.txt",
+}  # their figures are times, too: compared by name alone
 
 
 @dataclass(frozen=True)
@@ -136,7 +141,8 @@ class Bench:
         """Start commands one after the other, in a session of their own."""
         places = {"top": TOP, "work": self.work, "mixgop": MIXGOP}
         words = [
-            re.sub(r"{(top|work|mixgop)}", lambda match: str(places[match[1]]), command) for command in commands
+            re.sub(r"{(top|work|mixgop)}", lambda match: str(places[match[1]]), command)
+            for command in commands
         ]
         if len(words) == 1 and not words[0].startswith("bash"):
             words = [f"exec {sys.executable} -m {words[0]}"]  # the command itself, no shell around it
@@ -266,7 +272,11 @@ def compare(expected, got):
     """What differs between two `contents`."""
     lines = [f"{name} is missing" for name in sorted(expected.keys() - got.keys())]
     lines += [f"{name} is left over" for name in sorted(got.keys() - expected.keys())]
-    lines += [f"{name} has other bytes" for name in sorted(expected.keys() & got.keys()) if expected[name] != got[name]]
+    lines += [
+        f"{name} has other bytes"
+        for name in sorted(expected.keys() & got.keys())
+        if expected[name] != got[name]
+    ]
     return lines
 
 
@@ -319,9 +329,13 @@ def main(argv=None):
     )
     parser.add_argument("--count", type=int, default=50, help="kills (default: 50)")
     parser.add_argument("--seed", type=int, default=0, help="of what is killed when (default: 0)")
-    parser.add_argument("--first", type=int, default=0, metavar="N", help="number of the first kill (default: 0)")
+    parser.add_argument(
+        "--first", type=int, default=0, metavar="N", help="number of the first kill (default: 0)"
+    )
     parser.add_argument("--only", choices=CASES, metavar="NAME", help=f"one of {', '.join(CASES)}")
-    parser.add_argument("--recordings", type=Path, metavar="DIR", help="word_speaker_take.wav, instead of invented ones")
+    parser.add_argument(
+        "--recordings", type=Path, metavar="DIR", help="word_speaker_take.wav, instead of invented ones"
+    )
     args = parser.parse_args(argv)
     if os.name != "posix":
         parser.error("signals and process groups as POSIX has them are needed")
@@ -330,7 +344,9 @@ def main(argv=None):
         bench = Bench(Path(top), args.recordings)
         for number in range(args.first, args.first + args.count):
             name = names[number % len(names)]
-            replay = f"--seed {args.seed} --first {number} --count 1" + (f" --only {name}" if args.only else "")
+            replay = f"--seed {args.seed} --first {number} --count 1" + (
+                f" --only {name}" if args.only else ""
+            )
             try:
                 line = f"{name}: {bench.kill(name, number, random.Random(f'{args.seed} {number}'))}: ok"
             except Finding as found:

@@ -11,7 +11,9 @@ import time
 WORDS = {"SIGINT": "interrupted", "SIGTERM": "terminated", "SIGHUP": "hung up", "SIGBREAK": "interrupted"}
 NUMBERS = {signal.Signals[name]: word for name, word in WORDS.items() if name in signal.Signals.__members__}
 INSIST_S = 0.5
-PATIENCE_S = 10.0  # who has not ended by then, in foreign code that does not return, is ended without cleaning up
+PATIENCE_S = (
+    10.0  # who has not ended by then, in foreign code that does not return, is ended without cleaning up
+)
 
 _main: list[int] = []  # the thread that hears signals
 _working: list[str] = []  # the commands that run now; while there are none, nothing has to be cleaned up

@@ -100,7 +100,9 @@ class Comparison:
         errors = [report.errors for report in self.reports]
         doubt = ""
         if errors[better == "A"] < errors[better == "B"]:
-            doubt += f"; by utterances without error: its word errors are more, {max(errors)} to {min(errors)}"
+            doubt += (
+                f"; by utterances without error: its word errors are more, {max(errors)} to {min(errors)}"
+            )
         pairs = zip(*(report.utts.values() for report in self.reports), strict=True)
         disputes = Counter(a.speaker for a, b in pairs if (a.counts.errors > 0) != (b.counts.errors > 0))
         speaker, most = disputes.most_common(1)[0]
@@ -186,4 +188,3 @@ def compare_reports(
         rates=bootstrap_wer(errors, words, None, replications, seed),
         speaker_rates=bootstrap_wer(errors, words, owners, replications, seed) if several else None,
     )
-

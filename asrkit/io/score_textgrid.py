@@ -15,6 +15,7 @@ import numpy as np
 
 from asrkit.config import parse_float
 from asrkit.io.files import read_lines, remove
+from asrkit.io.names import file_name
 from asrkit.io.ratings import read_scores
 from asrkit.io.reading import reading
 from asrkit.io.textgrid import write_textgrid
@@ -22,16 +23,8 @@ from asrkit.phones.phone import Phone
 
 FOLDER, SUFFIX = "textgrid", ".TextGrid"
 SHOWN = 5
-ESCAPED = {"%": "%25", "/": "%2F", "\\": "%5C"}  # % too, so that no two names are alike
 
 log = logging.getLogger("asrkit")
-
-
-def file_name(utt):
-    """Turn the name of an utterance or a phone into that of a file: one that holds a slash must not lead out
-    of the folder.
-    """
-    return "".join(ESCAPED.get(letter, letter) for letter in utt)
 
 
 def remove_score_textgrids(out):

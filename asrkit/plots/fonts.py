@@ -78,7 +78,9 @@ def fallbacks(characters, installed):
         What none has.
     """
     fonts = [entry for entry in fontManager.ttflist if not entry.name.startswith(HOLLOW)]
-    fonts.sort(key=lambda entry: (entry.style != UPRIGHT, abs(_weight(entry) - REGULAR), entry.name, entry.fname))
+    fonts.sort(
+        key=lambda entry: (entry.style != UPRIGHT, abs(_weight(entry) - REGULAR), entry.name, entry.fname)
+    )
     has = {}
     for entry in fonts:
         if entry.name not in has and (own := _covered(entry.fname, characters)):
@@ -117,4 +119,3 @@ def font_for(character):
     if script in CJK:
         return "Noto Sans CJK"
     return f"Noto Sans {script.title()}" if script.isalpha() else "a font for it"
-

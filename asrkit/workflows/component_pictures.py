@@ -13,8 +13,8 @@ from asrkit.errors import DataError
 from asrkit.io.alignment import read_alignment
 from asrkit.io.files import atomic_write
 from asrkit.io.mixgop_file import read_mixgop
+from asrkit.io.names import file_name
 from asrkit.io.phone_features import read_phone_features
-from asrkit.io.score_textgrid import file_name
 from asrkit.phones.allophones import utterance_tokens
 from asrkit.phones.phone_set import PhoneSet
 from asrkit.phones.plane import component_means, place_components

@@ -22,6 +22,7 @@ from asrkit.io.features import ReadConfig, check_words, summary
 from asrkit.io.files import atomic_write, c_sorted, read_table, remove
 from asrkit.io.holds import holding
 from asrkit.io.json_file import read_object
+from asrkit.io.names import file_name
 from asrkit.io.runs import once
 from asrkit.io.speakers import REMEDY, who_is_unknown
 from asrkit.runtime import ordered_map
@@ -173,7 +174,7 @@ def crossval(
     exp, plan = Path(exp), plan or FoldPlan()
     data, others, tested = read_folds(data_dir, plan, settings.training.training.seed)
     names = list(tested)
-    folders = {name: exp / f"fold_{name}" for name in names}
+    folders = {name: exp / f"fold_{file_name(name)}" for name in names}
     facts = {name: write_parts(data, others, tested[name], name, folders[name]) for name in names}
     runs = [(folder, folder / "train", folder / "test") for folder in folders.values()]
     for number, result in enumerate(

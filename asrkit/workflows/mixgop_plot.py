@@ -18,8 +18,8 @@ from asrkit.io.audio import read_audio
 from asrkit.io.data_dir import DataDir, Segment, read_data_dir
 from asrkit.io.features import FeatureSet, read_features
 from asrkit.io.files import atomic_write, c_sorted, read_lines
+from asrkit.io.names import file_name
 from asrkit.io.ratings import NUMBERS, TEXTS, Scores, read_scores
-from asrkit.io.score_textgrid import file_name
 from asrkit.runtime import one_thread
 from asrkit.workflows.component_pictures import component_pictures
 

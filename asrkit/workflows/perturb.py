@@ -21,6 +21,7 @@ from asrkit.io.data_dir import ORIGINALS, DataDir, read_data_dir, write_data_dir
 from asrkit.io.features import ReadConfig, check_skipped, first_reasons, summary
 from asrkit.io.files import atomic_write, c_sorted, read_table, remove, write_table
 from asrkit.io.holds import holding
+from asrkit.io.names import check_alike, file_name
 from asrkit.io.noise import NoiseSource
 from asrkit.io.recordings import CHUNK, Recording, cut, in_chunks, recordings
 from asrkit.io.remarks import Remarks, warn_of
@@ -304,7 +305,7 @@ def write_copies(
             drr_db=job.config.drr,
             other_noise=other_noise,
         )
-        write_wav(job.folder / file_name(name), sound, rate_hz)
+        write_wav(job.folder / wav_name(name), sound, rate_hz)
         yield name, Copy(utt, speaker, treatment, gain_db, len(sound) / rate_hz)
 
 
@@ -317,12 +318,13 @@ def copy_treatments(job: Job, utt: str) -> list[tuple[str, int, Treatment]]:
     return [*found, (utt, 0, Treatment())] if job.keep_original else found
 
 
-def file_name(utt: str) -> str:
-    return utt.replace("%", "%25").replace("/", "%2F") + ".wav"
+def wav_name(utt: str) -> str:
+    return file_name(utt) + ".wav"
 
 
 def publish(data: DataDir, copies: Mapping[str, Copy], folder: Path, out: Path) -> None:
     """Move the recordings from `folder` to `out`/wavs, an earlier run's out of it; write the tables."""
+    check_alike(copies, lambda utt: folder / wav_name(utt))
     wavs = Path(os.path.abspath(out / "wavs"))
     try:
         # The whole folder: file by file over older ones takes a hundred times as long.
@@ -331,7 +333,7 @@ def publish(data: DataDir, copies: Mapping[str, Copy], folder: Path, out: Path) 
         os.replace(folder, wavs)
     except OSError as error:
         raise DataError(f"{wavs}: cannot be written: {error.strerror}") from None
-    wav = {utt: str(wavs / file_name(utt)) for utt in copies}
+    wav = {utt: str(wavs / wav_name(utt)) for utt in copies}
     text = {utt: data.text[copy.original] for utt, copy in copies.items() if copy.original in data.text}
     utt2spk = {utt: copy.speaker for utt, copy in copies.items()}
     for name in ("utt2dur", ORIGINALS):  # of an earlier run, quietly

@@ -22,6 +22,7 @@ from asrkit.io.features import FeatureSet, read_features
 from asrkit.io.files import atomic_write, read_lines, read_table
 from asrkit.io.json_file import checked, loads, read_object
 from asrkit.io.model_file import read_model
+from asrkit.io.names import file_name
 from asrkit.io.reading import reading
 from asrkit.models.base import Block
 from asrkit.runtime import one_thread
@@ -168,7 +169,7 @@ def read_system(decode: Path) -> System:
             raise DataError(f"{decode / 'crossval.json'}: no folds (asrkit crossval makes it anew)")
         for fold in facts["folds"]:
             checked(fold, {"name": str}, decode / "crossval.json", "asrkit crossval makes it anew")
-        folds = [decode / f"fold_{fold['name']}" / "decode_test" for fold in facts["folds"]]
+        folds = [decode / f"fold_{file_name(fold['name'])}" / "decode_test" for fold in facts["folds"]]
         name = decode.resolve().name
     seconds = 0
     for exp in (fold.parent for fold in folds):

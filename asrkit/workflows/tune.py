@@ -21,6 +21,7 @@ from asrkit.evaluation.grids import Candidate, combinations
 from asrkit.io.files import atomic_write, read_table
 from asrkit.io.holds import holding
 from asrkit.io.model_file import read_model
+from asrkit.io.names import file_name
 from asrkit.io.runs import each_once, once
 from asrkit.io.speakers import REMEDY, who_is_unknown
 from asrkit.runtime import ordered_map
@@ -157,7 +158,7 @@ def tune(
         name: {} for name in candidates
     }  # by fold, the facts of the run and "right" (U,)
     for fold, utts in tested.items():
-        folder = exp / f"fold_{fold}"
+        folder = exp / f"fold_{file_name(fold)}"
         facts.append(write_parts(data, others, utts, fold, folder))
         runs = [
             (group, not any(heard.values()) and place == 0)

@@ -87,11 +87,13 @@ def test_a_signal_when_something_happens(tmp_path, kind, what, number):
         words = ["compare", data, tmp_path / "a", tmp_path / "b"]
         for name in "ab":
             (tmp_path / name).mkdir()
-            (tmp_path / name / "hyp").write_text((data / "text").read_text(encoding="utf-8"), encoding="utf-8")
+            (tmp_path / name / "hyp").write_text(
+                (data / "text").read_text(encoding="utf-8"), encoding="utf-8"
+            )
     status, lines, out = ended(PROGRAM, kind, what, int(number), *words, folder=tmp_path)
     assert (status, len(lines), out) == (128 + number, 1, ""), lines
     assert lines[0].startswith("asrkit") and lines[0].endswith(f": {SAID[number]}")
-    assert not [path for path in tmp_path.rglob(".*")]
+    assert not list(tmp_path.rglob(".*"))
 
 
 @pytest.mark.parametrize(
@@ -123,7 +125,9 @@ def test_the_next_signals_wait_for_cleaning_up(tmp_path):
 
 
 def test_what_does_not_return_is_ended(tmp_path):
-    code = WORK.format(work="while True:\n        try: hear(); time.sleep(30)\n        except BaseException: pass")
+    code = WORK.format(
+        work="while True:\n        try: hear(); time.sleep(30)\n        except BaseException: pass"
+    )
     code = "import asrkit.cli.signals as signals\nsignals.PATIENCE_S = signals.INSIST_S = 0.3\n" + code
     assert ended(code, folder=tmp_path)[:2] == (130, ["asrkit info: interrupted"])
 
@@ -134,7 +138,9 @@ def test_a_signal_that_comes_when_all_is_done(tmp_path):
 
 
 def test_who_ignores_a_signal_goes_on(tmp_path):
-    code = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n" + WORK.format(work="hear(); print('on')")
+    code = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n" + WORK.format(
+        work="hear(); print('on')"
+    )
     assert ended(code, folder=tmp_path) == (0, [], "on\n")
 
 
@@ -148,13 +154,30 @@ def alive(group):
 
 @pytest.mark.parametrize(
     ("number", "whole_group", "after_s"),
-    [(signal.SIGINT, True, 0.9), (signal.SIGTERM, True, 1.5), (signal.SIGINT, True, 2), (signal.SIGKILL, False, 2)],
+    [
+        (signal.SIGINT, True, 0.9),
+        (signal.SIGTERM, True, 1.5),
+        (signal.SIGINT, True, 2),
+        (signal.SIGKILL, False, 2),
+    ],
     ids=str,
 )
 def test_workers_end_with_their_parent(tmp_path, number, whole_group, after_s):
     """A terminal sends SIGINT to the whole group; SIGKILL hits the parent alone."""
     data = write_dir(tmp_path / "data", 16, 500)
-    words = ["train", data, "exp", "--family", "gmm", "--num-gauss", "64", "--tol", "0", "--max-iters", "100000"]
+    words = [
+        "train",
+        data,
+        "exp",
+        "--family",
+        "gmm",
+        "--num-gauss",
+        "64",
+        "--tol",
+        "0",
+        "--max-iters",
+        "100000",
+    ]
     running = subprocess.Popen(
         [sys.executable, "-m", "asrkit", *words, "--nj", "2"],
         stderr=subprocess.PIPE,
@@ -172,4 +195,4 @@ def test_workers_end_with_their_parent(tmp_path, number, whole_group, after_s):
     else:
         assert running.returncode == 128 + number
         assert len(lines) == 1 and lines[0].endswith(SAID[number])
-    assert not [path for path in tmp_path.rglob(".*")]
+    assert not list(tmp_path.rglob(".*"))

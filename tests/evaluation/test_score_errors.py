@@ -153,7 +153,11 @@ def check_agreement(found):
     if better:
         assert found.verdict.startswith("A" if found.difference > 0 else "B")
     lines = found.lines()
-    numbers = [list(map(float, re.findall(r"-?\d+\.\d+", line.split("Interval")[1]))) for line in lines if "Interval" in line]
+    numbers = [
+        list(map(float, re.findall(r"-?\d+\.\d+", line.split("Interval")[1])))
+        for line in lines
+        if "Interval" in line
+    ]
     difference = numbers.pop()
     assert (difference[0] > 0 or difference[1] < 0) == better
     assert all(0 <= rate for interval in numbers for rate in interval)
@@ -184,7 +188,9 @@ def test_where_words_and_utterances_disagree_that_is_said():
     a = compute_errors(said, {utt: "x x x x x" if utt < "u10" else text for utt, text in said.items()}, {})
     b = compute_errors(said, {utt: text if utt < "u10" else "a b c d x" for utt, text in said.items()}, {})
     verdict = compare_reports(a, b).verdict
-    assert verdict.startswith("A is better than B (p = 0.0022; by utterances without error: its word errors are more, 50 to 30")
+    assert verdict.startswith(
+        "A is better than B (p = 0.0022; by utterances without error: its word errors are more, 50 to 30"
+    )
 
 
 def test_what_cannot_be_compared():

@@ -304,7 +304,9 @@ def test_two_systems_are_drawn_together():
     rates = bootstrap_wer([a, b], np.ones(8, dtype=int))
     assert rates.shape == (2, 10000)
     assert np.all(rates[1] <= rates[0])
-    assert np.mean(rates[1] < rates[0]) == pytest.approx(1 - (7 / 8) ** 8, abs=0.025)  # the one dispute must be drawn
+    assert np.mean(rates[1] < rates[0]) == pytest.approx(
+        1 - (7 / 8) ** 8, abs=0.025
+    )  # the one dispute must be drawn
 
 
 def test_mcnemar():

@@ -9,7 +9,8 @@ import pytest
 from command import asrkit
 from scored import rows_of, write_scored
 
-from asrkit.io.score_textgrid import file_name, score_text
+from asrkit.io.names import file_name
+from asrkit.io.score_textgrid import score_text
 from asrkit.io.textgrid import read_textgrid
 
 

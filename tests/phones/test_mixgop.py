@@ -428,7 +428,16 @@ def test_summaries_skip_nan():
 
 @pytest.mark.parametrize(
     ("num_tokens", "dim", "num_gauss"),
-    [(20, 39, 1), (100, 39, 1), (512, 39, 5), (2000, 39, 22), (10**6, 39, 32), (512, 13, 10), (512, 1024, 1), (1, 1, 1)],
+    [
+        (20, 39, 1),
+        (100, 39, 1),
+        (512, 39, 5),
+        (2000, 39, 22),
+        (10**6, 39, 32),
+        (512, 13, 10),
+        (512, 1024, 1),
+        (1, 1, 1),
+    ],
 )
 def test_gaussians_follow_tokens_and_dimensions(num_tokens, dim, num_gauss):
     assert MixgopConfig().gaussians(num_tokens, dim) == num_gauss

@@ -43,8 +43,8 @@ def build_font(path, family, characters, weight=400):
         pen.lineTo(corner)
     pen.closePath()
     square = pen.glyph()
-    builder.setupGlyf({name: square for name in (".notdef", *names.values())})
-    builder.setupHorizontalMetrics({name: (900, 50) for name in (".notdef", *names.values())})
+    builder.setupGlyf(dict.fromkeys((".notdef", *names.values()), square))
+    builder.setupHorizontalMetrics(dict.fromkeys((".notdef", *names.values()), (900, 50)))
     builder.setupHorizontalHeader(ascent=800, descent=-200)
     builder.setupNameTable({"familyName": family, "styleName": "Regular"})
     builder.setupOS2(usWeightClass=weight)
@@ -60,9 +60,7 @@ def install(tmp_path, monkeypatch):
     monkeypatch.setattr(fonts, "_told", set())
 
     def add(family, characters, weight=400):
-        fontManager.addfont(
-            str(build_font(tmp_path / f"{family}-{weight}.ttf", family, characters, weight))
-        )
+        fontManager.addfont(str(build_font(tmp_path / f"{family}-{weight}.ttf", family, characters, weight)))
 
     yield add
     fontManager.ttflist[:] = before
@@ -86,7 +84,14 @@ def pictures(words):
     ]  # fmt: skip
     level = {None: compute_errors(said, said, {}).total}
     rng = np.random.default_rng(0)
-    spectrogram = (rng.normal(-40, 10, (20, 30)), np.linspace(50, 3900, 20), 0.01, np.arange(30) // 6, a, rng.normal(size=30))
+    spectrogram = (
+        rng.normal(-40, 10, (20, 30)),
+        np.linspace(50, 3900, 20),
+        0.01,
+        np.arange(30) // 6,
+        a,
+        rng.normal(size=30),
+    )
     return {
         "confusion": lambda: png(plot_confusion, compute_errors(said, said, {})),
         "learning curve": lambda: png(

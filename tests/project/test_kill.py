@@ -28,7 +28,10 @@ def test_times_alone_may_differ(tmp_path):
     assert kill.compare(a, c) == ["sub/model.npz has other bytes"]
     (tmp_path / "b" / "sub" / ".model.npz.x1").touch()
     (tmp_path / "b" / "train.json").unlink()
-    assert kill.compare(a, kill.contents(tmp_path / "b")) == ["train.json is missing", "sub/.model.npz.x1 is left over"]
+    assert kill.compare(a, kill.contents(tmp_path / "b")) == [
+        "train.json is missing",
+        "sub/.model.npz.x1 is left over",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -58,11 +61,15 @@ def test_a_command_that_leaves_something_is_found(tmp_path, monkeypatch, capsys)
     monkeypatch.setattr(kill.Bench, "start", start_shell)
     assert kill.main(["--count", "1"]) == 1
     out = capsys.readouterr().out
-    assert "careless: FELL SHORT: SIGKILL" in out and "left is left over (--seed 0 --first 0 --count 1)" in out
+    assert (
+        "careless: FELL SHORT: SIGKILL" in out and "left is left over (--seed 0 --first 0 --count 1)" in out
+    )
 
 
 def start_shell(bench, commands, log):
-    return subprocess.Popen(["sh", "-c", *commands], cwd=bench.work, stdout=log, stderr=log, start_new_session=True)
+    return subprocess.Popen(
+        ["sh", "-c", *commands], cwd=bench.work, stdout=log, stderr=log, start_new_session=True
+    )
 
 
 @posix

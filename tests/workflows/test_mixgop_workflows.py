@@ -202,10 +202,14 @@ def wide(tmp_path_factory):
 def test_what_is_learned_by_heart_is_told(wide, tmp_path, caplog, settings, warns, by_heart):
     (train, test), config = wide, MixgopConfig(min_tokens=40, pooling="mean", **settings)
     trained = mixgop_train(train / "data", train / "ali", tmp_path / "exp", config, transform=PLAIN)
-    told = [record.message for record in caplog.records if "fewer tokens than their mixture has" in record.message]
+    told = [
+        record.message for record in caplog.records if "fewer tokens than their mixture has" in record.message
+    ]
     assert len(told) == warns
     assert not told or "num_gauss=0" in told[0] and "AA 96 < " in told[0]
-    assert bool(trained.lines()[1].startswith("as many Gaussians as the tokens bear: 1 a phone")) != bool(config.num_gauss)
+    assert bool(trained.lines()[1].startswith("as many Gaussians as the tokens bear: 1 a phone")) != bool(
+        config.num_gauss
+    )
     caplog.clear()
     mixgop_score(tmp_path / "exp", test / "data", test / "ali", tmp_path / "score")
     told = [record.message for record in caplog.records if "by heart" in record.message]

