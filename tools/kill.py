@@ -253,10 +253,15 @@ def wait_for_group(group):
 
 
 def contents(folder):
-    """Dict of every path below a folder to its bytes without times, folders to None."""
+    """Dict of every path below a folder to its bytes without times, folders to None.
+
+    Without .backup, where compute-mfcc puts the tables that are there: it has some where it was killed when all was written.
+    """
     found = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
+        if ".backup" in name.split("/"):
+            continue
         found[name] = None if path.is_dir() else told(path)
     return found
 
