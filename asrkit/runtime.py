@@ -10,7 +10,6 @@ import signal
 import threading
 import time
 import traceback
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import BrokenExecutor
 from contextvars import ContextVar
@@ -210,11 +209,15 @@ def ordered_map(
     if parallel:
         import joblib
 
+        class Parallel(joblib.Parallel):  # type: ignore[misc]
+            def _warn_exit_early(self) -> None:
+                """Keep silent of results that nobody waits for: it would be said when a command is stopped."""
+
         alone = joblib.delayed(functools.partial(_alone, function))
         with _deaf_children():
-            results = joblib.Parallel(
-                n_jobs=min(jobs, count or jobs), backend=_backend(), return_as="generator"
-            )(alone(item) for item in items)
+            results = Parallel(n_jobs=min(jobs, count or jobs), backend=_backend(), return_as="generator")(
+                alone(item) for item in items
+            )
     else:
         results = map(functools.partial(_alone, function), items)
     show = _progress.get()
@@ -227,9 +230,7 @@ def ordered_map(
         raise out_of_memory(error, parallel) from error
     finally:
         if parallel:  # stopped in the middle: no process may outlive us
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # joblib's, that results were not waited for
-                results.close()
+            results.close()
 
 
 def out_of_memory(error: MemoryError, parallel: bool = False) -> DataError:
@@ -279,9 +280,12 @@ def _deaf_children() -> Iterator[None]:
     if os.name != "posix":
         yield
         return
-    from joblib.externals.loky.backend import resource_tracker
+    from multiprocessing import resource_tracker
 
-    resource_tracker.ensure_running()  # would unblock it
+    from joblib.externals.loky.backend import resource_tracker as its_own
+
+    for tracker in (resource_tracker, its_own):
+        tracker.ensure_running()  # starting with the first worker they would unblock it
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield

@@ -372,3 +372,13 @@ def test_who_stops_early_waits_for_nobody():
     next(results)
     results.close()
     assert list(ordered_map(abs, [-1, -2, -3], jobs=2)) == [1, 2, 3]
+
+
+def blocked(_):
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+def test_workers_do_not_hear_what_a_terminal_sends_to_all():
+    assert list(ordered_map(blocked, range(4), jobs=2)) == [True] * 4
+    assert not blocked(0)
