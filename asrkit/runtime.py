@@ -209,7 +209,7 @@ def ordered_map(
     if parallel:
         import joblib
 
-        class Parallel(joblib.Parallel):  # type: ignore[misc]
+        class Parallel(joblib.Parallel):
             def _warn_exit_early(self) -> None:
                 """Keep silent of results that nobody waits for: it would be said when a command is stopped."""
 
@@ -273,9 +273,9 @@ def _end_with(parent: int) -> None:
 
 @contextlib.contextmanager
 def _deaf_children() -> Iterator[None]:
-    """Let processes that start in this block never hear SIGINT, which a terminal sends to all: their parent hears it, and ends them.
+    """Let processes that start in this block never hear what a terminal sends to all: their parent hears it, and ends them.
 
-    They inherit it blocked, so that no moment of their start is open to it; here it waits until the block ends.
+    They inherit SIGINT and SIGHUP blocked, so that no moment of their start is open to these; here both wait until the block ends.
     """
     if os.name != "posix":
         yield
@@ -284,10 +284,11 @@ def _deaf_children() -> Iterator[None]:
 
     from joblib.externals.loky.backend import resource_tracker as its_own
 
-    for tracker in (resource_tracker, its_own):
-        tracker.ensure_running()  # starting with the first worker they would unblock it
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
     try:
+        for tracker in (resource_tracker, its_own):
+            tracker.ensure_running()  # starting with the first worker they would unblock SIGINT
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -157,7 +157,13 @@ def all_end(group):
 
 @pytest.mark.parametrize(
     ("number", "whole_group"),
-    [(signal.SIGINT, True), (signal.SIGTERM, True), (signal.SIGTERM, False), (signal.SIGKILL, False)],
+    [
+        (signal.SIGINT, True),
+        (signal.SIGHUP, True),
+        (signal.SIGTERM, True),
+        (signal.SIGTERM, False),
+        (signal.SIGKILL, False),
+    ],
     ids=str,
 )
 def test_workers_end_with_their_parent(tmp_path, number, whole_group):
