@@ -40,7 +40,8 @@ def raised(name):
     raised again as long as the block lasts and none is under way, and whatever the block ends with is `Stopped`.
     """
     hook = sys.unraisablehook
-    sys.unraisablehook = lambda lost: None if isinstance(lost.exc_value, Stopped) else hook(lost)
+    # Once stopped, what finalizers say of objects that are half made tells nobody anything.
+    sys.unraisablehook = lambda lost: None if _stopped else hook(lost)
     _stopped.clear()
     _working.append(name)
     try:
@@ -48,7 +49,8 @@ def raised(name):
             yield
         finally:
             _working.pop()
-            sys.unraisablehook = hook
+            if not _stopped:
+                sys.unraisablehook = hook
     finally:
         if _stopped:
             raise Stopped(_stopped[0]) from None

@@ -100,6 +100,8 @@ def test_a_signal_when_something_happens(tmp_path, kind, what, number):
     "work",
     {
         "in a finalizer": "class Last:\n        def __del__(self): hear()\n    Last()\n    time.sleep(30)",
+        "half made": "class Made:\n        def __init__(self): hear(); time.sleep(30); self.file = 1\n"
+        "        def __del__(self): self.file\n    Made()",
         "swallowed": "try: hear(); time.sleep(30)\n    except BaseException: pass\n    time.sleep(30)",
         "swallowed, and nothing follows": "try: hear(); time.sleep(30)\n    except BaseException: pass",
         "turned into another error": "try: hear(); time.sleep(30)\n    except BaseException: raise ImportError('numpy') from None",
