@@ -30,9 +30,10 @@ TOP = Path(__file__).resolve().parents[1]
 SIGNALS = ("SIGKILL", "SIGTERM", "SIGINT")
 ENDS_S = 5.0  # by then every process of a killed command must be gone
 
-# What may differ from run to run: times, in the files that tell them.
+# What may differ from run to run: times, in the files that tell them, and the checksums of such files.
 TIMES = re.compile(
     rb'"(?:seconds|train_s|decode_s|ms_a_word|created|date|started)": [^,}\n]+|\d+(?:\.\d+)? s(?:econds)?\b|\btook [^,\n]+'
+    rb'|"(?:[^"]*/)?(?:train|decode|codebook)\.json": \[[^]]*\]|"checksum": "[0-9a-f]*"'
 )
 TEXTS = {".json", ".jsonl", ""}  # of these suffixes; the last is of logs
 UNLIKE = {
