@@ -58,13 +58,14 @@ class EndpointConfig:
 
 
 SILENCE_DB = -80.0  # below this, relative to full scale, a recording holds nothing to hear
-STEADY = 0.03  # variation of the spectrum below which a stretch is a tone or a buzz: words have .04 to .4
+STEADY = 0.02  # variation of the spectrum below which a stretch is a tone or a buzz: words have .03 to .4
 TONE_ABOVE_DB = 25.0  # a tone that much louder than all else is what was recorded
 PEAK_FRAMES = 5  # that are louder than the peak level, in a recording of five seconds and more
 RIVAL = 0.25  # of the chosen stretch's loudness: another one of as much makes the choice doubtful
 NOISE_SPREAD_DB = 6.0  # of the lowest levels beside digital silence: more is a word's own rise, less is noise
 TONE_ALONE = "holds a steady tone and nothing else"
-CLICK_MS, CLICK_GAP_MS = 40.0, 100.0  # so short, and so long before the rest: no stop of a word
+CLICK_MS = 40.0  # so short, and so long before the rest, or behind it, where a stop is released late: no stop of a word
+CLICK_BEFORE_MS, CLICK_BEHIND_MS = 100.0, 150.0
 
 
 @dataclass(frozen=True)
@@ -134,10 +135,10 @@ def find_speech(
     low = noise_db + max(config.low_db, config.low_fraction * (peak_db - noise_db))
     high = max(low, noise_db + config.high_fraction * (peak_db - noise_db))
     runs = _speech_runs(frames, low, high, config.max_gap_ms / 1000 / shift_s, shift_s)
-    runs = [(a, b) for a, b in runs if b - a >= least]
+    runs = [run for run in runs if run[1] - run[0] >= least]
     if not runs:
         return None
-    (start, end), doubt = _choose(runs, frames, low)
+    (start, end, _), doubt = _choose(runs, frames, low)
     start, end = _widen(
         start, end, level_db, crossings, low, noise_db, round(config.crossing_ms / config.frame_shift_ms)
     )
@@ -189,8 +190,8 @@ def _peak_level(level_db, least):
 
 def _choose(runs, frames, low):
     """The stretch that is the word, and why that may be wrong."""
-    loudness = [np.maximum(frames.level_db[a:b] - low, 0).sum() for a, b in runs]
-    steady = [_steady(frames, run) for run in runs]
+    loudness = [np.maximum(frames.level_db[a:b] - low, 0).sum() for a, b, _ in runs]
+    steady = [run[2] for run in runs]
     best = max(range(len(runs)), key=lambda i: (not steady[i], loudness[i]))
     rivals = [i for i in range(len(runs)) if i != best and loudness[i] >= RIVAL * loudness[best]]
     if steady[best]:
@@ -203,27 +204,33 @@ def _choose(runs, frames, low):
 
 def _speech_runs(frames, low, high, max_gap, shift_s):
     """Find stretches above `low` that reach `high` somewhere, joined across gaps of up to `max_gap` frames; a steady tone is
-    joined with nothing, nor a click with what follows it.
+    joined with steady tones alone, and a click with nothing that lies far from it. A list of (first frame, frame behind the
+    last, whether it is steady).
     """
     level_db = frames.level_db
     runs = [(a, b) for a, b in _runs_above(level_db, low) if level_db[a:b].max() >= high]
     joined = []
-    for a, b in runs:
-        if joined and _belong(frames, joined[-1], (a, b), max_gap, shift_s):
-            joined[-1] = (joined[-1][0], b)
+    for run in [(*run, _steady(frames, run)) for run in runs]:
+        if joined and _belong(joined[-1], run, max_gap, shift_s):
+            joined[-1] = (joined[-1][0], *run[1:])
         else:
-            joined.append((a, b))
+            joined.append(run)
     return joined
 
 
-def _belong(frames, before, after, max_gap, shift_s):
+def _belong(before, after, max_gap, shift_s):
     """Whether two stretches are of one word."""
     gap = after[0] - before[1]
     if gap > max_gap:
         return False
-    if (before[1] - before[0]) * shift_s * 1000 <= CLICK_MS and gap * shift_s * 1000 > CLICK_GAP_MS:
+    gap_ms, before_ms, after_ms = (
+        count * shift_s * 1000 for count in (gap, before[1] - before[0], after[1] - after[0])
+    )
+    if (before_ms <= CLICK_MS and gap_ms > CLICK_BEFORE_MS) or (
+        after_ms <= CLICK_MS and gap_ms > CLICK_BEHIND_MS
+    ):
         return False
-    return _steady(frames, before) == _steady(frames, after)
+    return before[2] == after[2]
 
 
 def _steady(frames, run):

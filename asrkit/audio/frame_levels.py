@@ -8,7 +8,7 @@ import numpy as np
 # thumps, hum and steps of the offset lie below; speech is heard without it
 HIGH_PASS_HZ, HIGH_PASS_ORDER = 100, 4
 BANDS = 16
-EDGE, PIECE = 2, 8  # frames
+EDGE, PIECE, FEWEST = 2, 8, 6  # frames; what lasts a tenth of a second has ten, of which six count
 BLOCK = 250  # frames that are measured at once: bounds the memory whatever the recording's length
 
 
@@ -35,19 +35,19 @@ class FrameLevels:
 
     def variation(self, start: int, end: int) -> float:
         """How much the spectrum changes within eight frames: 0 for steady tones, one after the other, too; 1 where no two
-        frames share a band.
+        frames share a band, and where there are too few to tell.
 
-        The median over such pieces of a stretch of half the mean absolute difference of the bands' shares from the piece's own
-        (total variation distance). Levels have no say, nor have the stretch's first and last frames, seen in part.
+        The median over all frames of half the absolute difference of the bands' shares from their median in a piece of eight
+        frames, or of all there are (total variation distance). Medians, as the frames in which a tone begins or ends hold
+        it in part. Levels have no say, nor have the stretch's first and last frames.
         """
         bands = self.bands[start + EDGE : end - EDGE].astype(np.float64)
-        pieces = bands[len(bands) % PIECE :].reshape(-1, PIECE, bands.shape[1])
-        if not len(pieces):
+        if len(bands) < FEWEST:
             return 1.0
+        pieces = bands[len(bands) % PIECE if len(bands) > PIECE else 0 :]
+        pieces = pieces.reshape(-1, min(PIECE, len(bands)), bands.shape[1])
         shares = pieces / np.maximum(pieces.sum(axis=2, keepdims=True), 1e-30)
-        return float(
-            np.median(np.abs(shares - shares.mean(axis=1, keepdims=True)).sum(axis=2).mean(axis=1) / 2)
-        )
+        return float(np.median(np.abs(shares - np.median(shares, axis=1, keepdims=True)).sum(axis=2) / 2))
 
 
 def measure_frames(blocks: Iterable[np.ndarray], rate_hz: int, length: int, hop: int) -> FrameLevels:

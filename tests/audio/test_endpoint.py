@@ -156,6 +156,16 @@ def test_clicks_are_no_speech(place_s, length):
     np.testing.assert_allclose(detect_endpoints(samples, RATE_HZ), without, atol=0.011)
 
 
+@pytest.mark.parametrize("rate_hz", [8000, 44100])
+@pytest.mark.parametrize("gap_s", [-0.25, 0.2])
+def test_a_click_near_the_word_is_no_part_of_it(gap_s, rate_hz):
+    scale = rate_hz / RATE_HZ
+    samples = recording(silence(0.7 * scale), spoken(rate_hz=rate_hz), silence(0.7 * scale), noise_db=-60)
+    samples[round(((0.7 if gap_s < 0 else 1.2) + gap_s) * rate_hz)] += 0.9
+    found = detect_endpoints(samples, rate_hz, EXACT)
+    np.testing.assert_allclose(found, (0.7, 1.2), atol=0.05)
+
+
 def test_the_stronger_of_two_stretches_is_the_word():
     word, cough = WORDS["vowel"], vowel(0.2, -26)
     for first, second, expected in ((word, cough, (0.4, 0.9)), (cough, word, (1.0, 1.5))):
@@ -245,6 +255,13 @@ BESIDE = {
     "dialled digit": (lambda r: tone(770, 1336, rate_hz=r), "a steady tone beside the word"),
     "two beeps": (
         lambda r: np.concatenate([tone(800, rate_hz=r), tone(1200, rate_hz=r)]), "a steady tone beside the word"
+    ),
+    "short beep": (lambda r: tone(1000, duration_s=0.1, rate_hz=r), "a steady tone beside the word"),
+    "short low beep": (lambda r: tone(440, duration_s=0.1, rate_hz=r), "a steady tone beside the word"),
+    "lower beep": (lambda r: tone(250, rate_hz=r), "a steady tone beside the word"),
+    "two beeps with a pause": (
+        lambda r: np.concatenate([tone(1000, duration_s=0.1, rate_hz=r), np.zeros(r // 10)] * 2),
+        "a steady tone beside the word",
     ),
     "buzzer": (lambda r: 0.3 * np.sign(tone(400, rate_hz=r)), "a steady tone beside the word"),
     "thump at 40 Hz": (lambda r: decaying(40, rate_hz=r), None),
