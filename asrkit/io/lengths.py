@@ -98,6 +98,15 @@ def _wav(data):
     return claim
 
 
+def _without_list(data, start):
+    """Say where the sound from `start` to the end of a WAVE file ends if its last chunk is one of texts (LIST, INFO)."""
+    place = data.rfind(b"LIST", start)
+    if place < 0 or data[place + 8 : place + 12] != b"INFO":
+        return len(data)
+    end = place + 8 + int.from_bytes(data[place + 4 : place + 8], "little")
+    return place if end <= len(data) <= end + 1 else len(data)
+
+
 def _rf64(data):
     claim = WAV(data)
     if claim.count == 0xFFFFFFFF and data[12:16] == b"ds64":
@@ -227,6 +236,8 @@ def to_decode(data, name):
     end = claim.start + claim.count * unit
     if not unknown and end > len(data):
         raise DataError(f"{name}: cut off, {end - len(data)} bytes {CUT}")
+    if unknown and find is _wav:
+        present = _without_list(data, claim.start) - claim.start
     if unknown or claim.rounded:
         try:
             field = claim.pack(present if unknown else claim.count) if claim.pack else b""

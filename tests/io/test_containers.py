@@ -183,6 +183,16 @@ def test_a_chunk_behind_the_sound_is_no_sound(kind):
     np.testing.assert_array_equal(heard(data + chunk), heard(data))
 
 
+@pytest.mark.parametrize("size", [0, 0x7FFFF000, 0xFFFFFFFF])
+@pytest.mark.parametrize("texts", [b"abcd", b"abc"])
+def test_texts_behind_sound_of_unknown_length_are_no_sound(size, texts):
+    whole = encoded("WAV", "PCM_16")
+    place = whole.index(b"data")
+    behind = b"LIST" + struct.pack("<I", 4 + len(texts)) + b"INFO" + texts
+    data = whole[: place + 4] + struct.pack("<I", size) + whole[place + 8 :] + behind
+    np.testing.assert_array_equal(heard(data), heard(whole))
+
+
 def test_a_wave_file_within_id3():
     tag = b"ID3\x03\0\0\0\0\0\x0a" + bytes(10)
     for kind, subtype in {("WAV", "PCM_16"), ("FLAC", "PCM_16"), ("MP3", "MPEG_LAYER_III")} & set(ALL):
