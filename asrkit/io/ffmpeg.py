@@ -54,7 +54,7 @@ def is_for_ffmpeg(data, name):
     if any(data[place : place + len(sign)] == sign for place, sign in SIGNATURES):
         return True
     suffix = os.path.splitext(str(name))[1].lower()
-    return suffix in FFMPEG_SUFFIXES and not data.startswith(OF_LIBSNDFILE) and not _is_text(data[:512])
+    return suffix in FFMPEG_SUFFIXES and not data.startswith(OF_LIBSNDFILE) and not is_text(data[:512])
 
 
 def convert(name, data, path=None):
@@ -116,6 +116,6 @@ def _run(program, path, name):
     return ran.stdout
 
 
-def _is_text(head):
+def is_text(head):
     """Whether bytes hold no control sign but white space, as a web page or a playlist."""
     return not any(byte < 32 and byte not in b"\t\n\v\f\r" for byte in head)

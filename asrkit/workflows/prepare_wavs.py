@@ -13,7 +13,7 @@ from asrkit.config import PathLike, nearest
 from asrkit.errors import DataError, SettingsError
 from asrkit.io.audio import audio_info
 from asrkit.io.data_dir import DataDir, subset, write_data_dir
-from asrkit.io.ffmpeg import FFMPEG_SUFFIXES, ffmpeg_path
+from asrkit.io.ffmpeg import FFMPEG_SUFFIXES, ffmpeg_path, is_text
 from asrkit.io.files import c_sorted, read_table
 from asrkit.io.holds import holding
 from asrkit.io.remarks import Remarks, warn_of
@@ -176,8 +176,11 @@ def find_recordings(folder: Path) -> tuple[list[Path], list[Path]]:
     suffixes = {*AUDIO_SUFFIXES, *(FFMPEG_SUFFIXES if ffmpeg_path() else ())}
     recordings: list[Path] = []
     others: list[Path] = []
+    empty: list[str] = []
     # Not rglob: whether that follows links to folders depends on the Python version.
     for below, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        if not folders and not names:
+            empty.append(os.path.relpath(below, folder))
         folders[:] = [name for name in folders if not name.startswith(".")]
         for path in (Path(below) / name for name in names if not name.startswith(".")):
             aside = path.name.lower().endswith(BACKUPS)
@@ -189,6 +192,8 @@ def find_recordings(folder: Path) -> tuple[list[Path], list[Path]]:
             f"{folder}: no recordings, but {there} (convert them, for example ffmpeg -i FILE FILE.wav; "
             f"read are {' '.join(AUDIO_SUFFIXES)})"
         )
+    if empty:
+        log.warning("%s: %d empty folders: %s", folder, len(empty), name_some(sorted(empty)))
     return sorted(recordings, key=os.fsencode), sorted(others, key=os.fsencode)
 
 
@@ -207,6 +212,15 @@ def suffix_of(path: Path) -> str:
     return path.suffix.lower()
 
 
+def is_text_file(path: Path) -> bool:
+    """Whether a file is text by its beginning, or empty, or can't be read."""
+    try:
+        with open(path, "rb") as stream:
+            return is_text(stream.read(512))
+    except OSError:
+        return True
+
+
 def is_unread_sound(suffix: str) -> bool:
     """Whether files of a suffix that were passed over are sound."""
     return suffix in FFMPEG_SUFFIXES or suffix in OTHER_SOUND
@@ -221,7 +235,9 @@ def by_suffix(counts: Mapping[str, int]) -> str:
 def refuse_lost_words(
     folder: Path, others: Iterable[Path], pattern_text: str, words: Mapping[str, str], data: DataDir
 ) -> None:
-    """Raise a DataError where all recordings of a word are in formats that can't be read."""
+    """Raise a DataError where all recordings of a word are in formats that can't be read; warn where all its files are
+    none of sound, nor text.
+    """
     bare = (
         pattern_text.removesuffix(Path(pattern_text).suffix) if "}" not in Path(pattern_text).suffix else ""
     )
@@ -230,11 +246,16 @@ def refuse_lost_words(
     for path in others:
         below = composed(path.relative_to(folder).with_suffix("").as_posix())
         match = next((found for pattern in patterns if (found := pattern.fullmatch(below))), None)
-        if match and is_unread_sound(suffix_of(path)):
+        if match and (is_unread_sound(suffix_of(path)) or not is_text_file(path)):
             word = words.get(match["word"], clean(match["word"]))
             lost.setdefault(word, Counter())[suffix_of(path)] += 1
     for word in data.text.values():
         lost.pop(word, None)
+    odd = {word: counts for word, counts in lost.items() if not any(map(is_unread_sound, counts))}
+    if odd:
+        named = name_some([f"'{word}' ({by_suffix(counts)})" for word, counts in odd.items()])
+        log.warning("%s: nothing that is known as a recording of %d words: %s", folder, len(odd), named)
+    lost = {word: counts for word, counts in lost.items() if word not in odd}
     if lost:
         named = name_some([f"'{word}' ({by_suffix(counts)})" for word, counts in lost.items()])
         raise DataError(f"{folder}: no recording can be read of {len(lost)} words: {named} ({CONVERT})")

@@ -64,6 +64,15 @@ def test_ordinary_companions_frighten_nobody(tmp_path):
     assert said == "left out: 2 files: .lab 1, .txt 1"
 
 
+def test_words_without_recordings_are_named_though_nobody_knows_what_their_files_are(tmp_path, caplog):
+    put(tmp_path / "src", "yes/1.wav", "notes.txt")
+    put(tmp_path / "src", "maybe/1.xyz", "perhaps/1", content=bytes(range(256)))
+    (tmp_path / "src/no").mkdir()
+    prepare_wavs(tmp_path / "src", tmp_path / "data")
+    assert "of 2 words: 'maybe' (.xyz 1), 'perhaps' (without suffix 1)" in caplog.text
+    assert "1 empty folders: no" in caplog.text
+
+
 @pytest.mark.parametrize("suffix", [*FFMPEG_SUFFIXES, *OTHER_SOUND])
 @pytest.mark.parametrize(
     ("pattern", "name"), [("{word}/{index}", "maybe/1"), ("{word}_{speaker}.wav", "maybe_ann"), ("a/{word}", "a/maybe")]
