@@ -179,10 +179,10 @@ def parse_value(field: dataclasses.Field, text: str) -> Any:
     except ValueError:
         raise SettingsError(f"invalid {kind.__name__} value: '{shortened(text)}'") from None
     if meta["choices"] and value not in meta["choices"]:
-        raise SettingsError(f"'{text}' is none of {', '.join(meta['choices'])}")
+        raise SettingsError(f"'{shortened(text)}' is none of {', '.join(meta['choices'])}")
     problem = out_of_bounds(value, meta["minimum"], meta["maximum"]) if kind in (int, float) else None
     if problem:
-        raise SettingsError(f"{text} {problem}")
+        raise SettingsError(f"{shortened(text)} {problem}")
     return value
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import soxr
 
-from asrkit.config import check_fields, nearest, option, out_of_bounds, parse_number
+from asrkit.config import check_fields, nearest, option, out_of_bounds, parse_number, shortened
 from asrkit.errors import DataError, SettingsError
 
 NOISES = ("none", "white", "pink", "babble", "recorded")
@@ -105,23 +105,23 @@ def parse_lists(config):
 def _parse_list(name, text, bounds):
     values = []
     for word in text.split(","):
-        word = word.strip()
+        word, own = word.strip(), f"{name}={shortened(text)}"
         if bounds is None:
             if word not in NOISES:
                 raise SettingsError(
-                    f"{name}={text}: '{word}' is none of {', '.join(NOISES)}{nearest(word, NOISES)}"
+                    f"{own}: '{shortened(word)}' is none of {', '.join(NOISES)}{nearest(word, NOISES)}"
                 )
             value = word
         else:
             try:
                 value = parse_number(word) + 0.0  # -0 is 0
             except ValueError:
-                raise SettingsError(f"{name}={text}: '{word}' is no number") from None
+                raise SettingsError(f"{own}: '{shortened(word)}' is no number") from None
             problem = out_of_bounds(value, *bounds)
             if problem:
-                raise SettingsError(f"{name}={text}: {word} {problem}")
+                raise SettingsError(f"{own}: {shortened(word)} {problem}")
         if value in values:
-            raise SettingsError(f"{name}={text}: {word} stands there twice")
+            raise SettingsError(f"{own}: {shortened(word)} stands there twice")
         values.append(value)
     return tuple(values)
 

@@ -9,9 +9,11 @@ import importlib
 import io
 import logging
 import os
+import re
 import shlex
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from asrkit import __version__
@@ -127,8 +129,13 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **kwargs):
         super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
 
+    origins: Mapping[str, str] = {}  # of flags to the lines of conf files that give them
+
     def error(self, message):
         """One line, where argparse would print its whole usage before it."""
+        flag = re.match(r"argument (--[\w-]+)", message)
+        if flag and flag[1] in self.origins:
+            message = f"{self.origins[flag[1]]}: {message}"
         self.exit(2, f"{self.prog}: error: {message} ({self.prog} --help explains)\n")
 
     def known_flags(self):
@@ -148,6 +155,9 @@ class Parser(argparse.ArgumentParser):
         return [flag for flag, action in self._option_string_actions.items() if action.type is boolean]
 
     def parse_args(self, args=None, namespace=None):
+        for word in args:
+            if word.startswith("--") and word.endswith("=--"):  # of which argparse would make a list
+                self.error(f"argument {word[:-3]}: invalid value: '--'")
         parsed, rest = self.parse_known_args(args, namespace)
         for word in rest:
             if word.startswith("-"):
@@ -219,6 +229,7 @@ def run(name, argv):
         argv, origins = expand_configs(argv)
         parser = build_parser(name, module, argv)
         check_origins(origins, parser)
+        parser.origins = dict(origins)
         argv = spell_out_booleans(argv, parser)
         args = parser.parse_args(argv)
         speak_flags(parser.flags())

@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 import math
 
-from asrkit.config import flag_name, option, parse_number, parse_value
+from asrkit.config import flag_name, option, parse_int, parse_number, parse_value, shortened
 from asrkit.errors import SettingsError
 
 
@@ -13,12 +13,20 @@ def boolean(text):
     return _parse(_field(False), text)
 
 
+def whole(text):
+    """A whole number, as an argparse type; int() would take `1_000` and other scripts' digits, too."""
+    try:
+        return parse_int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def numbers(text):
     """Numbers with commas between, as an argparse type; none for an empty text."""
     try:
         return [parse_number(word) for word in text.split(",")] if text else None
     except ValueError:
-        raise argparse.ArgumentTypeError(f"not numbers with commas between: '{text}'") from None
+        raise argparse.ArgumentTypeError(f"not numbers with commas between: '{shortened(text)}'") from None
 
 
 def add_flag(parser, name, default, help, choices=None, dest=None, minimum=-math.inf, maximum=math.inf):

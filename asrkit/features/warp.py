@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from asrkit.config import check_fields, option, out_of_bounds, parse_number
+from asrkit.config import check_fields, option, out_of_bounds, parse_number, shortened
 from asrkit.errors import SettingsError
 from asrkit.features.mel import mel, mel_edges
 
@@ -33,18 +33,17 @@ class WarpConfig:
     def factors(self):
         """All factors, 1 (the recording itself) first."""
         factors = [1.0]
+        warps = shortened(self.warps)
         for word in self.warps.split(",") if self.warps else ():
             try:
                 factors.append(parse_number(word))
             except ValueError:
-                raise SettingsError(f"warps={self.warps}: '{word}' is no number") from None
+                raise SettingsError(f"warps={warps}: '{shortened(word)}' is no number") from None
             problem = out_of_bounds(factors[-1], LOWEST, HIGHEST)
             if problem:
-                raise SettingsError(f"warps={self.warps}: {word} {problem}")
+                raise SettingsError(f"warps={warps}: {shortened(word)} {problem}")
         if len(set(factors)) < len(factors):
-            raise SettingsError(
-                f"warps={self.warps}: a factor stands there twice, or is 1, which is always there"
-            )
+            raise SettingsError(f"warps={warps}: a factor stands there twice, or is 1, which is always there")
         return tuple(factors)
 
 

@@ -136,7 +136,7 @@ def parse_segment(value):
         raise ValueError(f"end {end_s:g} s is not after start {start_s:g} s")
     channel = fields[3] if len(fields) == 4 else None
     if channel is not None and not (channel.isascii() and channel.isdecimal() and len(channel) < 5):
-        raise ValueError(f"channel '{channel}' is no number of a channel, 0 the first")
+        raise ValueError(f"channel '{shortened(channel)}' is no number of a channel, 0 the first")
     return Segment(fields[0], start_s, end_s, None if channel is None else int(channel))
 
 

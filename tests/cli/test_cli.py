@@ -174,6 +174,38 @@ def test_unknown_key_of_a_conf_file(make_data_dir, tmp_path, capsys, line, messa
     assert f"{tmp_path}/mfcc.conf:3: unknown option {message}" in capsys.readouterr().err
 
 
+NUMBERS = [
+    "9" * 5000,
+    "\u00b2",
+    "1_000",
+    "1" + "0" * 400,
+    "inf",
+    "nan",
+    "\u0663",
+    "\uff11\uff12",
+    "--",
+    "0x10",
+    "",
+]
+
+
+@pytest.mark.parametrize("value", NUMBERS, ids=lambda value: ascii(value)[:10] + str(len(value)))
+@pytest.mark.parametrize(
+    "words",
+    [["compute-mfcc", "--frame-length"], ["compute-mfcc", "--max-skipped"], ["subset-data", "--per-word"]],
+    ids=" ".join,
+)
+def test_impossible_numbers_of_a_conf_file_are_one_short_line_with_its_name(
+    make_data_dir, tmp_path, capsys, words, value
+):
+    (tmp_path / "a.conf").write_text(f"{words[1]}={value}\n", encoding="utf-8")
+    data = make_data_dir()
+    with pytest.raises(SystemExit):
+        cli.main([words[0], str(data), str(tmp_path / "out"), f"--config={tmp_path / 'a.conf'}"])
+    err = capsys.readouterr().err
+    assert f"a.conf:1: argument {words[1]}: " in err and err.count("\n") == 1 and len(err) < 600
+
+
 def test_the_command_line_wins_over_conf_files(make_data_dir, tmp_path, capsys):
     folder = make_data_dir()
     (tmp_path / "mfcc.conf").write_text(

@@ -17,7 +17,7 @@ model. Needs torch and transformers, the extra `ssl`.
 """
 
 from asrkit.cli.kind_command import add_recording_arguments
-from asrkit.cli.options import add_flag, from_args
+from asrkit.cli.options import add_flag, from_args, whole
 from asrkit.cli.output import say
 from asrkit.io.features import ReadConfig
 from asrkit.workflows.compute_features import RecordingConfig
@@ -35,7 +35,7 @@ def add_arguments(parser):
     parser.add_argument(
         "--layer",
         metavar="N",
-        type=int,
+        type=whole,
         help="hidden layer; negative counts from the end (default: that of --like, else -1)",
     )
     parser.add_argument(

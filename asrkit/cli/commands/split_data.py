@@ -4,7 +4,7 @@ A speaker is never split; the parts are balanced by number of utterances and kee
 With --per-utt true speakers are not looked at.
 """
 
-from asrkit.cli.options import add_flag
+from asrkit.cli.options import add_flag, whole
 from asrkit.cli.output import say
 from asrkit.workflows.split_data import split_data
 
@@ -13,7 +13,7 @@ EXAMPLE = "example: asrkit split-data data/train 4"
 
 def add_arguments(parser):
     parser.add_argument("dir", metavar="DIR", help="data directory")
-    parser.add_argument("parts", metavar="N", type=int, help="number of parts")
+    parser.add_argument("parts", metavar="N", type=whole, help="number of parts")
     add_flag(parser, "per-utt", False, "split by utterance: a speaker may be in several parts")
 
 

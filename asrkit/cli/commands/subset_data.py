@@ -4,7 +4,7 @@ Exactly one option says which utterances. All tables are filtered to fit; record
 they are. With --exclude true a list or regular expression says which utterances to leave out.
 """
 
-from asrkit.cli.options import add_flag
+from asrkit.cli.options import add_flag, whole
 from asrkit.cli.output import say
 from asrkit.workflows.subset_data import subset_data
 
@@ -20,17 +20,17 @@ def add_arguments(parser):
     which.add_argument(
         "--utt-regex", metavar="RE", help="the utterances whose id holds the regular expression RE"
     )
-    which.add_argument("--first", metavar="N", type=int, help="the first N utterances")
-    which.add_argument("--last", metavar="N", type=int, help="the last N utterances")
+    which.add_argument("--first", metavar="N", type=whole, help="the first N utterances")
+    which.add_argument("--last", metavar="N", type=whole, help="the last N utterances")
     which.add_argument(
-        "--shortest", metavar="N", type=int, help="the N shortest, by utt2num_frames or utt2dur"
+        "--shortest", metavar="N", type=whole, help="the N shortest, by utt2num_frames or utt2dur"
     )
-    which.add_argument("--random", metavar="N", type=int, help="N utterances drawn at random")
+    which.add_argument("--random", metavar="N", type=whole, help="N utterances drawn at random")
     which.add_argument(
-        "--per-spk", metavar="N", type=int, help="N utterances of every speaker, or all it has"
+        "--per-spk", metavar="N", type=whole, help="N utterances of every speaker, or all it has"
     )
     which.add_argument(
-        "--per-word", metavar="N", type=int, help="N utterances of every word, or all there are"
+        "--per-word", metavar="N", type=whole, help="N utterances of every word, or all there are"
     )
     add_flag(parser, "seed", 0, "seed of --random", minimum=0)
     add_flag(parser, "exclude", False, "leave out what --spk-list, --utt-list or --utt-regex names")
