@@ -134,7 +134,7 @@ def data_dir(folder):
         "frame_shift": "0.01\n",
     }
     for name, text in tables.items():
-        (folder / name).write_text(text)
+        (folder / name).write_text(text, encoding="utf-8")
     return [folder / name for name in (*tables, "feats.scp", "cmvn.scp")]
 
 
@@ -218,7 +218,9 @@ def npy(folder):
 
 def scp(folder):
     write_archive(folder / "x.ark", folder / "x.scp", features().items())
-    (folder / "x.scp").write_text((folder / "x.scp").read_text().replace("\n", "[0:3]\n", 2))
+    (folder / "x.scp").write_text(
+        (folder / "x.scp").read_text(encoding="utf-8").replace("\n", "[0:3]\n", 2), encoding="utf-8"
+    )
     return [folder / "x.scp"]
 
 
@@ -227,8 +229,12 @@ def read_scp_file(path):
 
 
 def conf(folder):
-    (folder / "train.conf").write_text("# settings\n--method=viterbi\n--max-iters=20\n--tol=1e-4\n--seed=3\n")
-    (folder / "frontend.conf").write_text("--kind=mfcc\n--num-ceps=13\n--low-freq=20.0\n--use-energy=false\n")
+    (folder / "train.conf").write_text(
+        "# settings\n--method=viterbi\n--max-iters=20\n--tol=1e-4\n--seed=3\n", encoding="utf-8"
+    )
+    (folder / "frontend.conf").write_text(
+        "--kind=mfcc\n--num-ceps=13\n--low-freq=20.0\n--use-energy=false\n", encoding="utf-8"
+    )
     return [folder / "train.conf", folder / "frontend.conf"]
 
 
@@ -242,8 +248,8 @@ def read_conf(path):
 
 def ctm(folder):
     text = "".join(f"u{i % 2} 1 {i // 2 / 10:.2f} 0.10 {'AB'[i % 2]} 0.9\n" for i in range(8))
-    (folder / "phones.ctm").write_text(text)
-    (folder / "words.ctm").write_text(text)
+    (folder / "phones.ctm").write_text(text, encoding="utf-8")
+    (folder / "words.ctm").write_text(text, encoding="utf-8")
     (folder / "x.ctm.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
     return [folder / "phones.ctm", folder / "words.ctm", folder / "x.ctm.gz"]
 
@@ -251,7 +257,9 @@ def ctm(folder):
 def textgrid(folder):
     phones = [Phone("AA", 0.0, 0.1), Phone("B", 0.1, 0.3)]
     write_textgrid(folder / "x.TextGrid", {"phones": phones, "words": [Phone("ab", 0.0, 0.3)]}, 0.3)
-    (folder / "utf16.TextGrid").write_text((folder / "x.TextGrid").read_text(), encoding="utf-16")
+    (folder / "utf16.TextGrid").write_text(
+        (folder / "x.TextGrid").read_text(encoding="utf-8"), encoding="utf-16"
+    )
     return [folder / "x.TextGrid", folder / "utf16.TextGrid"]
 
 
@@ -259,13 +267,13 @@ def alis(folder):
     """Numbers of phones frame by frame, and with their lengths; text, binary, gzipped, named by an scp file."""
     frames = [1, 1, 2, 2, 2, 1]
     text = f"u1 {' '.join(map(str, frames))}\nu2 2 2 1\n"
-    (folder / "phones.txt").write_text("A 1\nB 2\n")
-    (folder / "ali.ark").write_text(text)
+    (folder / "phones.txt").write_text("A 1\nB 2\n", encoding="utf-8")
+    (folder / "ali.ark").write_text(text, encoding="utf-8")
     (folder / "ali.1.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
-    (folder / "len.ark").write_text("u1 1 2 ; 2 3 ; 1 1\nu2 2 4\n")
+    (folder / "len.ark").write_text("u1 1 2 ; 2 3 ; 1 1\nu2 2 4\n", encoding="utf-8")
     numbers = b"".join(struct.pack("<bi", 4, number) for number in (len(frames), *frames))
     (folder / "bin.ark").write_bytes(b"u1 \0B" + numbers + b"u2 \0B" + numbers)
-    (folder / "ali.scp").write_text("u1 ali.ark:3\nu2 bin.ark:3\n")
+    (folder / "ali.scp").write_text("u1 ali.ark:3\nu2 bin.ark:3\n", encoding="utf-8")
     return sorted(folder.iterdir())
 
 
@@ -276,8 +284,10 @@ def read_ali_file(path):
 
 
 def lexicon(folder):
-    (folder / "lexicon.txt").write_text(";;; words\nONE W AH N\nONE(2) HH W AH N\nTWO T UW\n")
-    (folder / "said.txt").write_text("u1\tW AH N | T UW\nu2\tT UW\n")
+    (folder / "lexicon.txt").write_text(
+        ";;; words\nONE W AH N\nONE(2) HH W AH N\nTWO T UW\n", encoding="utf-8"
+    )
+    (folder / "said.txt").write_text("u1\tW AH N | T UW\nu2\tT UW\n", encoding="utf-8")
     return [folder / "lexicon.txt", folder / "said.txt"]
 
 
@@ -286,9 +296,9 @@ def read_lexicon_file(path):
 
 
 def ratings(folder):
-    (folder / "long.tsv").write_text("utt\tidx\trating\nu1\t0\t1.5\nu1\t1\tnan\nu2\t0\t2\n")
-    (folder / "wide.tsv").write_text("u1\tAA B\t1 2\nu2\tB\t0.5\n")
-    (folder / "utts.tsv").write_text("u1 1.5\nu2 NA\n")
+    (folder / "long.tsv").write_text("utt\tidx\trating\nu1\t0\t1.5\nu1\t1\tnan\nu2\t0\t2\n", encoding="utf-8")
+    (folder / "wide.tsv").write_text("u1\tAA B\t1 2\nu2\tB\t0.5\n", encoding="utf-8")
+    (folder / "utts.tsv").write_text("u1 1.5\nu2 NA\n", encoding="utf-8")
     return sorted(folder.iterdir())
 
 
@@ -298,8 +308,8 @@ def scores(folder):
         "u1\tab\t0\tAA\t0.0\t0.1\t-2.5\t1",
         "u1\tab\t1\tB\t0.1\t0.2\tnan\t",
     ]
-    (folder / "phones.tsv").write_text("\n".join(rows) + "\n")
-    (folder / "words.tsv").write_text("utt\tidx\tword\tstart\tend\nu1\t0\tab\t0.0\t0.2\n")
+    (folder / "phones.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    (folder / "words.tsv").write_text("utt\tidx\tword\tstart\tend\nu1\t0\tab\t0.0\t0.2\n", encoding="utf-8")
     return sorted(folder.iterdir())
 
 
@@ -340,7 +350,7 @@ def decoding(folder):
         ),
     }
     for path, text in texts.items():
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
     return [*texts, out / "scores.scp", out / "scores.ark"]
 
 
@@ -364,7 +374,7 @@ def crossval(folder):
     shutil.move(inner / "decode", inner / "decode_test")
     for name in ("report.json", "decode.json"):
         shutil.copy(inner / "decode_test" / name, folder)
-    path.write_text(json.dumps({"folds": [{"name": "1", "errors": 1}]}))
+    path.write_text(json.dumps({"folds": [{"name": "1", "errors": 1}]}), encoding="utf-8")
     return [path]
 
 

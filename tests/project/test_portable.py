@@ -24,7 +24,7 @@ POSIX_CALLS = {
 }  # fmt: skip
 POSIX_CALLS = {module: set(names.split()) for module, names in POSIX_CALLS.items()}
 # Programs of one system, which say so: the benchmark reads Linux's /proc.
-OF_POSIX = {"tools/kill.py", "tools/benchmark.py", "tools/benchmark_timing.py"}
+OF_POSIX = {"tools/kill.py", "tools/benchmark.py", "tools/benchmark_timing.py", "tools/mutate.py"}
 
 
 def with_parents(tree):
