@@ -14,13 +14,16 @@ Z_95 = 1.96  # rounded as in compute-wer-bootci, so that the numbers agree
 def bootci_lines(rates):
     """Write the lines of compute-wer-bootci, from what `bootstrap_wer` returned for one system or several.
 
-    As there the interval is mean ± 1.96 deviations, but no rate lies below 0.
+    As there the interval is mean ± 1.96 deviations, but no rate lies below 0, and none above 100 % where insertions
+    have brought no draw beyond that.
     """
     lines = []
     for number, rate in enumerate(np.atleast_2d(rates), 1):
         mean, half = (100 * rate.mean(), 100 * Z_95 * rate.std()) if rate.size else (math.nan, math.nan)
-        low = mean - half if not mean < half else 0.0
-        lines.append(f"Set{number}: %WER {mean:.2f} 95% Conf Interval [ {low:.2f}, {mean + half:.2f} ]")
+        low, high = (mean - half if not mean < half else 0.0), mean + half
+        if high > 100 and rate.max() <= 1:
+            high = 100.0
+        lines.append(f"Set{number}: %WER {mean:.2f} 95% Conf Interval [ {low:.2f}, {high:.2f} ]")
     return lines
 
 

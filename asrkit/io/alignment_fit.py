@@ -19,6 +19,7 @@ LOOKED_AT = 50  # utterances whose features are read for it
 REACH = 0.6  # of the recordings: an alignment that reaches beyond, if only now and then, has their time scale
 SHORT_S = 0.05  # half of the phones shorter: faster than anyone talks
 FEW = 5  # utterances that say little about all
+MANY = 10  # whose ends are off by the same share of their durations: no chance
 SLACK_S = 0.1  # windows, rounded times and recordings' odd ends
 FRAMES_OFF = 2  # Kaldi's two ways to cut frames (snip_edges) differ by up to so many
 SCALES = {  # what times that are so many times too large (or too small) were made of
@@ -32,6 +33,7 @@ SCALES = {  # what times that are so many times too large (or too small) were ma
     3: "frames of 0.01 s taken for 0.03 s: ali-to-phones --frame-shift=0.01 writes it anew",
     10: "",
     1e2: "frames, not seconds",
+    2e2: "frames of 0.005 s, not seconds",
     1e3: "milliseconds, not seconds",
     8e3: "samples, not seconds",
     1.6e4: "samples, not seconds",
@@ -142,9 +144,9 @@ def refuse_other_scale(
     elif closed.mean() > 0.5:
         which = np.flatnonzero(closed)
         reach, gap_s = np.median(ratios[which]), np.median((lengths_s - ends_s)[which])
-        if reach >= 0.9 or gap_s <= SLACK_S:
+        if (reach >= 0.9 or gap_s <= SLACK_S) and not off_by_a_factor(ends_s[which], lengths_s[which]):
             return
-        scale = "shorter than the recordings, last silences included"
+        scale = f"{'shorter' if reach < 1 else 'longer'} than the recordings, last silences included"
     else:
         reach = np.quantile(ratios, 0.9)
         doubtful = len(utts) >= FEW and bool(remedy)  # to state it costs little
@@ -222,6 +224,17 @@ def says_too_fast(alignment: Alignment, utts: Sequence[str]) -> bool:
         if phone.end_s > phone.start_s and not is_silent(phone)
     ]
     return len(lengths_s) >= 3 and float(np.median(lengths_s)) < SHORT_S
+
+
+def off_by_a_factor(ends_s: np.ndarray, lengths_s: np.ndarray) -> bool:
+    """Tell whether all last silences miss the durations by one share of them, though these differ.
+
+    However little that is in seconds, as with short words: what windows and rounding leave is no such share.
+    """
+    if len(ends_s) < MANY or lengths_s.std() < 0.1 * lengths_s.mean():
+        return False
+    low, middle, high = np.quantile(1 - ends_s / lengths_s, [0.1, 0.5, 0.9])
+    return bool(abs(middle) > 0.02 and high - low < 0.2 * abs(middle))
 
 
 def in_proportion(ends_s: np.ndarray, lengths_s: np.ndarray) -> bool:

@@ -7,7 +7,7 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,8 +28,8 @@ from asrkit.io.ratings import Ratings, read_ratings
 from asrkit.phones.baselines import MODELS, fit_baselines
 from asrkit.phones.lda import Lda
 from asrkit.phones.mixgop import MixgopConfig, PhoneModel, train_phone
-from asrkit.phones.phone import Phone
-from asrkit.phones.phone_set import PhoneSet
+from asrkit.phones.phone import POSITION, Phone, is_silence
+from asrkit.phones.phone_set import IMPORT, PhoneSet
 from asrkit.phones.tokens import REASONS, Reservoir, cut_tokens, phone_rng
 from asrkit.runtime import one_thread, ordered_map
 
@@ -212,6 +212,7 @@ def mixgop_train(
     config, read, transform = config or MixgopConfig(), read or ReadConfig(), transform or TransformConfig()
     check_baselines(baselines)
     alignment = read_alignment(ali)
+    check_names(ali, alignment)
     typical = TypicalSpeech(
         ali, read_phone_ratings(ratings) if ratings else None, min_rating, min_speaker_rating
     )
@@ -259,6 +260,25 @@ def mixgop_train(
     trained = TrainedPhones(phone_set, entries, used, dict(left_out), skipped)
     write_training(Path(exp), trained, time.perf_counter() - started)
     return trained
+
+
+def check_names(ali: PathLike, alignment: Mapping[str, Sequence[Phone]]) -> None:
+    """Refuse phones that are all numbers, and warn of silences: what is imported has neither."""
+    counts = Counter(phone.label for some in alignment.values() for phone in some)
+    silences = [label for label in counts if is_silence(POSITION.sub("", label))]
+    numbers = [label for label in counts if label.isascii() and label.isdecimal()]
+    if numbers and len(numbers) + len(silences) == len(counts):
+        raise DataError(
+            f"{ali}: phones are numbers ({', '.join(sorted(numbers, key=int)[:5])}): {IMPORT} --phones phones.txt gives them names"
+        )
+    if silences:
+        log.warning(
+            "%s: %d of its phones are silences (%s), and are trained as phones: %s leaves them out",
+            ali,
+            sum(counts[label] for label in silences),
+            ", ".join(silences[:5]),
+            IMPORT,
+        )
 
 
 def check_baselines(names: Sequence[str]) -> None:

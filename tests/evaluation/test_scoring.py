@@ -217,8 +217,10 @@ def test_bootci_lines():
     assert bootci_lines(one) == ["Set1: %WER 3.34 95% Conf Interval [ 1.42, 5.25 ]"]
     assert bootci_lines(np.array([one, [0.01, 0.9]])) == [
         "Set1: %WER 3.34 95% Conf Interval [ 1.42, 5.25 ]",
-        "Set2: %WER 45.50 95% Conf Interval [ 0.00, 132.72 ]",
+        "Set2: %WER 45.50 95% Conf Interval [ 0.00, 100.00 ]",
     ]
+    # With insertions a rate may be beyond 100 %.
+    assert bootci_lines(np.array([0.01, 1.1])) == ["Set1: %WER 55.50 95% Conf Interval [ 0.00, 162.32 ]"]
 
 
 # Statistics

@@ -134,6 +134,18 @@ def test_half_as_fast_is_found_by_proportion(tmp_path):
         mixgop_import_alignment(src, tmp_path / "out", data_dir=data)
 
 
+@pytest.mark.parametrize("factor", [0.8, 0.9, 44.1 / 48, 48 / 44.1, 1.25])
+def test_short_words_whose_ends_are_off_by_a_factor_are_refused(tmp_path, factor):
+    """A fifth of a short word is less than any slack: that all lack the same share of it is no chance."""
+    seconds, alignment = corpus(20, before_s=0.02, after_s=0.04, phone_s=0.05)
+    data = data_dir(tmp_path / "data", {utt: length - 0.008 for utt, length in seconds.items()})
+    src = written(tmp_path, alignment, "ctm")
+    assert mixgop_import_alignment(src, tmp_path / "out", data_dir=data).skipped == {}
+    src = written(tmp_path, scaled(alignment, factor), "ctm")
+    with pytest.raises(DataError, match=r"last silences included: it ends at [\d.]+ times"):
+        mixgop_import_alignment(src, tmp_path / "out", data_dir=data, max_skipped=20)
+
+
 @pytest.mark.parametrize("known", ["utt2dur", "utt2num_frames", "features"])
 @pytest.mark.parametrize("format", ["ctm", "textgrid"])
 def test_durations_come_from_wherever_they_are_known(tmp_path, known, format):

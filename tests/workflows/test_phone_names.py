@@ -12,6 +12,7 @@ from asrkit.phones.phone import Phone
 from asrkit.workflows.mixgop_evaluate import mixgop_evaluate
 from asrkit.workflows.mixgop_import_alignment import mixgop_import_alignment
 from asrkit.workflows.mixgop_score import mixgop_score
+from asrkit.workflows.mixgop_train import check_names
 from asrkit.workflows.pronunciation import PronunciationScorer
 
 TABLE = "<eps> 0\nSIL 1\nAH0_B 2\nT_E 3\n"
@@ -155,3 +156,14 @@ def test_ratings_of_another_phone_set(made, tmp_path, rename, guess):
     (tmp_path / "ratings").write_text("".join(rows))
     with pytest.raises(DataError, match=f"rates .* scores AA B .*{guess}"):
         mixgop_evaluate([made / "scores"], tmp_path / "ratings", higher_is="better")
+
+
+@pytest.mark.parametrize("silence", [(), ("SIL",), ("<p:>", "SIL_S")])
+def test_an_alignment_that_was_not_imported(silence, caplog):
+    """`mixgop train` takes any CTM file: numbers are no phones there either, and silences are told."""
+    phones = [Phone(label, i, i + 1) for i, label in enumerate(("2", "3", *silence))]
+    with pytest.raises(DataError, match=r"x.ctm: phones are numbers \(2, 3\): .*--phones phones.txt"):
+        check_names("x.ctm", {"u": phones})
+    check_names("x.ctm", {"u": [*phones, Phone("AA", 9, 10)]})
+    told = f"{len(silence)} of its phones are silences ({', '.join(silence)})"
+    assert (told in caplog.text) == bool(silence)
