@@ -384,9 +384,10 @@ def reductions(vocabulary: Vocabulary, last: dict[str, dict[str, Any]]) -> list[
     asked = family.wanted_states(config)
     fewer = {word: entry["states"] for word, entry in last.items() if entry["states"] < asked}
     if fewer:
+        least, most = min(fewer.values()), max(fewer.values())
         lines.append(
-            f"{len(fewer)} words have {min(fewer.values())} to {max(fewer.values())} states, not {asked}: "
-            "their recordings are too short for more"
+            f"{len(fewer)} words ({shown(list(fewer))}) have {least}{f' to {most}' * (most > least)} states, not {asked}: "
+            "their recordings are too short for more (words whose shortest are cut anew or removed get more)"
         )
     poorer = [
         word

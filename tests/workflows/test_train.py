@@ -121,7 +121,7 @@ def test_more_short_recordings_than_a_slip_get_the_word_fewer_states(write, tmp_
     data = write(lengths={("a", 0): 2, ("a", 1): 3, ("a", 2): 3})
     asrkit("train", data, tmp_path / "exp", *HMM)
     out = capsys.readouterr().out
-    assert "skipped 1 (a0: 2 frames < 3 states)" in out and "1 words have 3 to 3 states, not 12" in out
+    assert "skipped 1 (a0: 2 frames < 3 states)" in out and "1 words (a) have 3 states, not 12" in out
     assert [read_model(tmp_path / "exp").models[word].num_states for word in "ab"] == [3, 12]
 
 
