@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from asrkit import families
 from asrkit.models.base import WordModel, is_recording
 from asrkit.models.topology import most_left_out
 
@@ -37,3 +38,13 @@ def counted_short(
         if len(own) > free:
             counted.update(own)
     return counted
+
+
+def free_in_decoding(family_name: str, config: Any, count: int) -> int:
+    """How many of so many recordings may be too short for every word without being counted against max_skipped.
+
+    As many as a word may lose in training; none where another number of states than the family's own was asked for.
+    """
+    family = families.load(family_name)
+    own = family.wanted_states(config) == family.wanted_states(family.Config())
+    return most_left_out(count) if own else 0

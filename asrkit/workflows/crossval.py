@@ -28,9 +28,10 @@ from asrkit.io.speakers import REMEDY, who_is_unknown
 from asrkit.runtime import ordered_map
 from asrkit.words.adaptation import ListenConfig
 from asrkit.words.settings import TrainingSettings
+from asrkit.words.short import free_in_decoding
 from asrkit.words.vocabulary import why_not_adaptable
 from asrkit.workflows.decode import FILES as DECODED
-from asrkit.workflows.decode import Decoded, decode, write_decoding
+from asrkit.workflows.decode import Decoded, decode, short_lines, write_decoding
 from asrkit.workflows.score import notes
 from asrkit.workflows.train import FILES as TRAINED
 from asrkit.workflows.train import train
@@ -97,7 +98,8 @@ class Crossvalidated:
         Of all utterances.
     hyps : dict of str to str
     skipped : dict of str to str
-    max_skipped : int
+    max_skipped, short, free : int
+        As in `Decoded`.
     exp : Path
     unknown : str
         Whose speakers are not known; empty where all are.
@@ -110,11 +112,13 @@ class Crossvalidated:
     max_skipped: int
     exp: Path
     unknown: str = ""
+    short: int = 0
+    free: int = 0
 
     @property
     def complete(self) -> bool:
         """Whether no more utterances were skipped than allowed."""
-        return len(self.skipped) <= self.max_skipped
+        return len(self.skipped) - min(self.short, self.free) <= self.max_skipped
 
     def lines(self) -> list[str]:
         report = self.report
@@ -122,6 +126,7 @@ class Crossvalidated:
             *table(self.folds),
             *wer_lines(report),
             *notes(report, self.skipped),
+            *short_lines(self.short),
             *worst_speakers(report),
         ]
         known = len({speaker for fact in self.folds for speaker in fact["known_speakers"]})
@@ -197,7 +202,7 @@ def crossval(
             "" if name == str(number + 1) else f" ({name})",
             said,
         )
-    hyps, skipped = gather(exp, [folder / "decode_test" for folder in folders.values()])
+    hyps, skipped, short = gather(exp, [folder / "decode_test" for folder in folders.values()])
     with atomic_write(exp / "crossval.json") as stream:
         json.dump(
             {"by": plan.by, "family": settings.training.family, "folds": list(facts.values())},
@@ -209,7 +214,15 @@ def crossval(
     report = compute_errors(data.text, hyps, {utt: data.speaker(utt) for utt in data.text}, "all")
     unknown = who_is_unknown(data, *others)
     return Crossvalidated(
-        list(facts.values()), report, hyps, skipped, settings.read.max_skipped, exp, unknown
+        list(facts.values()),
+        report,
+        hyps,
+        skipped,
+        settings.read.max_skipped,
+        exp,
+        unknown,
+        short,
+        free_in_decoding(settings.training.family, settings.training.model, len(hyps) + len(skipped)),
     )
 
 
@@ -414,15 +427,15 @@ def tell(result: Any) -> None:
         log.info("%s", line)
 
 
-def gather(out: Path, decodings: list[Path]) -> tuple[dict[str, str], dict[str, str]]:
+def gather(out: Path, decodings: list[Path]) -> tuple[dict[str, str], dict[str, str], int]:
     """Write several decode folders as one; a word that one of them has no model for scores -inf there.
-    Returns (hyps, skipped).
+    Returns (hyps, skipped, how many of these were too short).
     """
     hyps, skipped, facts, known, entries = {}, {}, [], {}, {}
     for folder in decodings:
         hyps.update(read_table(folder / "hyp"))
         skipped.update(read_table(folder / "skipped"))
-        needed = {"words": [str], "frames": int, "seconds": float}
+        needed = {"words": [str], "frames": int, "seconds": float, "short": int}
         facts.append(read_object(folder / "decode.json", needed, "asrkit decode"))
         own = read_table(folder / "scores.scp")
         # Where the archive is now: EXP may have been moved.
@@ -438,9 +451,9 @@ def gather(out: Path, decodings: list[Path]) -> tuple[dict[str, str], dict[str, 
             whole[[place[word] for word in known[utt]]] = row
             yield utt, whole
 
-    sums = {name: sum(fact[name] for fact in facts) for name in ("frames", "seconds")}
+    sums = {name: sum(fact[name] for fact in facts) for name in ("frames", "seconds", "short")}
     write_decoding(out, hyps, scores(), skipped, {**facts[0], **sums, "words": words})
-    return hyps, skipped
+    return hyps, skipped, sums["short"]
 
 
 def table(facts: list[dict[str, Any]]) -> list[str]:

@@ -23,6 +23,7 @@ from asrkit.models.base import Block, chunks
 from asrkit.runtime import one_thread, ordered_map
 from asrkit.words.adaptation import ListenConfig, adapt_to_heard
 from asrkit.words.decoding import Scorer, best_words, no_path_reason
+from asrkit.words.short import free_in_decoding
 from asrkit.words.vocabulary import Vocabulary
 
 # in the order they are written in: where hyp is, the others are
@@ -42,25 +43,41 @@ class Decoded:
     max_skipped : int
         As many were allowed.
     out : Path
+    short : int
+        How many of those skipped have fewer frames than any word has states.
+    free : int
+        How many of these do not count against max_skipped.
     """
 
     hyps: dict[str, str]
     skipped: dict[str, str]
     max_skipped: int
     out: Path
+    short: int = 0
+    free: int = 0
 
     @property
     def complete(self) -> bool:
         """Whether no more utterances were skipped than allowed."""
-        return len(self.skipped) <= self.max_skipped
+        return len(self.skipped) - min(self.short, self.free) <= self.max_skipped
 
     def lines(self) -> list[str]:
-        lines = [summary("decoded", len(self.hyps), self.skipped)]
+        lines = [summary("decoded", len(self.hyps), self.skipped), *short_lines(self.short)]
         if not self.complete:
             lines.append(
                 f"more than max_skipped={self.max_skipped}: they count as errors; {self.out / 'skipped'} says why"
             )
         return lines
+
+
+def short_lines(short: int) -> list[str]:
+    """Say that recordings were too short for every word."""
+    if not short:
+        return []
+    return [
+        f"{short} recordings have fewer frames than any word has states, and count as errors (train with a smaller num_states=, or "
+        "record them again)"
+    ]
 
 
 @one_thread()
@@ -118,7 +135,10 @@ def decode(
             else:
                 hyps[utt] = word
     skipped = {**features.skipped, **unheard}
+    shortest = min(model.shortest for model in vocabulary.models.values())
+    short = sum(lengths[utt] < shortest for utt in unheard)
     facts = {
+        "short": short,
         "family": vocabulary.family,
         "words": list(vocabulary.words),
         "method": method,
@@ -127,7 +147,8 @@ def decode(
     }
     ordered = ((utt, scores[utt]) for utt in features.data.feats if utt in scores)
     write_decoding(out, hyps, ordered, skipped, facts)
-    return Decoded(hyps, skipped, read.max_skipped, Path(out))
+    free = free_in_decoding(vocabulary.family, vocabulary.family_config, len(features.data.feats))
+    return Decoded(hyps, skipped, read.max_skipped, Path(out), short, free)
 
 
 def write_decoding(

@@ -125,6 +125,26 @@ def test_more_short_recordings_than_a_slip_get_the_word_fewer_states(write, tmp_
     assert [read_model(tmp_path / "exp").models[word].num_states for word in "ab"] == [3, 12]
 
 
+def test_a_slip_of_a_recording_does_not_stop_decoding(write, tmp_path, capsys):
+    """It counts as an error and is said; where the states were asked for, and where there are more, it counts against max_skipped."""
+    data, few = write(lengths={("a", 0): 2}), write("few", {(word, 0): 2 for word in "ab"})
+    asrkit("train", data, tmp_path / "exp", *HMM)
+    asrkit("decode", tmp_path / "exp", data, tmp_path / "decode")
+    said = capsys.readouterr().out
+    assert "decoded 11, skipped 1 (a0: 2 frames < " in said
+    assert "1 recordings have fewer frames than any word has states, and count as errors" in said
+    assert "--num-states" in said or "num_states" in said
+    asrkit("score", data, tmp_path / "decode")
+    assert "[ 1 / 12, 0 ins, 1 del, 0 sub ]" in capsys.readouterr().out
+    asrkit("crossval", data, tmp_path / "cv", "--folds=3", *HMM)
+    assert "1 recordings have fewer frames than any word has states" in capsys.readouterr().out
+    asrkit("decode", tmp_path / "exp", few, tmp_path / "decode", status=1)
+    asrkit("crossval", few, tmp_path / "cv2", "--folds=3", *HMM, "--max-skipped=0", status=1)
+    asked = [*HMM, "--num-states=8"]
+    asrkit("train", data, tmp_path / "asked", *asked, "--max-skipped=1")
+    asrkit("decode", tmp_path / "asked", data, tmp_path / "decode", status=1)
+
+
 def test_the_steps_of_a_cluster_leave_out_what_train_does(write, tmp_path, capsys):
     data = write(lengths={("a", 0): 2})
     asrkit("init-model", data, tmp_path, *HMM)
