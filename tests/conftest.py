@@ -5,6 +5,13 @@ import numpy as np
 import pytest
 import soundfile
 
+LONG = ("test_readme", "test_speechocean", "test_recipe")
+
+
+def pytest_collection_modifyitems(items):
+    """The longest come first: the last test that runs alone lets the other processes wait."""
+    items.sort(key=lambda item: not item.module.__name__.endswith(LONG))
+
 
 @pytest.fixture
 def make_data_dir(tmp_path):

@@ -399,7 +399,7 @@ def test_a_terminated_training_leaves_nothing_behind(tmp_path, feats, text, jobs
     running = subprocess.Popen(
         [sys.executable, "-m", "asrkit", *words], stderr=subprocess.PIPE, start_new_session=True
     )
-    time.sleep(4)
+    time.sleep(2)
     assert running.poll() is None
     running.terminate()
     # The pipe ends only when the last process that holds it has ended.

@@ -161,8 +161,6 @@ def all_end(group):
     ("number", "whole_group"),
     [
         (signal.SIGINT, True),
-        (signal.SIGHUP, True),
-        (signal.SIGTERM, True),
         (signal.SIGTERM, False),
         (signal.SIGKILL, False),
     ],

@@ -179,6 +179,7 @@ class Elsewhere:
     name = "nt"
     def __getattr__(self, name): return getattr(os, name)
 signals.os = Elsewhere()
+signals.PATIENCE_S = 1.0
 def main(args):
     try: signal.raise_signal(2)
     except BaseException: pass
