@@ -6,7 +6,7 @@ from asrkit.io.combine import side_table
 from asrkit.io.data_dir import ORIGINALS, SIDE_BY_SPEAKER, DataDir
 from asrkit.io.files import c_sorted
 
-REMEDY = "prepare-wavs with speaker=NAME or {speaker} in its pattern says who speaks"
+REMEDY = "asrkit prepare-wavs --speaker NAME, or {speaker} in its pattern, says who speaks"
 
 
 def unknown_speakers(data: DataDir) -> list[str]:

@@ -66,8 +66,8 @@ class Prepared:
             lines.append(f"left out: {sum(self.left_out.values())} files: {by_suffix(self.left_out)}{remedy}")
         if not known:
             lines.append(
-                "speakers are not known: each utterance counts as one of its own, and crossval needs by=random "
-                "(speaker=NAME, or {speaker} in the pattern, says who speaks)"
+                "speakers are not known, each utterance counts as one of its own (speaker=NAME, or {speaker} in the pattern, says who "
+                "speaks; asrkit crossval --by random needs none)"
             )
         return lines
 

@@ -181,4 +181,4 @@ def test_it_says_whether_it_knows_who_speaks(tmp_path, capsys, options, known):
     assert main(["prepare-wavs", str(tmp_path / "src"), str(tmp_path / "data"), *options]) == 0
     out = capsys.readouterr().out
     assert ("by 1 speaker in" in out) == known == ("speakers are not known" not in out)
-    assert known or ("--speaker NAME" in out and "by=random" in out)
+    assert known or ("--speaker NAME" in out and "--by random" in out)

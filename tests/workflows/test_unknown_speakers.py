@@ -87,7 +87,7 @@ def test_every_command_says_so(unknown, tmp_path, command, caplog):
     path, _ = unknown
     said = "\n".join(commands(path, tmp_path)[command]())
     told = caplog.text + said
-    assert "speakers are not known" in told and "speaker=NAME" in told
+    assert "speakers are not known" in told and "--speaker NAME" in told
     if command in ("crossval", "tune"):
         assert "by=random" in caplog.text
     if command in ("crossval", "tune", "learning-curve"):
