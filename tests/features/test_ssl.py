@@ -353,7 +353,7 @@ def damage(folder, how):
         ("no weights", "no weights (model.safetensors or pytorch_model.bin)"),
         ("cut off", "the weights cannot be read"),
         ("rate", "sample_rate_hz='high' is no int"),
-        ("json", "preprocessor_config.json: cannot be read"),
+        ("json", "preprocessor_config.json: no JSON"),
         ("other code", "config.json: "),
         ("text model", "a model of type 'bert', which does not hear samples"),
         ("arrays", "of the model's arrays, the first encoder.layers.1"),
