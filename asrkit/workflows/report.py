@@ -24,6 +24,7 @@ from asrkit.io.json_file import checked, loads, read_object
 from asrkit.io.model_file import read_model
 from asrkit.io.names import file_name
 from asrkit.io.reading import reading
+from asrkit.io.recordings import cut
 from asrkit.models.base import Block
 from asrkit.runtime import one_thread
 from asrkit.workflows.perturb import RECORD
@@ -383,9 +384,7 @@ def spectrogram(features: FeatureSet, utt: str, allow_pipes: bool = False) -> Sp
         )
         rate_hz = heard_hz or own_hz
         if segment:
-            samples = samples[
-                int(segment.start_s * rate_hz) : None if segment.end_s < 0 else int(segment.end_s * rate_hz)
-            ]
+            samples = cut(samples, rate_hz, segment.start_s, segment.end_s)
         hop, num_fft = (
             round(features.frame_shift_s() * rate_hz),
             1 << (round(0.025 * rate_hz) - 1).bit_length(),
