@@ -1,11 +1,14 @@
 """What a family of word models must say of itself: the contract of the files in this room."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
-from asrkit.models.base import Block, WordModel
+from asrkit.config import option
+from asrkit.models.base import Block, WordModel, WordStats
+from asrkit.models.sharing import share_covariances
 
 MAP, MLLR, MLLR_MAP = "map", "mllr", "mllr-map"  # ways to move a trained vocabulary to a speaker
 
@@ -73,7 +76,13 @@ class Family(ABC):
     def from_arrays(self, arrays: dict[str, np.ndarray]) -> WordModel:
         """Make a model of what its `to_arrays` gave."""
 
-    def finish(self, models: dict[str, WordModel], config: Any) -> dict[str, WordModel]:
+    def finishes_by_sums(self, config: Any) -> bool:
+        """Whether `finish` needs the sums of all words, each made with its model."""
+        return False
+
+    def finish(
+        self, models: dict[str, WordModel], config: Any, sums: Mapping[str, WordStats] | None = None
+    ) -> dict[str, WordModel]:
         """Settle what all words of a vocabulary have in common, once each of them is trained; nothing by default."""
         return models
 
@@ -90,6 +99,31 @@ class Family(ABC):
         if not self.has_gaussians:
             return 0
         return config.num_gauss * (num_states if self.gaussians_a_state else 1)
+
+
+def shared_frames() -> Any:
+    """Make the setting of families that share covariances."""
+    return option(
+        0.0,
+        "frames that count for the covariance that the Gaussians of all words have on average, beside those of each; 0: each has its own",
+        minimum=0,
+    )
+
+
+class SharesCovariances(Family):
+    """A family of Gaussians whose Config has `shared_frames`: the last iteration draws all covariances towards one."""
+
+    def finishes_by_sums(self, config: Any) -> bool:
+        return config.shared_frames > 0
+
+    def finish(
+        self, models: dict[str, WordModel], config: Any, sums: Mapping[str, WordStats] | None = None
+    ) -> dict[str, WordModel]:
+        """Make one more iteration, whose covariances are shared; none where nothing is."""
+        if not config.shared_frames or sums is None:
+            return models
+        estimated = {word: model.estimate(sums[word], config) for word, model in models.items()}
+        return share_covariances(estimated, sums, config.shared_frames)
 
 
 class HmmFamily(Family):

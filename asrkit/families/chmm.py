@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from asrkit.config import option
-from asrkit.families.base import HmmFamily
+from asrkit.families.base import HmmFamily, SharesCovariances, shared_frames
 from asrkit.models.hmm import Hmm
 from asrkit.models.mixture import MIXTURES
 from asrkit.models.topology import HmmConfig, init_hmm
@@ -26,9 +26,10 @@ class Config(HmmConfig):
         0.1, "least variance, as a fraction of the word's variance in each dimension", minimum=0, maximum=1
     )
     weight_floor: float = option(1e-5, "least mixture weight", minimum=0, maximum=1)
+    shared_frames: float = shared_frames()
 
 
-class Chmm(HmmFamily):
+class Chmm(SharesCovariances, HmmFamily):
     """Continuous HMMs."""
 
     Config = Config

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from asrkit.config import check_fields, option
-from asrkit.families.base import MAP, MLLR, MLLR_MAP, Family
+from asrkit.families.base import MAP, MLLR, MLLR_MAP, SharesCovariances, shared_frames
 from asrkit.models.base import Stats, WordModel, WordStats
 from asrkit.models.codebook import kmeans
 from asrkit.models.mixture import MIXTURES
@@ -27,6 +27,7 @@ class Config:
     min_occ: float = option(3.0, "frames below which a Gaussian is removed", minimum=0)
     weight_floor: float = option(1e-5, "least mixture weight", minimum=0, maximum=1)
     kmeans_iters: int = option(20, "Lloyd iterations of the k-means start", minimum=1)
+    shared_frames: float = shared_frames()
 
     def __post_init__(self):
         check_fields(self)
@@ -133,7 +134,7 @@ def cluster_gaussians(config, block, rng):
     return states.estimate(stats, config), stats.occ[:, 0] / len(obs)
 
 
-class Gmm(Family):
+class Gmm(SharesCovariances):
     """Gaussian mixtures without time."""
 
     Config = Config

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from asrkit.config import option
-from asrkit.families.base import HmmFamily
+from asrkit.families.base import HmmFamily, SharesCovariances, shared_frames
 from asrkit.families.gmm import cluster_gaussians
 from asrkit.models.base import (
     Emission,
@@ -38,6 +38,7 @@ class Config(HmmConfig):
     )
     weight_floor: float = option(1e-5, "least weight of a Gaussian in a state", minimum=0, maximum=1)
     kmeans_iters: int = option(20, "Lloyd iterations of the k-means start", minimum=1)
+    shared_frames: float = shared_frames()
     min_occ = 0.0  # no setting: a Gaussian without frames keeps its place in the pool
 
 
@@ -189,7 +190,7 @@ class TiedMixture(Emission):
         return {**arrays, "log_weights": self.log_weights}
 
 
-class Schmm(HmmFamily):
+class Schmm(SharesCovariances, HmmFamily):
     """Semi-continuous HMMs."""
 
     Config = Config

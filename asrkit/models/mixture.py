@@ -81,9 +81,12 @@ class DiagMixture(Mixture):
         dim = self.means.shape[2]
         return sums[..., -1].copy(), sums[..., dim:-1].copy(), sums[..., :dim].copy()
 
-    def _with_spread(self, log_weights, means, offset, second, occ, seen):
+    def _within(self, second, occ, offset):
+        return second / occ[..., None] - offset**2
+
+    def _with_spread(self, log_weights, means, spread, seen):
         # Clipping at the floor is the exact constrained maximum, so the likelihood still rises.
-        variances = np.maximum(second / occ[..., None] - offset**2, self.variance_floor)
+        variances = np.maximum(spread, self.variance_floor)
         variances = np.where(seen[..., None], variances, self.variances)
         return replace(self, log_weights=log_weights, means=means, variances=variances)
 
@@ -199,13 +202,15 @@ class FullMixture(Mixture):
     def _unpack(self, sums):
         return sums[..., -1, -1].copy(), sums[..., -1, :-1].copy(), sums[..., :-1, :-1].copy()
 
-    def _with_spread(self, log_weights, means, offset, second, occ, seen):
-        covariances = second / occ[..., None, None] - offset[..., :, None] * offset[..., None, :]
+    def _within(self, second, occ, offset):
+        return second / occ[..., None, None] - offset[..., :, None] * offset[..., None, :]
+
+    def _with_spread(self, log_weights, means, spread, seen):
         # Lift the principal axes, measured in units of the floor, to one: again the exact constrained
         # maximum.
         scale = np.sqrt(self.variance_floor)
         unit = np.outer(scale, scale)
-        values, vectors = np.linalg.eigh((covariances + covariances.swapaxes(-1, -2)) / (2 * unit))
+        values, vectors = np.linalg.eigh((spread + spread.swapaxes(-1, -2)) / (2 * unit))
         covariances = (vectors * np.maximum(values, 1.0)[..., None, :]) @ vectors.swapaxes(-1, -2) * unit
         covariances = np.where(seen[..., None, None], covariances, self.covariances)
         return replace(self, log_weights=log_weights, means=means, covariances=covariances)

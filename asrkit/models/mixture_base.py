@@ -206,7 +206,28 @@ class Mixture(Emission):
             alive &= ~starved
             weights, _ = floored_distribution(stats.occ[s, alive], config.weight_floor)
             log_weights[s, alive] = safe_log(weights)
-        return self._with_spread(log_weights, means, offset, stats.second, occ, seen)
+        return self._with_spread(log_weights, means, self._within(stats.second, occ, offset), seen)
+
+    def within(self, stats):
+        """Find the likeliest covariances under the sums, whatever the floor.
+
+        Returns
+        -------
+        occ : (S, M)
+            The frames of each component; 0 where it carries no weight.
+        spread : (S, M, D) or (S, M, D, D)
+            Scatter about their mean over `occ`; 0 where there are none.
+        """
+        seen = (stats.occ > UNSEEN) & np.isfinite(self.log_weights)
+        occ = np.where(seen, stats.occ, 1.0)
+        spread = self._within(stats.second, occ, stats.first / occ[..., None])
+        return np.where(seen, stats.occ, 0.0), (spread.T * seen.T).T
+
+    def with_spread(self, spread):
+        """Make the same mixture with other covariances, held up by the floor as those of `estimate` are."""
+        return self._with_spread(
+            self.log_weights, self.means, spread, np.ones(self.log_weights.shape, dtype=bool)
+        )
 
     def adapt(self, stats, prior, config):
         """Maximum a posteriori with this mixture as the prior (Gauvain and Lee, 1994).
@@ -223,7 +244,7 @@ class Mixture(Emission):
         means = np.where(seen[..., None] & ("means" in prior.moves), self.center + offset, self.means)
         if "variances" not in prior.moves:
             return replace(self, log_weights=log_weights, means=means)
-        return self._with_spread(log_weights, means, offset, sums.second, sums.occ, seen)
+        return self._with_spread(log_weights, means, self._within(sums.second, sums.occ, offset), seen)
 
     def as_frames(self, occ):
         """The sums of `occ` frames (S, M) that are just as the components say."""

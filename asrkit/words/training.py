@@ -160,7 +160,7 @@ def _train(model, family_config, train_config):
     stats = yield model, method
     removed = np.zeros(model.num_states, dtype=int)
     while True:
-        entries.append(_entry(model, stats, method, phase, len(entries), removed))
+        entries.append(log_entry(model, stats, method, phase, len(entries), removed))
         ending = LIMIT
         for _ in range(train_config.growth_iters if sizes else train_config.max_iters):
             new = model.estimate(stats, family_config)
@@ -174,7 +174,7 @@ def _train(model, family_config, train_config):
                 ending = DECREASED
                 break
             model, stats = new, new_stats
-            entries.append(_entry(model, stats, method, phase, len(entries), removed))
+            entries.append(log_entry(model, stats, method, phase, len(entries), removed))
             if gain <= train_config.tol * max(stats.frames, 1) and not removed.any():
                 ending = CONVERGED
                 break
@@ -213,7 +213,16 @@ def _grow(model, stats, method, family_config, total):
     return None
 
 
-def _entry(model, stats, method, phase, iteration, removed):
+def log_entry(model, stats, method, phase, iteration, removed):
+    """Say how a model explains its data: a dict, the line of train.jsonl but for `word` and `start`.
+
+    Parameters
+    ----------
+    stats : WordStats
+        Made with the model.
+    removed : int (S,)
+        Gaussians that its estimation removed, by state.
+    """
     return {
         "iteration": iteration,
         "phase": phase,

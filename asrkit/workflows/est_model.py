@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, replace
 
+from asrkit import families
 from asrkit.config import PathLike
-from asrkit.errors import DataError
+from asrkit.errors import DataError, SettingsError
 from asrkit.io.model_file import read_model, read_stats, write_model
 from asrkit.runtime import one_thread
 from asrkit.words.vocabulary import Vocabulary
@@ -28,15 +29,30 @@ class Estimated:
 
 
 @one_thread()
-def est_model(model: PathLike, stats_file: PathLike, out: PathLike, *, grow: bool = False) -> Estimated:
-    """Estimate the model that is likeliest under the sums and write it; with `grow` split its mixtures once afterwards."""
+def est_model(
+    model: PathLike, stats_file: PathLike, out: PathLike, *, grow: bool = False, finish: bool = False
+) -> Estimated:
+    """Estimate the model that is likeliest under the sums and write it.
+
+    Parameters
+    ----------
+    grow : bool
+        Split its mixtures once afterwards.
+    finish : bool
+        Do instead what `train` does after its last iteration: settle what the words have in common, such as
+        `shared_frames` of covariances. Where there is nothing of the kind, the model stays as it is.
+    """
+    if grow and finish:
+        raise SettingsError(
+            "grow=true and finish=true: growth is before the last iterations, not after them (leave one out)"
+        )
     vocabulary = read_model(model)
     check_adds_up(vocabulary.family)
     sums, belongs = read_stats(stats_file)
     if belongs != model_hash(model):
         raise DataError(f"{stats_file}: made with another model than {model} (accumulate with this one)")
     config, empty = vocabulary.family_config, empty_block(vocabulary)
-    models, log_like, frames = {}, 0.0, 0
+    models, found, log_like, frames = {}, {}, 0.0, 0
     for word, own in vocabulary.models.items():
         try:
             stats = own.accumulate(empty).filled(sums[word])
@@ -45,9 +61,14 @@ def est_model(model: PathLike, stats_file: PathLike, out: PathLike, *, grow: boo
                 f"{stats_file}: no statistics of this model: word '{word}': {error} (accumulate again)"
             ) from None
         log_like, frames = log_like + stats.log_like, frames + stats.frames
+        found[word] = stats
+        if finish:
+            continue
         models[word] = own.estimate(stats, config)
         if grow:
             models[word] = models[word].grow(stats, config) or models[word]
+    if finish:
+        models = families.load(vocabulary.family).finish(vocabulary.models, config, found)
     estimated = replace(vocabulary, models=models)
     write_model(out, estimated)
     return Estimated(estimated, log_like, frames, out)

@@ -30,6 +30,7 @@ from asrkit.io.store import Source, Store
 from asrkit.models.base import WordModel
 from asrkit.models.codebook import Codebook
 from asrkit.runtime import one_thread, ordered_map
+from asrkit.words.finishing import finish_words
 from asrkit.words.settings import TrainingSettings
 from asrkit.words.short import counted_short, too_short
 from asrkit.words.training import LIMIT, TrainConfig
@@ -308,12 +309,8 @@ def train_opened(
                 )
     trained = []
     for own, config, by_word in zip(settings, configs, found, strict=True):
+        by_word = finish_words(family_name, config, by_word, [own for _, own in groups], jobs)
         models = {word: model for word, (model, _) in by_word.items()}
-        finished = families.load(family_name).finish(models, config)
-        if finished is not models:
-            for word, model in finished.items():
-                by_word[word][1].append(final_entry(model, sources[word], by_word[word][1][-1]))
-        models = finished
         short = {word: too_short(sources[word], model) for word, model in models.items()}
         skipped = {
             **features.skipped,
@@ -330,14 +327,6 @@ def train_opened(
         num_short = len(skipped) - len(features.skipped)
         trained.append(Trained(vocabulary, entries, used, skipped, seconds, opened.notes, num_short))
     return trained
-
-
-def final_entry(model: WordModel, source: Source, last: dict[str, Any]) -> dict[str, Any]:
-    """The entry of train.jsonl for a model that was finished together with the other words; `last` is the one before."""
-    parts = [model.accumulate(block) for block in source]
-    stats = sum(parts[1:], start=parts[0])
-    facts = {"objective": stats.log_like, "per_frame": stats.log_like / max(stats.frames, 1)}
-    return {**last, **facts, "iteration": last["iteration"] + 1, "phase": last["phase"] + 1}
 
 
 def model_config(settings: TrainingSettings, codebook: Codebook | None) -> Any:

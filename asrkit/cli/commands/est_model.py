@@ -14,8 +14,14 @@ def add_arguments(parser):
     parser.add_argument("stats", metavar="STATS", help="file of asrkit acc-stats or sum-accs")
     parser.add_argument("out", metavar="OUT", help="file for the new model")
     add_flag(parser, "grow", False, "then split the mixtures, up to the model's number of Gaussians")
+    add_flag(
+        parser,
+        "finish",
+        False,
+        "instead settle what the words have in common (--shared-frames), as train does after its last iteration",
+    )
 
 
 def main(args):
-    say(est_model(args.model, args.stats, args.out, grow=args.grow).lines())
+    say(est_model(args.model, args.stats, args.out, grow=args.grow, finish=args.finish).lines())
     return 0
