@@ -43,9 +43,7 @@ def est_model(
         `shared_frames` of covariances. Where there is nothing of the kind, the model stays as it is.
     """
     if grow and finish:
-        raise SettingsError(
-            "grow=true and finish=true: growth is before the last iterations, not after them (leave one out)"
-        )
+        raise SettingsError("grow=true and finish=true: nothing grows once it is finished (leave one out)")
     vocabulary = read_model(model)
     check_adds_up(vocabulary.family)
     sums, belongs = read_stats(stats_file)

@@ -24,8 +24,9 @@ SMALL = {
     "num_starts": 1,
 }
 FULL = {**SMALL, "covariance": "full", "delta_order": 2}
+SHARED = {**FULL, "shared_frames": 20.0}
 NORMALISED = {**SMALL, "cmvn": "speaker", "norm_vars": True, "delta_order": 1}
-SETTINGS = {"small": SMALL, "full": FULL, "normalised": NORMALISED}
+SETTINGS = {"small": SMALL, "full": FULL, "shared": SHARED, "normalised": NORMALISED}
 POWERS = {  # of a unit, that the arrays of models are in
     "means": 1,
     "center": 1,
@@ -89,7 +90,7 @@ def same_decisions(scores, others, near=1e-5):
 
 
 @pytest.mark.parametrize("power", [-40, 40])
-@pytest.mark.parametrize("name", ["small", "full"])
+@pytest.mark.parametrize("name", ["small", "full", "shared"])
 @pytest.mark.parametrize("family", families.names())
 def test_features_times_a_factor_train_the_models_times_it(family, name, power):
     vocabulary, scores = trained(family, lambda feats: feats * 2.0**power, SETTINGS[name])

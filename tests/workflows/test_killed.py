@@ -31,6 +31,7 @@ SMALL = {
     "chmm": {"num_states": 2, "num_gauss": 2},
     "gmm": {"num_gauss": 2},
 }
+SHARED = {"shared_frames": 30.0}
 
 
 class Killed(BaseException):
@@ -87,26 +88,27 @@ def kill_after(monkeypatch, count):
     return done
 
 
-@pytest.mark.parametrize("family", families.names())
+@pytest.mark.parametrize("family, more", [*((name, {}) for name in families.names()), ("chmm", SHARED)])
 @pytest.mark.bytes
-def test_a_training_goes_on_from_the_words_that_were_done(data, tmp_path, monkeypatch, caplog, family):
+def test_a_training_goes_on_from_the_words_that_were_done(data, tmp_path, monkeypatch, caplog, family, more):
     caplog.set_level("INFO")
-    train(data, tmp_path / "whole", settings_of(family))
+    settings = settings_of(family, **more)
+    train(data, tmp_path / "whole", settings)
     for count in (3, 5):
         with monkeypatch.context() as patch:
             kill_after(patch, 3)
             with pytest.raises(Killed):
-                train(data, tmp_path / "exp", settings_of(family), keep_s=0)
+                train(data, tmp_path / "exp", settings, keep_s=0)
         assert sorted(path.name for path in (tmp_path / "exp").iterdir()) == [FOLDER]
         if count == 5:  # all words are done, and what follows breaks off
             with monkeypatch.context() as patch:
                 patch.setattr(train_module, "vocabulary_of", lambda *_: (_ for _ in ()).throw(Killed))
                 with pytest.raises(Killed):
-                    train(data, tmp_path / "exp", settings_of(family), keep_s=0)
+                    train(data, tmp_path / "exp", settings, keep_s=0)
         with monkeypatch.context() as patch:
             done = kill_after(patch, 99)
             caplog.clear()
-            train(data, tmp_path / "exp", settings_of(family))
+            train(data, tmp_path / "exp", settings)
         assert len(done) == 5 - count and f"goes on: {count} of 5 groups of words were done" in caplog.text
         assert content(tmp_path / "exp") == content(tmp_path / "whole")
         for path in (tmp_path / "exp").iterdir():

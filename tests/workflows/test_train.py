@@ -12,6 +12,9 @@ from asrkit import families
 from asrkit.errors import SettingsError
 from asrkit.io.model_file import read_codebook, read_model
 from asrkit.sklearn import WordClassifier
+from asrkit.words.settings import TrainingSettings
+from asrkit.workflows import train as train_module
+from asrkit.workflows.train import train, train_beside
 
 HMM = ["--family=chmm", "--num-gauss=1", "--warps="]
 
@@ -167,3 +170,67 @@ def test_words_at_the_iteration_limit_are_counted(write, tmp_path, capsys, famil
         assert (said in out) == bool(words) == ("iteration limit" in out)
         limited.update(words)
     assert limited or family in ("chmm", "dhmm", "dtw")
+
+
+SHARED = ["--family=gmm", "--num-gauss=2", "--num-starts=1", "--max-iters=2", "--warps=", "--covariance=full"]
+
+
+def arrays(path):
+    return {word: model.to_arrays() for word, model in read_model(path).models.items()}
+
+
+@pytest.mark.bytes
+def test_shared_covariances_on_a_cluster_and_in_any_number_of_jobs(write, tmp_path, monkeypatch, capsys):
+    """acc-stats on two halves and est-model, as often as train iterates, and once more with --finish: the same model."""
+    data, exp, options = write(), tmp_path / "steps", [*SHARED, "--shared-frames=40"]
+    monkeypatch.setattr(train_module, "GROUP", 1)
+    for jobs in (1, 2):
+        asrkit("train", data, tmp_path / f"jobs{jobs}", *options, f"--nj={jobs}")
+    assert (tmp_path / "jobs1/final.npz").read_bytes() == (tmp_path / "jobs2/final.npz").read_bytes()
+    lines = (tmp_path / "jobs1/train.jsonl").read_text()
+    assert lines == (tmp_path / "jobs2/train.jsonl").read_text()
+    log = [entry for entry in map(json.loads, lines.splitlines()) if entry["word"] == "a"]
+    assert [entry["iteration"] for entry in log] == [0, 1, 2, 3] and log[2]["ending"] == log[3]["ending"]
+    whole = arrays(tmp_path / "jobs1")
+    asrkit("init-model", data, exp, *options)
+    asrkit("split-data", data, "2")
+    for step in range(3):
+        model, sums = exp / f"{step}.npz", [exp / f"{step}.{part}.acc" for part in (1, 2)]
+        for part, own in enumerate(sums, 1):
+            asrkit("acc-stats", model, data / "split2" / str(part), own)
+        asrkit("sum-accs", exp / "whole.acc", *sums)
+        finish = str(step == 2).lower()
+        asrkit("est-model", model, exp / "whole.acc", exp / f"{step + 1}.npz", "--finish", finish)
+    for word, expected in arrays(exp / "3.npz").items():
+        for name, array in expected.items():
+            np.testing.assert_allclose(array, whole[word][name], rtol=1e-7, atol=1e-9, err_msg=name)
+    asrkit("train", data, tmp_path / "own", *SHARED)
+    assert not np.allclose(arrays(tmp_path / "own")["a"]["covariances"], whole["a"]["covariances"], rtol=0.01)
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        asrkit("est-model", model, exp / "whole.acc", exp / "no.npz", "--finish", "--grow")
+    assert "--grow true and --finish true" in capsys.readouterr().err and not (exp / "no.npz").exists()
+
+
+def test_nothing_shared_leaves_nothing_to_finish(write, tmp_path):
+    data = write()
+    asrkit("train", data, tmp_path / "own", *SHARED)
+    asrkit("acc-stats", tmp_path / "own", data, tmp_path / "own.acc")
+    asrkit("est-model", tmp_path / "own", tmp_path / "own.acc", tmp_path / "same.npz", "--finish")
+    assert (tmp_path / "same.npz").read_bytes() == (tmp_path / "own/final.npz").read_bytes()
+
+
+def test_trainings_beside_each_other_may_share_differently(write, tmp_path):
+    runs = [
+        (
+            tmp_path / str(count),
+            TrainingSettings.of("chmm", num_states=3, num_gauss=2, max_iters=2, shared_frames=count),
+        )
+        for count in (0.0, 20.0, 200.0)
+    ]
+    data = write()
+    beside = train_beside(data, runs)
+    for (exp, settings), one in zip(runs, beside, strict=True):
+        before, entries = (exp / "final.npz").read_bytes(), one.entries
+        assert train(data, exp, settings).entries == entries and (exp / "final.npz").read_bytes() == before
+    assert len({arrays(exp)["a"]["variances"].tobytes() for exp, _ in runs}) == 3

@@ -1,5 +1,5 @@
 """Re-estimate a model from statistics: MODEL, STATS -> OUT. With --grow the mixtures are split once
-afterwards.
+afterwards; with --finish the covariances are shared, as the model's --shared-frames asks for, as a last step.
 """
 
 from asrkit.cli.options import add_flag
