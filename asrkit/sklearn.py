@@ -22,7 +22,7 @@ from asrkit.errors import DataError, SettingsError, told
 from asrkit.features import kind as kinds
 from asrkit.features.frontend import FrontEnd
 from asrkit.features.kind import FeatureKind
-from asrkit.features.transform import TransformConfig, cmvn_stats, transform_many
+from asrkit.features.transform import TransformConfig, cmvn_stats
 from asrkit.io.features import ReadConfig, features_of_arrays
 from asrkit.io.remarks import Remarks, warn_of
 from asrkit.models.base import chunks
@@ -204,6 +204,7 @@ class WordClassifier(ClassifierMixin, _Settings):
             kind=self.features,
             transform_config=settings.transform,
             warps=settings.warp.factors if self.features is not None else (1.0,),
+            memories=settings.warp.memories,
             name="X",
         )
         read = ReadConfig()
@@ -269,13 +270,13 @@ class WordClassifier(ClassifierMixin, _Settings):
         vocabulary = self.recognizer_.vocabulary
         stats: list = [None] * len(X)
         speakers = None if groups is None else _labels(groups, len(X), "groups")
-        if speakers is not None and vocabulary.frontend.transform.cmvn == "speaker":
+        if speakers is not None:
             sums: dict = {}
             for speaker, feats in zip(speakers, X, strict=True):
                 sums[speaker] = sums.get(speaker, 0) + cmvn_stats(feats)
             stats = [sums[speaker] for speaker in speakers]
-        feats = transform_many(X, vocabulary.frontend.transform, stats)
-        items = ((f"X[{u}]", own) for u, own in enumerate(feats))
+        made = vocabulary.frontend.model_features(X, stats)
+        items = ((f"X[{u}]", own) for u, own in enumerate(made))
         return np.concatenate([self.recognizer_._scorer.scores(some) for some in chunks(items)])
 
 

@@ -63,7 +63,11 @@ class Candidate:
     def cost(self) -> float:
         """About how long its training takes, in no unit."""
         values = self.settings.values()
-        cost = len(self.settings.warp.factors) * (1 + self.settings.transform.delta_order)
+        cost = (
+            len(self.settings.warp.factors)
+            * len(self.settings.warp.memories)
+            * (1 + self.settings.transform.delta_order)
+        )
         for name in ("num_states", "num_gauss", "codebook_size"):
             cost *= values.get(name, 1)
         return cost

@@ -4,6 +4,7 @@ All of it travels inside a model, so that a model goes from a recording to a wor
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from asrkit.config import from_dict
 from asrkit.errors import DataError, SettingsError, told
 from asrkit.features.kind import FeatureKind, load
 from asrkit.features.kinds.given import GivenFeatures
-from asrkit.features.transform import TransformConfig, transform
+from asrkit.features.transform import Prior, TransformConfig, transform_many
 
 log = logging.getLogger("asrkit")
 
@@ -36,6 +37,13 @@ class FrontEnd:
     transform : TransformConfig
     endpoint : EndpointConfig or None
         How the speech was found in the training recordings; None where nobody looked.
+    prior : Prior or None
+        Of a transform that remembers: mean and variance of the stored features of the training.
+
+    Raises
+    ------
+    SettingsError
+        The transform starts from a prior, and there is none, or one of other dimensions.
 
     Examples
     --------
@@ -51,9 +59,28 @@ class FrontEnd:
     kind: FeatureKind
     transform: TransformConfig
     endpoint: EndpointConfig | None = None
+    prior: Prior | None = None
+
+    def __post_init__(self) -> None:
+        if not self.transform.remembers:
+            return
+        if self.prior is None:
+            raise SettingsError(
+                f"cmvn={self.transform.cmvn}: prior= is missing, the mean and variance of a training (a trained model's "
+                "frontend has them)"
+            )
+        if len(self.prior.mean) != self.dim:
+            raise SettingsError(f"prior has {len(self.prior.mean)} dimensions, the features have {self.dim}")
 
     @classmethod
-    def of(cls, kind: str = "mfcc", *, endpoint: EndpointConfig | None = None, **settings: Any) -> "FrontEnd":
+    def of(
+        cls,
+        kind: str = "mfcc",
+        *,
+        endpoint: EndpointConfig | None = None,
+        prior: Prior | None = None,
+        **settings: Any,
+    ) -> "FrontEnd":
         """Build a front end from flat settings: those of the kind of features and those of the transform.
 
         Raises
@@ -70,7 +97,7 @@ class FrontEnd:
             raise SettingsError(
                 f"kind={kind!r}: these settings do not say how many dimensions the features have"
             )
-        return cls(made.dim, made, from_dict(TransformConfig, after), endpoint)
+        return cls(made.dim, made, from_dict(TransformConfig, after), endpoint, prior)
 
     @property
     def model_dim(self) -> int:
@@ -95,7 +122,30 @@ class FrontEnd:
     def features(
         self, samples: np.ndarray, *, endpoint: bool = True, name: str = "the recording"
     ) -> np.ndarray:
-        """Make model features of one recording.
+        """Make model features of one recording: of what `stored` makes, float32 (T, model_dim); its parameters and errors."""
+        return self.model_features([self.stored(samples, endpoint=endpoint, name=name)], [None])[0]
+
+    def model_features(
+        self, stored: Sequence[np.ndarray], stats: Sequence[np.ndarray | None]
+    ) -> list[np.ndarray]:
+        """Turn stored features into model features, several utterances at once.
+
+        Parameters
+        ----------
+        stored : list of (T, dim)
+        stats : list of (2, dim + 1) or None
+            What is known of each one's speaker, as in `transform`.
+
+        Returns
+        -------
+        list of float32 (T, model_dim)
+        """
+        return transform_many(stored, self.transform, stats, self.prior)
+
+    def stored(
+        self, samples: np.ndarray, *, endpoint: bool = True, name: str = "the recording"
+    ) -> np.ndarray:
+        """Make features of one recording as they are stored: before normalisation and deltas.
 
         Parameters
         ----------
@@ -109,7 +159,7 @@ class FrontEnd:
         Returns
         -------
         numpy.ndarray
-            float32 (T, model_dim), T at least 1.
+            float32 (T, dim), T at least 1.
 
         Raises
         ------
@@ -139,7 +189,7 @@ class FrontEnd:
         reason = unusable(feats)
         if reason:
             raise DataError(f"{reason} (record or convert it again)")
-        return transform(feats, self.transform)
+        return feats
 
     def to_dict(self) -> dict[str, Any]:
         """Give all of it as JSON values."""
@@ -149,6 +199,7 @@ class FrontEnd:
             "settings": asdict(self.kind),
             "transform": asdict(self.transform),
             "endpoint": None if self.endpoint is None else asdict(self.endpoint),
+            "prior": None if self.prior is None else asdict(self.prior),
         }
 
     @classmethod
@@ -160,12 +211,13 @@ class FrontEnd:
                 ("given", {}),
             )
             values = {**values, "kind": kind, "settings": settings}
-        endpoint = values["endpoint"]
+        endpoint, prior = values["endpoint"], values.get("prior")
         return cls(
             values["dim"],
             from_dict(load(values["kind"]), values["settings"]),
             from_dict(TransformConfig, values["transform"]),
             None if endpoint is None else from_dict(EndpointConfig, endpoint),
+            None if prior is None else Prior.from_dict(prior),
         )
 
     def difference(self, dim: int, made: FeatureKind) -> str | None:

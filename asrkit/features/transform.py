@@ -1,10 +1,12 @@
 """Stored features -> model features: normalisation (CMVN) and deltas. Arrays in, arrays out."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from asrkit.config import check_fields, option
+from asrkit.errors import SettingsError
 from asrkit.models.scale import ROUNDING, rounding_variance
 
 LEAST_TOLD = 8  # frames that it takes to tell deltas from chance
@@ -14,8 +16,15 @@ LEAST_TOLD = 8  # frames that it takes to tell deltas from chance
 class TransformConfig:
     """What happens between stored cepstra and the model: apply-cmvn, then add-deltas."""
 
-    cmvn: str = option("none", "normalisation", choices=("none", "utterance", "speaker", "sliding"))
-    norm_vars: bool = option(False, "normalise the variance too, not only the mean")
+    cmvn: str = option(
+        "none",
+        "normalisation: map by the training's mean and variance and what has been heard, map-mean by the means alone",
+        choices=("none", "utterance", "speaker", "sliding", "map", "map-mean"),
+    )
+    norm_vars: bool = option(False, "normalise the variance too, not only the mean (map always does)")
+    cmn_tau: float = option(
+        100.0, "map: frames that count for the mean and variance of the training", minimum=0
+    )
     cmn_window: int = option(600, "frames of the sliding window", minimum=1)
     cmn_center: bool = option(True, "sliding window centred on its frame; false looks at the past alone")
     delta_order: int = option(2, "0: none, 1: deltas, 2: deltas and accelerations", minimum=0, maximum=9)
@@ -23,6 +32,42 @@ class TransformConfig:
 
     def __post_init__(self):
         check_fields(self)
+        if self.cmvn == "map-mean" and self.norm_vars:
+            raise SettingsError("cmvn=map-mean norm_vars=true: the mean alone, or not (cmvn=map does both)")
+
+    @property
+    def remembers(self):
+        """Whether it starts from a prior, and may go on from what was heard before."""
+        return self.cmvn in ("map", "map-mean")
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What normalisation with a memory starts from: moments of each dimension over all stored frames of a training, (D,)."""
+
+    mean: tuple[float, ...]
+    variance: tuple[float, ...]
+
+    def __post_init__(self):
+        moments = np.array([self.mean, self.variance], dtype=np.float64)
+        if moments.ndim != 2 or not np.isfinite(moments).all() or (moments[1] < 0).any():
+            raise SettingsError("the prior's mean and variance are none")
+
+    @classmethod
+    def of(cls, stats):
+        """Take the moments of statistics (2, D + 1)."""
+        mean, power = stats[:, :-1] / stats[0, -1]
+        return cls(tuple(mean.tolist()), tuple(np.maximum(power - mean**2, 0.0).tolist()))
+
+    @classmethod
+    def from_dict(cls, values: Mapping):
+        """Build it from its fields as JSON values."""
+        return cls(tuple(map(float, values["mean"])), tuple(map(float, values["variance"])))
+
+    def stats(self, frames):
+        """Give the statistics (2, D + 1) of that many frames that lie so."""
+        mean = np.array(self.mean)
+        return frames * np.array([[*mean, 1.0], [*(np.array(self.variance) + mean**2), 0.0]])
 
 
 def compute_deltas(feats, order=2, window=2, lengths=None):
@@ -128,20 +173,24 @@ def sliding_cmvn(feats, window=600, center=True, norm_vars=False, min_window=100
     return out.astype(np.float32)
 
 
-def transform(feats, config, speaker_stats=None):
+def transform(feats, config, speaker_stats=None, prior=None):
     """Stored cepstra -> model features: float32 (T, D * (delta_order + 1)).
 
     Parameters
     ----------
     speaker_stats : (2, D + 1), optional
-        Used with `cmvn="speaker"`; without it the utterance is all that is known of its speaker.
+        Used with `cmvn="speaker"` and `cmvn="map"`, these frames among them; without it the utterance is all that is known
+        of its speaker.
+    prior : Prior, optional
+        Used with `cmvn="map"`.
     """
-    return transform_many([feats], config, [speaker_stats])[0]
+    return transform_many([feats], config, [speaker_stats], prior)[0]
 
 
-def transform_many(feats, config, speaker_stats):
+def transform_many(feats, config, speaker_stats, prior=None):
     """`transform` of several utterances at once, which is quicker: list of (T, D) and of statistics -> list."""
-    normalised = [_normalise(x, config, stats) for x, stats in zip(feats, speaker_stats, strict=True)]
+    held = prior.stats(config.cmn_tau) if config.remembers else None
+    normalised = [_normalise(x, config, stats, held) for x, stats in zip(feats, speaker_stats, strict=True)]
     if not config.delta_order:
         return [np.asarray(x, dtype=np.float32) for x in normalised]
     lengths = [len(x) for x in normalised]
@@ -149,13 +198,17 @@ def transform_many(feats, config, speaker_stats):
     return np.split(together, np.cumsum(lengths)[:-1])
 
 
-def _normalise(feats, config, speaker_stats):
+def _normalise(feats, config, speaker_stats, held):
     if not len(feats) or config.cmvn == "none":
         return feats
     if config.cmvn == "sliding":
         return sliding_cmvn(feats, config.cmn_window, config.cmn_center, config.norm_vars)
-    known = config.cmvn == "speaker" and speaker_stats is not None
-    return apply_cmvn(feats, speaker_stats if known else cmvn_stats(feats), config.norm_vars)
+    known = config.cmvn != "utterance" and speaker_stats is not None
+    stats = speaker_stats if known else cmvn_stats(feats)
+    if held is None:
+        return apply_cmvn(feats, stats, config.norm_vars)
+    # maximum a posteriori as Kaldi's OnlineCmvn has it: the prior is `cmn_tau` frames more
+    return apply_cmvn(feats, stats + held, config.cmvn == "map")
 
 
 def count_deltas(feats, window=2, near=0.98, lengths=None):

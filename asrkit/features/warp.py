@@ -20,14 +20,27 @@ LOWEST, HIGHEST = 0.5, 2.0
 
 @dataclass(frozen=True)
 class WarpConfig:
+    """Which copies of an utterance a training sees."""
+
     warps: str = option(
         "0.9,1.1",
         "train on copies with the frequency axis warped by these factors, too, as other vocal tracts would; '' for none",
     )
 
+    train_memory: str = option(
+        "none",
+        "cmvn map, in training: normalise each recording alone, with its speaker's before it, or a copy each way",
+        choices=("none", "speaker", "both"),
+    )
+
     def __post_init__(self):
         check_fields(self)
         _ = self.factors  # refuses what is no list of factors
+
+    @property
+    def memories(self):
+        """The ways to normalise an utterance, that of the recording itself first."""
+        return ("none", "speaker") if self.train_memory == "both" else (self.train_memory,)
 
     @property
     def factors(self):

@@ -16,7 +16,7 @@ from asrkit.errors import DataError, SettingsError
 from asrkit.features.frontend import LARGEST, FrontEnd, unusable
 from asrkit.features.kind import FeatureKind, load, names
 from asrkit.features.kinds.given import GivenFeatures
-from asrkit.features.transform import TransformConfig, cmvn_stats, count_deltas, transform_many
+from asrkit.features.transform import Prior, TransformConfig, cmvn_stats, count_deltas
 from asrkit.features.warp import warp_feats
 from asrkit.io.archive import read_matrix, read_scp
 from asrkit.io.data_dir import DataDir, read_data_dir
@@ -52,6 +52,9 @@ class FeatureSet:
         Frames of each utterance that has, and of its copies; likewise.
     warps : dict of str to (C, C)
         Matrices by which copies are made of every utterance, by their factors.
+    memories : tuple of str
+        What is known of a speaker when an utterance is normalised: "none", the utterance alone; "speaker", all utterances up to
+        this one, too; "whole", all utterances. With several, every utterance and its copies are there once for each.
     """
 
     def __init__(
@@ -62,6 +65,8 @@ class FeatureSet:
         stats: dict | None = None,
         warps: dict[str, np.ndarray] | None = None,
         name: str | None = None,
+        memories: tuple[str, ...] = ("none",),
+        shortest: int = 1,
     ):
         """
         Parameters
@@ -73,21 +78,25 @@ class FeatureSet:
             CMVN statistics (2, dim + 1) by (speaker, factor or None).
         name : str, optional
             Of features in memory: the argument that holds them.
+        shortest : int
+            Frames below which no word is heard in an utterance, so that nothing of it is remembered.
         """
         self.data, self.frontend, self.warps = data, frontend, warps or {}
         self.skipped, self.lengths = {}, {}
         self._stats, self._matrices, self._name = stats or {}, matrices, name
+        self.memories = memories if frontend.transform.remembers else ("whole",)
+        self._shortest = shortest
 
     def __iter__(self):
         """Yield (key, model features), in the order of feats.scp, each followed by its copies."""
         self.skipped.clear()
         self.lengths.clear()
+        heard: dict = {}  # statistics by (speaker, factor) of the utterances so far
         for some in chunks(self._matrices(self.data.feats, self.skipped, self.frontend.dim)):
-            copies = [self._transformed(some)]
-            for factor, matrix in self.warps.items():
-                copies.append(
-                    self._transformed([(utt, warp_feats(feats, matrix)) for utt, feats in some], factor)
-                )
+            copies = []
+            for factor, matrix in {None: None, **self.warps}.items():
+                own = some if factor is None else [(utt, warp_feats(feats, matrix)) for utt, feats in some]
+                copies += [self._transformed(own, factor, memory, heard) for memory in self.memories]
             for together in zip(*copies, strict=True):
                 yield from together
 
@@ -99,21 +108,35 @@ class FeatureSet:
         """What an utterance, or the one it is a copy of, says."""
         return self.data.text.get(key if is_recording(key) else key.utt, "")
 
-    def _transformed(self, some, factor=None):
-        stats = [self._stats.get((self.data.speaker(utt), factor)) for utt, _ in some]
-        feats = transform_many([feats for _, feats in some], self.frontend.transform, stats)
+    def _transformed(self, some, factor, memory, heard):
+        feats = self.frontend.model_features(
+            [feats for _, feats in some], self._known(some, factor, memory, heard)
+        )
         for (utt, _), own in zip(some, feats, strict=True):
-            key = utt if factor is None else WarpedCopy(utt, factor)
+            other = "" if memory == self.memories[0] else memory
+            key = WarpedCopy(utt, factor or "1", other) if factor or other else utt
             self.lengths[key] = len(own)
             yield key, own
 
+    def _known(self, some, factor, memory, heard):
+        """What is known of each utterance's speaker: statistics (2, dim + 1), or None."""
+        speakers = [(self.data.speaker(utt), factor) for utt, _ in some]
+        if memory != "speaker":
+            return [self._stats.get(speaker) if memory == "whole" else None for speaker in speakers]
+        known = []
+        for speaker, (_, feats) in zip(speakers, some, strict=True):
+            known.append(heard.get(speaker, 0) + cmvn_stats(feats))
+            if len(feats) >= self._shortest:
+                heard[speaker] = known[-1]
+        return known
+
     def read(self, utt):
-        """Model features of one utterance, or a DataError."""
+        """Model features of one utterance, or a DataError; of a speaker of whom nothing was heard before it."""
         skipped = {}
         some = list(self._matrices({utt: self.data.feats[utt]}, skipped, self.frontend.dim))
         if skipped:
             raise DataError(f"{self.place('feats.scp')}: utterance '{utt}': {skipped[utt]}")
-        return next(self._transformed(some))[1]
+        return next(self._transformed(some, None, self.memories[0], {}))[1]
 
     def frame_shift_s(self):
         """Seconds a frame: from the settings, else from the file frame_shift, else Kaldi's 10 ms, where
@@ -168,6 +191,8 @@ def read_features(
     frontend=None,
     allow_pipes=False,
     warps=(1.0,),
+    memories=("none",),
+    shortest=1,
 ):
     """Open the features of a data directory and check what can be checked without reading them all.
 
@@ -181,6 +206,9 @@ def read_features(
         For everything else: the model's; features of another kind are refused.
     warps : tuple of float
         For training: factors of the frequency axis, 1 the first; every other makes a copy of each utterance.
+    memories : tuple of str
+    shortest : int
+        As in `FeatureSet`.
 
     Returns
     -------
@@ -201,7 +229,16 @@ def read_features(
         return usable_matrices(data, scp, skipped, allow_pipes, dim)
 
     return open_features(
-        data, matrices, made, endpoint, transform_config, frontend, warps, allow_pipes=allow_pipes
+        data,
+        matrices,
+        made,
+        endpoint,
+        transform_config,
+        frontend,
+        warps,
+        memories=memories,
+        shortest=shortest,
+        allow_pipes=allow_pipes,
     )
 
 
@@ -215,6 +252,7 @@ def features_of_arrays(
     transform_config=None,
     frontend=None,
     warps=(1.0,),
+    memories=("none",),
     reasons=None,
     name="data",
 ):
@@ -252,11 +290,21 @@ def features_of_arrays(
         return checked_matrices(((utt, arrays[utt]) for utt in scp if utt not in reasons), skipped, dim)
 
     made = kind or GivenFeatures()
-    return open_features(data, matrices, made, endpoint, transform_config, frontend, warps, name)
+    return open_features(data, matrices, made, endpoint, transform_config, frontend, warps, name, memories)
 
 
 def open_features(
-    data, matrices, made, endpoint, transform_config, frontend, warps, name=None, allow_pipes=False
+    data,
+    matrices,
+    made,
+    endpoint,
+    transform_config,
+    frontend,
+    warps,
+    name=None,
+    memories=("none",),
+    shortest=1,
+    allow_pipes=False,
 ):
     """Look at the first features and make the FeatureSet, with the statistics that its normalisation needs."""
     skipped, some, long = {}, [], 0
@@ -271,17 +319,20 @@ def open_features(
         )
     dim = some[0].shape[1]
     if frontend is None:
-        frontend = FrontEnd(dim, made, transform_config, endpoint)
+        prior = None
+        if transform_config.remembers:
+            prior = Prior.of(sum(cmvn_stats(feats) for _, feats in matrices(data.feats, {}, dim)))
+        frontend = FrontEnd(dim, made, transform_config, endpoint, prior)
         warn_of_deltas(data, some, transform_config)
     else:
         refuse_other_kind(frontend, dim, made, data.path)
     copies = warp_matrices(warps, frontend)
     stats = {}
-    if frontend.transform.cmvn == "speaker":
+    if frontend.transform.cmvn == "speaker" or (frontend.transform.remembers and "whole" in memories):
         for factor, matrix in {None: None, **copies}.items():
             own = speaker_stats(data, dim, lambda: matrices(data.feats, {}, dim), matrix, allow_pipes)
             stats.update({(speaker, factor): sums for speaker, sums in own.items()})
-    return FeatureSet(data, frontend, matrices, stats, copies, name)
+    return FeatureSet(data, frontend, matrices, stats, copies, name, memories, shortest)
 
 
 def warn_of_deltas(data, some, config):

@@ -14,13 +14,16 @@ StatsT = TypeVar("StatsT", bound="Stats")
 
 
 class WarpedCopy(NamedTuple):
-    """The key of a copy of an utterance with a warped frequency axis; the utterance's own key is its id."""
+    """The key of a copy of an utterance with a warped frequency axis, or with another memory in its normalisation; the
+    utterance's own key is its id.
+    """
 
     utt: str
     factor: str
+    memory: str = ""
 
     def __str__(self) -> str:
-        return f"{self.utt} {self.factor}"
+        return " ".join(filter(None, self))
 
 
 def is_recording(key: str | WarpedCopy) -> bool:

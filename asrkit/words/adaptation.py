@@ -115,6 +115,12 @@ class ListenConfig:
     )
     adapt_transform: str = option("block", "MLLR's matrix", choices=("full", "block", "diag", "bias"))
 
+    cmvn_memory: str = option(
+        "speaker",
+        "cmvn map: normalise a recording with its speaker's before it, too, with all of its speaker's, or alone",
+        choices=("speaker", "whole", "none"),
+    )
+
     def __post_init__(self):
         check_fields(self)
 

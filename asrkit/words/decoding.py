@@ -77,9 +77,8 @@ def best_words(vocabulary: Vocabulary, scores: np.ndarray) -> list[tuple[str | N
 
 def no_path_reason(vocabulary: Vocabulary, num_frames: int) -> str:
     """Why an utterance has no winner."""
-    shortest = min(model.shortest for model in vocabulary.models.values())
     return (
         "impossible under every word's model"
-        if num_frames >= shortest
-        else f"{num_frames} frames < {shortest} states"
+        if num_frames >= vocabulary.shortest
+        else f"{num_frames} frames < {vocabulary.shortest} states"
     )

@@ -24,7 +24,7 @@ class Vocabulary:
         In C-locale order, the order of every score vector.
     models : dict of str to WordModel
     config : dict
-        The settings of the training: "family", "train" and "warps".
+        The settings of the training: "family", "train", "warps" and "train_memory".
     codebook : Codebook or None
         Of families whose observations are codes.
     frontend : FrontEnd
@@ -57,6 +57,11 @@ class Vocabulary:
     def family_config(self) -> Any:
         """The family's own settings."""
         return families.load(self.family).Config(**self.config["family"])
+
+    @property
+    def shortest(self) -> int:
+        """Frames below which no word is heard."""
+        return min(model.shortest for model in self.models.values())
 
     @property
     def num_parameters(self) -> int:

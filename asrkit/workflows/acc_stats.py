@@ -65,9 +65,16 @@ def acc_stats(
     read = read or ReadConfig()
     vocabulary = read_model(model)
     check_adds_up(vocabulary.family)
-    warps = WarpConfig(vocabulary.config.get("warps", "")).factors
+    copies = WarpConfig(
+        vocabulary.config.get("warps", ""), vocabulary.config.get("train_memory", WarpConfig.train_memory)
+    )
     features = read_features(
-        data_dir, need_text=True, frontend=vocabulary.frontend, allow_pipes=read.allow_pipes, warps=warps
+        data_dir,
+        need_text=True,
+        frontend=vocabulary.frontend,
+        allow_pipes=read.allow_pipes,
+        warps=copies.factors,
+        memories=copies.memories,
     )
     store = Store(features, Path(stats_file).parent, vocabulary.observe)
     utts: dict[str, list[str]] = {word: [] for word in vocabulary.words}

@@ -92,7 +92,11 @@ def adapt(
     vocabulary = read_model(exp)
     vocabulary.check_adaptable(config.method)
     features = read_features(
-        data_dir, need_text=True, frontend=vocabulary.frontend, allow_pipes=read.allow_pipes
+        data_dir,
+        need_text=True,
+        frontend=vocabulary.frontend,
+        allow_pipes=read.allow_pipes,
+        memories=("speaker",),  # as decode normalises this speaker's
     )
     endpoint = read_record(EndpointConfig, features.data.path / ENDPOINT_RECORD)
     adapted = adapt_opened(vocabulary, features, config, out, read, endpoint)

@@ -138,7 +138,8 @@ def train(
         chosen = _training_settings(family, settings, ())
         opened = functools.partial(read_features, path, need_text=True, allow_pipes=read.allow_pipes)
     with tempfile.TemporaryDirectory() as folder:  # for a corpus that does not fit in memory
-        feature_set = opened(transform_config=chosen.transform, warps=chosen.warp.factors)
+        copies = {"warps": chosen.warp.factors, "memories": chosen.warp.memories}
+        feature_set = opened(transform_config=chosen.transform, **copies)
         opened_data = open_features(feature_set, folder, chosen, read, write_codebook=False)
         trained = train_opened(opened_data, [chosen], read, jobs)[0]
     recognizer = Recognizer(trained.vocabulary)
@@ -210,7 +211,13 @@ def adapt(
     else:
         path = check_path(data, "data", DATA)
         _refuse_for_directory(endpoint=not endpoint, rate_hz=rate_hz)
-        feature_set = read_features(path, need_text=True, frontend=frontend, allow_pipes=read.allow_pipes)
+        feature_set = read_features(
+            path,
+            need_text=True,
+            frontend=frontend,
+            allow_pipes=read.allow_pipes,
+            memories=("speaker",),
+        )
         found = read_record(EndpointConfig, feature_set.data.path / ENDPOINT_RECORD)
     adapted = adapt_opened(vocabulary, feature_set, config, None, read, found)
     return Recognizer(adapted.vocabulary, recognizer.method)

@@ -116,7 +116,13 @@ def decode(
     vocabulary = read_model(exp)
     if listen.adapt != "none":
         vocabulary.check_adaptable(listen.adapt)
-    features = read_features(data_dir, frontend=vocabulary.frontend, allow_pipes=read.allow_pipes)
+    features = read_features(
+        data_dir,
+        frontend=vocabulary.frontend,
+        allow_pipes=read.allow_pipes,
+        memories=(listen.cmvn_memory,),
+        shortest=vocabulary.shortest,
+    )
     if listen.adapt == "none":
         score = functools.partial(score_chunk, Scorer(vocabulary, method))
         results = ordered_map(score, chunks(features), jobs=jobs, label="about 8000 frames a step")
@@ -135,8 +141,7 @@ def decode(
             else:
                 hyps[utt] = word
     skipped = {**features.skipped, **unheard}
-    shortest = min(model.shortest for model in vocabulary.models.values())
-    short = sum(lengths[utt] < shortest for utt in unheard)
+    short = sum(lengths[utt] < vocabulary.shortest for utt in unheard)
     facts = {
         "short": short,
         "family": vocabulary.family,

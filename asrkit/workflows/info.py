@@ -197,6 +197,7 @@ DESCRIBE = {
 def describe_frontend(frontend: FrontEnd) -> list[str]:
     after = frontend.transform
     variance = " with variance" if after.norm_vars else ""
+    variance += f" (tau {after.cmn_tau:g})" if after.remembers else ""
     return [
         f"features: dimension {frontend.dim}, {frontend.kind.describe()}; cmvn {after.cmvn}{variance}, deltas of order {after.delta_order}"
     ]

@@ -12,7 +12,6 @@ from asrkit.characters import composed
 from asrkit.config import PathLike
 from asrkit.errors import DataError, told
 from asrkit.features.frontend import unusable
-from asrkit.features.transform import transform
 from asrkit.io.mixgop_file import read_mixgop
 from asrkit.phones.baselines import kinds_of, score_baselines
 from asrkit.phones.phone import overlap
@@ -184,7 +183,7 @@ class PronunciationScorer:
             return []
         if told := strangers(phones, self.phone_set.counts, max_unscored):
             raise DataError(f"alignment: {told} (max_unscored={max_unscored:g})")
-        model_feats = transform(feats, frontend.transform, speaker_stats)
+        (model_feats,) = frontend.model_features([feats], [speaker_stats])
         tokens = self.phone_set.cut(model_feats, phones, starts_s, ends_s)
         scores = self._bank.score(tokens, posterior)
         baselines = score_baselines(self.phone_set.baselines, tokens)

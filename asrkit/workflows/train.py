@@ -204,6 +204,7 @@ def open_training(
         transform_config=settings.transform,
         allow_pipes=read.allow_pipes,
         warps=settings.warp.factors,
+        memories=settings.warp.memories,
     )
     return open_features(features, exp, settings, read)
 
@@ -255,9 +256,9 @@ def fitting_codebook(path: Path, features: FeatureSet, settings: TrainingSetting
     """A folder's codebook, or a DataError where it is of other features, or of another size than was asked for."""
     codebook, frontend = read_codebook(path)
     if frontend != features.frontend:
-        raise DataError(
-            f"{path}: made of features of another kind (delete it, or asrkit train-codebook again)"
-        )
+        like = replace(frontend, prior=features.frontend.prior) == features.frontend
+        other = "normalised by the mean and variance of other recordings" if like else "of another kind"
+        raise DataError(f"{path}: made of features {other} (delete it, or asrkit train-codebook again)")
     wanted = settings.model.num_symbols
     if settings.asks_symbols and wanted not in (codebook.size, asked_of_codebook(path)):
         raise DataError(
@@ -340,6 +341,7 @@ def vocabulary_of(settings: TrainingSettings, models: dict[str, WordModel], open
         "family": vars(model_config(settings, opened.codebook)),
         "train": vars(settings.training),
         "warps": ",".join(opened.features.warps),
+        "train_memory": settings.warp.train_memory,
     }
     return Vocabulary(
         settings.family,

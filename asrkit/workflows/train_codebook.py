@@ -16,6 +16,7 @@ from asrkit.io.files import atomic_write, remove
 from asrkit.io.holds import holding
 from asrkit.io.model_file import write_codebook
 from asrkit.io.store import Store
+from asrkit.models.base import is_recording
 from asrkit.models.codebook import Codebook, CodebookConfig
 from asrkit.models.codebook import train_codebook as train_on_frames
 from asrkit.runtime import one_thread
@@ -81,12 +82,13 @@ def train_codebook(
         The features can't be read, or more utterances than allowed can't be used.
     """
     started = time.perf_counter()
-    read = read or ReadConfig()
+    read, warp = read or ReadConfig(), warp or WarpConfig()
     features = read_features(
         data_dir,
         transform_config=transform or TransformConfig(),
         allow_pipes=read.allow_pipes,
-        warps=(warp or WarpConfig()).factors,
+        warps=warp.factors,
+        memories=warp.memories,
     )
     path = Path(exp) / "codebook.npz"
     trained = make_codebook(features, config or CodebookConfig(), seed, exp, read.max_skipped, path)
@@ -119,7 +121,7 @@ def make_codebook(
     codebook, history = train_on_frames(
         store.sample(store.utts, MOST).obs, config, np.random.default_rng(seed)
     )
-    utts = len(features.lengths) // (1 + len(features.warps))
+    utts = sum(map(is_recording, features.lengths))
     return CodebookTrained(
         codebook, config.size, history, path, store.data_hash, utts, dict(features.skipped)
     )

@@ -85,7 +85,7 @@ def test_a_model_of_format_2_comes_out_as_format_3(name, tmp_path):
     assert old.stat().st_size < 6000 and stored(old)["version"] == 2
     write_model(path, read_model(old))
     assert stored(path)["version"] == 3
-    assert stored(path)["frontend"].keys() == {"dim", "kind", "settings", "transform", "endpoint"}
+    assert stored(path)["frontend"].keys() == {"dim", "kind", "settings", "transform", "endpoint", "prior"}
     (before, kept), (after, arrays) = read_npz(old, "model"), read_npz(path, "model")
     assert arrays.keys() == kept.keys()
     for key, array in arrays.items():
