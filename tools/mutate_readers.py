@@ -29,6 +29,7 @@ from asrkit.io.decodings import read_hyp
 from asrkit.io.durations import stated_frame_shift_s, utterance_lengths
 from asrkit.io.features import read_features, read_kind
 from asrkit.io.lexicon import read_lexicon, read_pronunciations
+from asrkit.io.memory_file import read_memory, write_memory
 from asrkit.io.mixgop_file import read_mixgop, write_mixgop
 from asrkit.io.model_file import read_codebook, read_model, read_stats, write_codebook, write_stat_arrays
 from asrkit.io.ratings import read_ratings, read_scores
@@ -41,6 +42,7 @@ from asrkit.models.mixture import DiagMixture
 from asrkit.phones.mixgop import MixgopConfig, PhoneModel
 from asrkit.phones.phone import Phone
 from asrkit.phones.phone_set import PhoneSet
+from asrkit.words.memory import Memory
 from asrkit.words.training import TrainConfig
 from asrkit.workflows.combine import read_scores as read_decoded_scores
 from asrkit.workflows.info import info
@@ -54,7 +56,7 @@ SETTINGS = {
     "chmm": {"num_states": 2, "num_gauss": 1},
     "dhmm": {"num_states": 2, "codebook_size": 4},
     "dtw": {},
-    "gmm": {"num_gauss": 1},
+    "gmm": {"num_gauss": 1, "cmvn": "map"},
     "schmm": {"num_states": 2, "num_gauss": 2},
 }
 
@@ -167,6 +169,12 @@ def models(folder):
 def codebook(folder):
     write_codebook(folder / "book.npz", Codebook(np.eye(2), np.ones(2)), FRONTEND, "0" * 64)
     return [folder / "book.npz"]
+
+
+def speaker(folder):
+    memory = Memory.of_nobody(FRONTEND).after(np.ones((5, 2), dtype=np.float32))
+    write_memory(folder / "ann.npz", memory)
+    return [folder / "ann.npz"]
 
 
 def statistics(folder):
@@ -397,6 +405,7 @@ READERS = {
     "data": Reader(data_dir, read_data),
     "model": Reader(models, read_npz_with(read_model)),
     "codebook": Reader(codebook, read_npz_with(read_codebook)),
+    "speaker": Reader(speaker, read_npz_with(read_memory)),
     "statistics": Reader(statistics, read_npz_with(read_stats)),
     "mixgop": Reader(mixgop, read_npz_with(read_mixgop)),
     "archive": Reader(archives, read_archive),

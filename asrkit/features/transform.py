@@ -132,9 +132,16 @@ def cmvn_stats(feats):
 
 def apply_cmvn(feats, stats, norm_vars=False):
     """Subtract the mean that `stats` describe, and divide by the standard deviation if `norm_vars`."""
-    count = stats[0, -1]
-    mean, power = stats[0, :-1] / count, stats[1, :-1] / count
-    return _scaled(feats - mean, power - mean**2, power, norm_vars).astype(np.float32)
+    return _apply_each(feats, [len(feats)], [stats], norm_vars)
+
+
+def _apply_each(feats, lengths, stats, norm_vars):
+    """The same for utterances end to end, each with statistics of its own."""
+    sums = np.array(stats)
+    count = np.maximum(sums[:, :1, -1], 1e-300)  # of no frames nothing is asked
+    mean, power = sums[:, 0, :-1] / count, sums[:, 1, :-1] / count
+    own = np.repeat(np.arange(len(sums)), lengths)
+    return _scaled(feats - mean[own], (power - mean**2)[own], power[own], norm_vars).astype(np.float32)
 
 
 def _scaled(x, variance, power, norm_vars):
@@ -189,26 +196,29 @@ def transform(feats, config, speaker_stats=None, prior=None):
 
 def transform_many(feats, config, speaker_stats, prior=None):
     """`transform` of several utterances at once, which is quicker: list of (T, D) and of statistics -> list."""
-    held = prior.stats(config.cmn_tau) if config.remembers else None
-    normalised = [_normalise(x, config, stats, held) for x, stats in zip(feats, speaker_stats, strict=True)]
-    if not config.delta_order:
-        return [np.asarray(x, dtype=np.float32) for x in normalised]
-    lengths = [len(x) for x in normalised]
-    together = compute_deltas(np.concatenate(normalised), config.delta_order, config.delta_window, lengths)
+    lengths, together = [len(x) for x in feats], _normalised(feats, config, speaker_stats, prior)
+    if config.delta_order:
+        together = compute_deltas(together, config.delta_order, config.delta_window, lengths)
     return np.split(together, np.cumsum(lengths)[:-1])
 
 
-def _normalise(feats, config, speaker_stats, held):
-    if not len(feats) or config.cmvn == "none":
-        return feats
+def _normalised(feats, config, speaker_stats, prior):
+    """Utterances end to end, each normalised: float32 (N, D)."""
+    if config.cmvn == "none":
+        return np.concatenate(feats, dtype=np.float32)
     if config.cmvn == "sliding":
-        return sliding_cmvn(feats, config.cmn_window, config.cmn_center, config.norm_vars)
-    known = config.cmvn != "utterance" and speaker_stats is not None
-    stats = speaker_stats if known else cmvn_stats(feats)
-    if held is None:
-        return apply_cmvn(feats, stats, config.norm_vars)
-    # maximum a posteriori as Kaldi's OnlineCmvn has it: the prior is `cmn_tau` frames more
-    return apply_cmvn(feats, stats + held, config.cmvn == "map")
+        window = config.cmn_window, config.cmn_center, config.norm_vars
+        return np.concatenate([sliding_cmvn(x, *window) if len(x) else x for x in feats], dtype=np.float32)
+    alone = config.cmvn == "utterance"
+    stats = [
+        cmvn_stats(x) if alone or known is None else known
+        for x, known in zip(feats, speaker_stats, strict=True)
+    ]
+    if config.remembers:
+        # maximum a posteriori as Kaldi's OnlineCmvn has it: the prior is `cmn_tau` frames more
+        stats = np.array(stats) + prior.stats(config.cmn_tau)
+    scales = config.norm_vars or config.cmvn == "map"
+    return _apply_each(np.concatenate(feats), [len(x) for x in feats], stats, scales)
 
 
 def count_deltas(feats, window=2, near=0.98, lengths=None):

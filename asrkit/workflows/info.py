@@ -15,6 +15,7 @@ from asrkit.io.archive import read_ark, read_scp
 from asrkit.io.audio import audio_info
 from asrkit.io.data_dir import read_data_dir
 from asrkit.io.files import open_bytes, read_lines, read_numbers, read_table
+from asrkit.io.memory_file import read_memory
 from asrkit.io.mixgop_file import KIND, read_mixgop
 from asrkit.io.model_file import fitting, npz_kind, read_codebook, read_model, read_stats
 
@@ -29,8 +30,8 @@ class Info:
     ----------
     path : Path
     kind : str
-        "data directory", "exp folder", "archive", "recording", "model", "codebook", "statistics" or
-        "MixGoP model".
+        "data directory", "exp folder", "archive", "recording", "model", "codebook", "statistics",
+        "speaker" or "MixGoP model".
     text : list of str
     """
 
@@ -44,7 +45,7 @@ class Info:
 
 
 def info(path: PathLike, *, allow_pipes: bool = False) -> Info:
-    """Describe a model, codebook, statistics, data directory, ark, scp, recording or exp folder.
+    """Describe a model, codebook, statistics, speaker, data directory, ark, scp, recording or exp folder.
 
     Parameters
     ----------
@@ -148,6 +149,15 @@ def describe_statistics(path: Path) -> list[str]:
     return [f"statistics {path}", f"words: {len(sums)}", f"frames: {frames}"]
 
 
+def describe_speaker(path: Path) -> list[str]:
+    memory = read_memory(path)
+    return [
+        f"speaker {path}",
+        f"recordings heard: {memory.recordings}, {memory.stats[0, -1]:.0f} frames",
+        f"features: dimension {memory.dim}, {memory.kind.describe()}",
+    ]
+
+
 def describe_model(path: Path) -> list[str]:
     vocabulary = read_model(path)
     lines = [f"model {path}", f"family: {vocabulary.family}", f"words: {len(vocabulary.words)}"]
@@ -190,6 +200,7 @@ DESCRIBE = {
     "model": describe_model,
     "codebook": describe_codebook,
     "statistics": describe_statistics,
+    "speaker": describe_speaker,
     KIND: describe_mixgop,
 }
 

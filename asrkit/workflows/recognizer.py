@@ -13,11 +13,13 @@ from asrkit.audio.samples import check_rate, check_samples, resample
 from asrkit.config import PathLike
 from asrkit.errors import DataError, SettingsError, told
 from asrkit.features.frontend import FrontEnd
+from asrkit.io.memory_file import read_memory
 from asrkit.io.model_file import read_model, write_model
 from asrkit.io.remarks import Remarks, warn_of
 from asrkit.models.base import chunks
 from asrkit.runtime import one_thread
 from asrkit.words.decoding import METHODS, Scorer, best_words, no_path_reason
+from asrkit.words.memory import Memory
 from asrkit.words.vocabulary import Vocabulary
 from asrkit.workflows.arguments import (
     Recording,
@@ -28,6 +30,7 @@ from asrkit.workflows.arguments import (
     is_path,
     read_recording,
 )
+from asrkit.workflows.speaker import Speaker
 
 if TYPE_CHECKING:
     from asrkit.workflows.train import Trained
@@ -152,6 +155,42 @@ class Recognizer:
         write_model(path, self.vocabulary)
         return path
 
+    def speaker(self, path: PathLike | None = None) -> Speaker:
+        """Begin to know a speaker, or go on with what a file holds of him.
+
+        Parameters
+        ----------
+        path : path, optional
+            A file that `Speaker.save` wrote.
+
+        Returns
+        -------
+        Speaker
+            For `recognize`: what it hears of him helps it with what it hears next.
+
+        Raises
+        ------
+        DataError
+            The model remembers nothing of a speaker, or there is no such file, or it was heard in features of another kind.
+        """
+        if not self.frontend.transform.remembers:
+            raise DataError(
+                f"the model remembers nothing of a speaker: it was trained with cmvn={self.frontend.transform.cmvn} (cmvn=map does)"
+            )
+        if path is None:
+            return Speaker(Memory.of_nobody(self.frontend))
+        path = check_path(path, "path", "a file that Speaker.save wrote")
+        memory = read_memory(path)
+        self._check_memory(memory, str(path))
+        return Speaker(memory)
+
+    def _check_memory(self, memory: Memory, name: str) -> None:
+        difference = self.frontend.difference(memory.dim, memory.kind)
+        if difference:
+            raise DataError(
+                f"{name}: heard in features of another kind than the model's: {difference} (begin with a new one)"
+            )
+
     @one_thread()
     def features(
         self, samples: np.ndarray, rate_hz: float | None = None, *, endpoint: bool = True
@@ -216,6 +255,7 @@ class Recognizer:
         endpoint: bool = True,
         channel: int = 0,
         strict: bool = False,
+        speaker: Speaker | None = None,
     ) -> Hypothesis:
         """Hear one recording of one word.
 
@@ -232,6 +272,9 @@ class Recognizer:
             Of files with several channels.
         strict : bool
             Refuse files with several channels.
+        speaker : Speaker, optional
+            Who says it, where that is known: what was heard of him before helps, and what is heard now is added to it. Of a
+            recording in which no word is heard nothing is.
 
         Returns
         -------
@@ -258,8 +301,16 @@ class Recognizer:
             raise DataError(
                 f"rate_hz={rate_hz!r} goes with an array; recording is {told(recording)}, which says its own"
             )
-        feats = self._features(recording, "recording", rate_hz, endpoint, channel, strict)
-        return self.score(feats, _label(recording, "recording"))
+        if speaker is not None:
+            if not isinstance(speaker, Speaker):
+                raise DataError(f"speaker is {told(speaker)}, it should be one that Recognizer.speaker made")
+            self._check_memory(speaker.memory, "speaker")
+        stored = self._stored(recording, "recording", rate_hz, endpoint, channel, strict)
+        memory = None if speaker is None else speaker.memory.after(stored)
+        heard = self.score(self._model_features(stored, memory), _label(recording, "recording"))
+        if speaker is not None and memory is not None:
+            speaker.memory = memory
+        return heard
 
     @one_thread()
     def scores(
@@ -301,7 +352,7 @@ class Recognizer:
 
         def features(name: str, own: Any) -> np.ndarray:
             note = functools.partial(remarks.setdefault, name)
-            return self._features(own, name, rate_hz, endpoint, 0, False, note)
+            return self._model_features(self._stored(own, name, rate_hz, endpoint, 0, False, note))
 
         items = ((name := f"recordings[{index}]", features(name, own)) for index, own in given)
         rows = [self._scorer.scores(some) for some in chunks(items)]
@@ -315,7 +366,11 @@ class Recognizer:
         return self.frontend.rate_hz
 
     @one_thread()
-    def _features(
+    def _model_features(self, stored: np.ndarray, memory: Memory | None = None) -> np.ndarray:
+        return self.frontend.model_features([stored], [None if memory is None else memory.stats])[0]
+
+    @one_thread()
+    def _stored(
         self,
         recording: Any,
         name: str,
@@ -344,7 +399,7 @@ class Recognizer:
                 wanted_hz,
             )
         try:
-            return self.frontend.features(samples, endpoint=endpoint, name=name)
+            return self.frontend.stored(samples, endpoint=endpoint, name=name)
         except DataError as error:
             raise DataError(f"{name}: {error}") from None
 
@@ -391,8 +446,17 @@ def recognize_files(
     endpoint: bool = True,
     channel: int = 0,
     strict: bool = False,
+    same_speaker: bool = False,
+    speaker_file: PathLike | None = None,
 ) -> Iterator[tuple[PathLike, Hypothesis | DataError]]:
     """Hear files one by one.
+
+    Parameters
+    ----------
+    same_speaker : bool
+        One speaker says all of them: what was heard helps with what comes next.
+    speaker_file : path, optional
+        The same, and what was heard of him goes on from this file, where it is there, and is written to it at the end.
 
     Yields
     ------
@@ -403,15 +467,25 @@ def recognize_files(
     Raises
     ------
     DataError
-        The model can't be read, or hears no recordings.
+        The model can't be read, or hears no recordings, or knows no speakers; or the speaker's file is none of this model's.
     """
-    recognizer = load(exp, method)
+    recognizer, speaker = load(exp, method), None
+    known = speaker_file is not None and Path(speaker_file).exists()
     try:
         recognizer.frontend.check_hears()
+        if same_speaker or speaker_file is not None:
+            speaker = recognizer.speaker()
     except DataError as error:
         raise DataError(f"{exp}: {error}") from None
+    if known:
+        speaker = recognizer.speaker(speaker_file)
+    hear = functools.partial(
+        recognizer.recognize, endpoint=endpoint, channel=channel, strict=strict, speaker=speaker
+    )
     for path in paths:
         try:
-            yield path, recognizer.recognize(path, endpoint=endpoint, channel=channel, strict=strict)
+            yield path, hear(path)
         except DataError as error:
             yield path, error
+    if speaker is not None and speaker_file is not None:
+        speaker.save(speaker_file)

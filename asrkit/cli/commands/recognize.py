@@ -5,6 +5,10 @@ runner-up; it grows with the recording's length and is no confidence: a word tha
 gets a word, too. The speech is found in the recording first, with the settings of the training where that
 looked for it (--endpoint false takes all of the recording). A recording in which none is found, or that is
 too short for every word, gets the word `-`, the reason on stderr, and exit status 1.
+
+A model that was trained with --cmvn map gets to know who speaks: with --same-speaker true what it has heard in one
+recording helps it with the next, and with --speaker-file FILE that goes on where the last call ended. Nothing is
+learned from a recording in which no word is heard.
 """
 
 import sys
@@ -23,6 +27,10 @@ def add_arguments(parser):
     add_flag(parser, "endpoint", True, "find the speech first")
     add_flag(parser, "channel", 0, "channel of recordings that have several", minimum=0)
     add_flag(parser, "strict", False, "refuse recordings with several channels")
+    add_flag(parser, "same-speaker", False, "one speaker says all of them")
+    add_flag(
+        parser, "speaker-file", "", "what is known of that speaker: read if it is there, written at the end"
+    )
     add_flag(
         parser,
         "method",
@@ -41,6 +49,8 @@ def main(args):
         endpoint=args.endpoint,
         channel=args.channel,
         strict=args.strict,
+        same_speaker=args.same_speaker,
+        speaker_file=args.speaker_file or None,
     )
     for path, found in heard:
         if isinstance(found, DataError):
