@@ -21,6 +21,7 @@ _PUBLIC = {
     "crossval": "workflows.api",
     "Recognizer": "workflows.recognizer",
     "Hypothesis": "workflows.recognizer",
+    "Speaker": "workflows.speaker",
     "Vocabulary": "words.vocabulary",
     "FrontEnd": "features.frontend",
     "read_audio": "workflows.api",
@@ -38,6 +39,7 @@ __all__ = [
     "crossval",
     "Recognizer",
     "Hypothesis",
+    "Speaker",
     "Vocabulary",
     "FrontEnd",
     "read_audio",
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
     from asrkit.workflows.api import adapt, crossval, find_speech, read_audio, read_data, train
     from asrkit.workflows.pronunciation import PronunciationScorer
     from asrkit.workflows.recognizer import Hypothesis, Recognizer, load
+    from asrkit.workflows.speaker import Speaker
 
 
 def __getattr__(name: str) -> object:

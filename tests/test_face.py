@@ -11,12 +11,19 @@ import pytest
 import asrkit
 from asrkit.sklearn import Mfcc, WordClassifier
 
-NAMES = """load train adapt crossval Recognizer Hypothesis Vocabulary FrontEnd read_audio read_data find_speech score_errors
+NAMES = """load train adapt crossval Recognizer Hypothesis Speaker Vocabulary FrontEnd read_audio read_data find_speech score_errors
 PronunciationScorer families AsrkitError""".split()
 FUNCTIONS = [name for name in NAMES if inspect.isfunction(getattr(asrkit, name))]
 METHODS = [
     (kind, name)
-    for kind in (asrkit.Recognizer, asrkit.FrontEnd, asrkit.PronunciationScorer, WordClassifier, Mfcc)
+    for kind in (
+        asrkit.Recognizer,
+        asrkit.Speaker,
+        asrkit.FrontEnd,
+        asrkit.PronunciationScorer,
+        WordClassifier,
+        Mfcc,
+    )
     for name, held in vars(kind).items()
     if callable(getattr(held, "__func__", held)) and not name.startswith("_")
 ]

@@ -109,6 +109,19 @@ def test_speakers_are_normalised_as_by_crossval(world, stored, tmp_path):
     assert whole.shape == (3,)
 
 
+def test_speakers_are_remembered(world, stored):
+    """All that X holds of a speaker counts, whatever the order; without groups each is alone."""
+    feats, words, speakers, kind = stored
+    model = WordClassifier("chmm", features=kind, cmvn="map", **SMALL["chmm"]).fit(feats, words)
+    turned = list(range(len(feats)))[::-1]
+    heard = model.decision_function(feats, groups=speakers)
+    again = model.decision_function([feats[i] for i in turned], groups=speakers[turned])
+    np.testing.assert_allclose(again[::-1], heard, rtol=1e-9)
+    alone = model.decision_function(feats)
+    np.testing.assert_allclose(model.decision_function(feats, groups=range(len(feats))), alone, rtol=1e-9)
+    assert not np.isclose(heard, alone).any()
+
+
 @pytest.mark.bytes
 def test_a_fitted_model_is_the_command_s(world, stored, tmp_path):
     feats, words, speakers, kind = stored

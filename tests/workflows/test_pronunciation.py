@@ -45,6 +45,7 @@ def scorer(sets):
     (["--pooling=centre", "--cmvn=utterance", "--delta-order=2"], True),
     (["--pooling=placed", "--cmvn=speaker", "--baselines=all", "--lda-dim=2", "--covariance=diag"], True),
     (["--pooling=all", "--cmvn=sliding"], False),
+    (["--pooling=all", "--cmvn=map"], False),
 ])  # fmt: skip
 def test_scores_are_those_of_the_command(sets, tmp_path, options, posterior):
     train, test = sets / "train", sets / "test"
