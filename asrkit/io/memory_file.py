@@ -2,6 +2,8 @@
 
 from dataclasses import asdict
 
+import numpy as np
+
 from asrkit.config import from_dict
 from asrkit.features.kind import load
 from asrkit.io.model_file import fitting, read_npz, write_npz
@@ -17,8 +19,12 @@ def write_memory(path, memory):
         "kind": memory.kind.name,
         "settings": asdict(memory.kind),
         "recordings": memory.recordings,
+        "step": memory.step,
     }
-    write_npz(path, KIND, meta, {"stats": memory.stats})
+    lengths = np.array([len(own) for own in memory.kept], dtype=np.int64)
+    kept = np.concatenate(memory.kept) if memory.kept else np.zeros((0, memory.dim), dtype=np.float32)
+    then = np.zeros_like(memory.stats) if memory.step_stats is None else memory.step_stats
+    write_npz(path, KIND, meta, {"stats": memory.stats, "step_stats": then, "lengths": lengths, "kept": kept})
 
 
 def read_memory(path):
@@ -26,7 +32,15 @@ def read_memory(path):
     meta, arrays = read_npz(path, KIND)
     with fitting(path):
         dim, recordings, stats = int(meta["dim"]), int(meta["recordings"]), arrays["stats"]
-        check_array("stats", stats, (2, dim + 1))
+        for name in ("stats", "step_stats"):
+            check_array(name, arrays[name], (2, dim + 1))
         if not 0 <= recordings <= stats[0, -1] or (stats[1] < 0).any():
             raise ValueError("its sums are none of recordings")
-        return Memory(dim, from_dict(load(meta["kind"]), meta["settings"]), recordings, stats)
+        kept, lengths, step = arrays["kept"], arrays["lengths"], int(meta["step"])
+        if kept.dtype != np.float32 or kept.shape != (lengths.sum(), dim) or not np.isfinite(kept).all():
+            raise ValueError("what it keeps are no features")
+        if (lengths < 1).any() or len(lengths) > recordings or not 0 <= step <= recordings:
+            raise ValueError("what it keeps are none of its recordings")
+        parts = tuple(np.split(kept, np.cumsum(lengths)[:-1])) if len(lengths) else ()
+        kind = from_dict(load(meta["kind"]), meta["settings"])
+        return Memory(dim, kind, recordings, stats, parts, step, arrays["step_stats"] if step else None)

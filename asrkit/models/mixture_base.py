@@ -120,6 +120,11 @@ class Mixture(Emission):
     def precisions(self):
         """Inverse covariances: (S, M, D) or (S, M, D, D)."""
 
+    def mean_covariance(self):
+        """Average the covariances of the Gaussians that carry weight: (D, D)."""
+        mean = getattr(self, self.spread)[np.isfinite(self.log_weights)].mean(axis=0)
+        return np.diag(mean) if mean.ndim == 1 else mean
+
     def check(self, num_states, width):
         """Raise ValueError unless these are mixtures of `num_states` states over `width` dimensions."""
         num_components = self.log_weights.shape[-1] if self.log_weights.ndim else 0

@@ -29,7 +29,6 @@ from asrkit.runtime import ordered_map
 from asrkit.words.adaptation import ListenConfig
 from asrkit.words.settings import TrainingSettings
 from asrkit.words.short import free_in_decoding
-from asrkit.words.vocabulary import why_not_adaptable
 from asrkit.workflows.decode import FILES as DECODED
 from asrkit.workflows.decode import Decoded, decode, short_lines, write_decoding
 from asrkit.workflows.score import notes
@@ -71,10 +70,9 @@ class RunSettings:
     read: ReadConfig = field(default_factory=ReadConfig)
 
     def __post_init__(self) -> None:
-        if self.listen.adapt != "none":  # said before anything is trained
-            reason = why_not_adaptable(self.training.family, self.listen.adapt)
-            if reason:
-                raise SettingsError(f"adapt={self.listen.adapt}: {reason}")
+        reason = self.listen.why_not(self.training.family)
+        if reason:  # said before anything is trained
+            raise SettingsError(f"adapt={self.listen.adapt}: {reason}")
 
     def facts(self) -> dict[str, Any]:
         """All of it as JSON values: a run is kept where they are unchanged."""

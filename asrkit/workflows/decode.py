@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from asrkit.config import PathLike
+from asrkit.errors import DataError
 from asrkit.io.archive import write_archive
 from asrkit.io.data_dir import DataDir
 from asrkit.io.decodings import HYP_CHECKSUM, hyp_checksum
@@ -21,8 +22,9 @@ from asrkit.io.model_file import read_model
 from asrkit.io.store import Store
 from asrkit.models.base import Block, chunks
 from asrkit.runtime import one_thread, ordered_map
-from asrkit.words.adaptation import ListenConfig, adapt_to_heard
+from asrkit.words.adaptation import CAUSAL, ListenConfig, adapt_to_heard
 from asrkit.words.decoding import Scorer, best_words, no_path_reason
+from asrkit.words.listener import hear_speakers, learns_speakers, stored_frontend
 from asrkit.words.short import free_in_decoding
 from asrkit.words.vocabulary import Vocabulary
 
@@ -114,16 +116,23 @@ def decode(
     started = time.perf_counter()
     read, listen = read or ReadConfig(), listen or ListenConfig()
     vocabulary = read_model(exp)
-    if listen.adapt != "none":
-        vocabulary.check_adaptable(listen.adapt)
+    reason = listen.why_not(vocabulary.family)
+    if reason:
+        raise DataError(reason)
+    learns = learns_speakers(vocabulary, listen)
     features = read_features(
         data_dir,
-        frontend=vocabulary.frontend,
+        frontend=stored_frontend(vocabulary.frontend) if learns else vocabulary.frontend,
         allow_pipes=read.allow_pipes,
-        memories=(listen.cmvn_memory,),
+        memories=(listen.memory,),
         shortest=vocabulary.shortest,
     )
-    if listen.adapt == "none":
+    if learns:
+        store = Store(features, out)
+        hear = functools.partial(hear_speakers, vocabulary, Scorer(vocabulary, method), method, listen)
+        groups = speaker_groups(speakers_of(features.data, store))
+        results = ordered_map(hear, groups, jobs=jobs, label="speakers")
+    elif listen.adapt in ("none", CAUSAL):
         score = functools.partial(score_chunk, Scorer(vocabulary, method))
         results = ordered_map(score, chunks(features), jobs=jobs, label="about 8000 frames a step")
     else:
@@ -147,6 +156,7 @@ def decode(
         "family": vocabulary.family,
         "words": list(vocabulary.words),
         "method": method,
+        "adapt": listen.adapt,
         "frames": sum(lengths.values()),
         "seconds": round(time.perf_counter() - started, 3),
     }
@@ -192,6 +202,20 @@ def speakers_of(data: DataDir, store: Store) -> Iterator[list[Block]]:
         utts.setdefault(data.speaker(utt), []).append(utt)
     for own in utts.values():
         yield list(store.source(own))
+
+
+def speaker_groups(speakers: Iterator[list[Block]], frames: int = 8192) -> Iterator[list[list[Block]]]:
+    """Gather speakers until they have about that many frames: what one process hears at a time."""
+    some: list[list[Block]] = []
+    count = 0
+    for blocks in speakers:
+        some.append(blocks)
+        count += sum(len(block.obs) for block in blocks)
+        if count >= frames:
+            yield some
+            some, count = [], 0
+    if some:
+        yield some
 
 
 def score_speaker(

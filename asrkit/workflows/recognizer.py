@@ -12,6 +12,7 @@ import numpy as np
 from asrkit.audio.samples import check_rate, check_samples, resample
 from asrkit.config import PathLike
 from asrkit.errors import DataError, SettingsError, told
+from asrkit.families.base import MLLR
 from asrkit.features.frontend import FrontEnd
 from asrkit.io.memory_file import read_memory
 from asrkit.io.model_file import read_model, write_model
@@ -20,7 +21,7 @@ from asrkit.models.base import chunks
 from asrkit.runtime import one_thread
 from asrkit.words.decoding import METHODS, Scorer, best_words, no_path_reason
 from asrkit.words.memory import Memory
-from asrkit.words.vocabulary import Vocabulary
+from asrkit.words.vocabulary import Vocabulary, why_not_adaptable
 from asrkit.workflows.arguments import (
     Recording,
     check_count,
@@ -173,7 +174,7 @@ class Recognizer:
         DataError
             The model remembers nothing of a speaker, or there is no such file, or it was heard in features of another kind.
         """
-        if not self.frontend.transform.remembers:
+        if not self.frontend.transform.remembers and why_not_adaptable(self.family, MLLR):
             raise DataError(
                 f"the model remembers nothing of a speaker: it was trained with cmvn={self.frontend.transform.cmvn} (cmvn=map does)"
             )
@@ -239,10 +240,13 @@ class Recognizer:
         """
         feats = check_feats(feats, name, self.frontend.model_dim)
         (row,) = self._scorer.scores([(name, feats)])
+        return self._heard(row, len(feats), name)
+
+    def _heard(self, row: np.ndarray, num_frames: int, name: str) -> Hypothesis:
         ((word, log_likelihood, margin),) = best_words(self.vocabulary, row[None])
         if word is None:
             raise DataError(
-                f"{name}: {no_path_reason(self.vocabulary, len(feats))} (the word was cut too short, or is not one)"
+                f"{name}: {no_path_reason(self.vocabulary, num_frames)} (the word was cut too short, or is not one)"
             )
         scores = dict(zip(self.words, row.tolist(), strict=True))
         return Hypothesis(word, log_likelihood, margin, scores)
@@ -306,11 +310,18 @@ class Recognizer:
                 raise DataError(f"speaker is {told(speaker)}, it should be one that Recognizer.speaker made")
             self._check_memory(speaker.memory, "speaker")
         stored = self._stored(recording, "recording", rate_hz, endpoint, channel, strict)
-        memory = None if speaker is None else speaker.memory.after(stored)
-        heard = self.score(self._model_features(stored, memory), _label(recording, "recording"))
-        if speaker is not None and memory is not None:
-            speaker.memory = memory
-        return heard
+        name = _label(recording, "recording")
+        if speaker is None:
+            return self.score(self._model_features(stored), name)
+        return self._heard(self._hear(stored, speaker, name), len(stored), name)
+
+    @one_thread()
+    def _hear(self, stored: np.ndarray, speaker: Speaker, name: str) -> np.ndarray:
+        listener = speaker.listener(self.vocabulary, self.method, self._scorer)
+        (row,) = listener.hear([stored])
+        if np.isfinite(row).any():
+            speaker.memory = listener.memory
+        return row
 
     @one_thread()
     def scores(
@@ -366,8 +377,8 @@ class Recognizer:
         return self.frontend.rate_hz
 
     @one_thread()
-    def _model_features(self, stored: np.ndarray, memory: Memory | None = None) -> np.ndarray:
-        return self.frontend.model_features([stored], [None if memory is None else memory.stats])[0]
+    def _model_features(self, stored: np.ndarray) -> np.ndarray:
+        return self.frontend.model_features([stored], [None])[0]
 
     @one_thread()
     def _stored(

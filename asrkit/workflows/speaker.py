@@ -2,7 +2,10 @@
 
 from asrkit.config import PathLike
 from asrkit.io.memory_file import write_memory
+from asrkit.words.decoding import Scorer
+from asrkit.words.listener import Listener
 from asrkit.words.memory import Memory
+from asrkit.words.vocabulary import Vocabulary
 from asrkit.workflows.arguments import check_path
 
 
@@ -31,6 +34,16 @@ class Speaker:
 
     def __init__(self, memory: Memory) -> None:
         self.memory = memory
+        self._listener: Listener | None = None
+        self._of: tuple[Vocabulary, str] | None = None
+
+    def listener(self, vocabulary: Vocabulary, method: str, scorer: Scorer) -> Listener:
+        """Give what hears the speaker by a vocabulary and by what is known of him; `scorer` is the vocabulary's own."""
+        known = self._of is not None and self._of[0] is vocabulary and self._of[1] == method
+        if self._listener is None or not known or self._listener.memory is not self.memory:
+            self._listener = Listener(vocabulary, method, memory=self.memory, scorer=scorer)
+            self._of = vocabulary, method
+        return self._listener
 
     def __repr__(self) -> str:
         return f"<Speaker: {self.memory.recordings} recordings, {self.memory.stats[0, -1]:.0f} frames>"

@@ -4,9 +4,11 @@ The word with the largest log-likelihood wins. hyp has a line `utt word` for eac
 to float64 vectors with the score of every word, in the order of OUT/words.txt; OUT/skipped says why an
 utterance has no hypothesis. DIR needs no text.
 
-With --adapt the models are first moved to each speaker (DIR/utt2spk) by all of that speaker's recordings,
-taken for the words they were heard as; and once more by what was heard then. It needs some dozens of
-recordings a speaker and a model that hears most of them rightly; OUT's scores are those of the moved models.
+Where DIR/utt2spk says who speaks, what was heard of a speaker helps to hear him: the normalisation (--cmvn map) goes on from
+recording to recording, in the order of feats.scp, and from the twelfth on the models move to his voice, as far as recordings that were
+left out bear it out (--adapt causal). --adapt whole hears all of his recordings first, --adapt none takes each alone; with --cmvn-memory
+none nothing is remembered at all. Each speaker is heard by himself, so nothing depends on the others or on --nj; OUT's scores are those of the
+moved models. map, mllr and mllr-map move them to all recordings without asking whether it helps.
 """
 
 from asrkit.cli.options import add_flag, add_options, from_args

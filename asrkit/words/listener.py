@@ -1,0 +1,202 @@
+"""A vocabulary hears a speaker, recording after recording, and learns of him as it goes."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from asrkit.families.base import MLLR
+from asrkit.features.frontend import FrontEnd
+from asrkit.features.transform import TransformConfig, cmvn_stats
+from asrkit.models.base import Block, chunks
+from asrkit.words.adaptation import CAUSAL, WHOLE, ListenConfig
+from asrkit.words.decoding import Scorer
+from asrkit.words.learning import FIRST, learn, next_step
+from asrkit.words.memory import Memory
+from asrkit.words.vocabulary import Vocabulary, why_not_adaptable
+
+PLAIN = TransformConfig(cmvn="none", delta_order=0)
+
+
+class Listener:
+    """A vocabulary that hears one speaker, recording after recording.
+
+    Attributes
+    ----------
+    memory : Memory
+    vocabulary : Vocabulary
+        As it has been moved to him.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        method: str = "viterbi",
+        *,
+        learns: bool = True,
+        normalises: bool = True,
+        memory: Memory | None = None,
+        frontend: FrontEnd | None = None,
+        scorer: Scorer | None = None,
+    ) -> None:
+        """
+        Parameters
+        ----------
+        vocabulary : Vocabulary
+        method : {"viterbi", "forward"}
+        learns : bool
+            Move the models, where the family lets them be moved.
+        normalises : bool
+            Let the normalisation remember, where it can.
+        memory : Memory, optional
+            What is known of the speaker already.
+        frontend : FrontEnd, optional
+            What makes model features of those that are heard; the vocabulary's.
+        scorer : Scorer, optional
+            Of the vocabulary and the method, where there is one.
+        """
+        self._trained, self._method = vocabulary, method
+        self._learns = learns and why_not_adaptable(vocabulary.family, MLLR) is None
+        self._frontend = frontend or vocabulary.frontend
+        self._normalises = normalises and self._frontend.transform.remembers
+        self.memory = memory or Memory.of_nobody(self._frontend)
+        self.vocabulary, self._scorer = vocabulary, scorer or Scorer(vocabulary, method)
+        if self._learns and self.memory.step:
+            self._learn()
+
+    def hear(self, stored: Sequence[np.ndarray]) -> np.ndarray:
+        """Score recordings against every word, in the order they were spoken, each by what was heard up to it.
+
+        Parameters
+        ----------
+        stored : list of float32 (T, dim)
+            Stored features.
+
+        Returns
+        -------
+        numpy.ndarray
+            float64 (U, W), -inf where a word has no path. What no word has a path for is not remembered.
+        """
+        rows, start = [], 0
+        while start < len(stored):
+            until = next_step(self.memory.step) if self._learns else np.inf
+            feats, self.memory = self._remembered(stored[start:], until)
+            rows += _scored(self._scorer, feats)
+            start += len(feats)
+            if self.memory.recordings >= until:
+                self.memory = self.memory.stepped()
+                self._learn()
+        return np.concatenate(rows) if rows else np.zeros((0, len(self._trained.words)))
+
+    def features(self, stored: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Make model features of recordings, each by what was heard up to it, and remember them."""
+        feats, self.memory = self._remembered(stored)
+        return feats
+
+    def _remembered(self, stored, until=np.inf):
+        """Model features of recordings up to the one that makes it `until`, and what is known after that one."""
+        memory, known = self.memory, []
+        for own in stored:
+            after = memory.after(own)
+            known.append(after.stats)
+            if len(own) >= self._trained.shortest:
+                memory = after
+                if memory.recordings >= until:
+                    break
+        return self._features(stored[: len(known)], known), memory
+
+    def _learn(self):
+        heard = self.memory.learned_of
+        feats = self._features(heard, [self.memory.step_stats] * len(heard))
+        self.vocabulary = learn(self._trained, feats)
+        self._scorer = Scorer(self.vocabulary, self._method)
+
+    def _features(self, stored, known):
+        return self._frontend.model_features(stored, known if self._normalises else [None] * len(stored))
+
+
+def learns_speakers(vocabulary: Vocabulary, config: ListenConfig) -> bool:
+    """Whether the vocabulary is moved to speakers by what was heard of them, recording by recording or of all."""
+    return config.adapt in (CAUSAL, WHOLE) and why_not_adaptable(vocabulary.family, MLLR) is None
+
+
+def stored_frontend(frontend: FrontEnd) -> FrontEnd:
+    """Make the front end whose model features are what `Listener` hears: stored ones where the normalisation remembers, else the
+    model's.
+    """
+    if not frontend.transform.remembers:
+        return frontend
+    return replace(frontend, transform=PLAIN, prior=None)
+
+
+def hear_speakers(
+    vocabulary: Vocabulary,
+    scorer: Scorer,
+    method: str,
+    config: ListenConfig,
+    speakers: list[list[Block]],
+) -> tuple[list[str], list[int], np.ndarray]:
+    """Score several speakers' recordings against every word.
+
+    Parameters
+    ----------
+    scorer : Scorer
+        Of the vocabulary as it was trained.
+    config : ListenConfig
+        With `adapt` "causal" or "whole".
+    speakers : list of list of Block
+        Of each, what `stored_frontend` makes.
+
+    Returns
+    -------
+    utts : list of str
+    frames : list of int
+    scores : float64 (U, W)
+    """
+    frontend = vocabulary.frontend
+    if not frontend.transform.remembers:  # the features are the model's already
+        frontend = FrontEnd(frontend.model_dim, frontend.kind, PLAIN)
+    normalises = config.memory != "none"
+    utts, frames, rows, waiting = [], [], {}, {}
+    for speaker, blocks in enumerate(speakers):
+        items = [item for block in blocks for item in block.items()]
+        utts += [utt for utt, _ in items]
+        stored = [own for _, own in items]
+        frames += [len(own) for own in stored]
+        if config.adapt == WHOLE:
+            rows[speaker] = hear_whole(vocabulary, stored, method, normalises=normalises, frontend=frontend)
+            continue
+        listener = Listener(vocabulary, method, normalises=normalises, frontend=frontend, scorer=scorer)
+        if len(stored) > FIRST:
+            rows[speaker] = listener.hear(stored)
+        else:  # of whom nothing is learned in time: heard together with others, which is quicker
+            waiting[speaker] = listener.features(stored)
+    if waiting:
+        scores = np.concatenate(_scored(scorer, [own for feats in waiting.values() for own in feats]))
+        ends = np.cumsum([len(feats) for feats in waiting.values()])[:-1]
+        rows.update(zip(waiting, np.split(scores, ends), strict=True))
+    return utts, frames, np.concatenate([rows[speaker] for speaker in range(len(speakers))])
+
+
+def hear_whole(
+    vocabulary: Vocabulary,
+    stored: Sequence[np.ndarray],
+    method: str = "viterbi",
+    *,
+    normalises: bool = True,
+    frontend: FrontEnd | None = None,
+) -> np.ndarray:
+    """Score all recordings of a speaker by what all of them say of him: float64 (U, W)."""
+    frontend, known = frontend or vocabulary.frontend, None
+    usable = [own for own in stored if len(own) >= vocabulary.shortest]
+    if normalises and frontend.transform.remembers and usable:
+        known = sum(map(cmvn_stats, usable))
+    if usable:
+        feats = frontend.model_features(usable, [known] * len(usable))
+        vocabulary = learn(vocabulary, feats, whole=True)
+    feats = frontend.model_features(stored, [known] * len(stored))
+    return np.concatenate(_scored(Scorer(vocabulary, method), feats))
+
+
+def _scored(scorer, feats):
+    return [scorer.scores(some) for some in chunks(("", own) for own in feats)]
