@@ -23,6 +23,7 @@ from asrkit.features import kind as kinds
 from asrkit.features.frontend import FrontEnd
 from asrkit.features.kind import FeatureKind
 from asrkit.features.transform import TransformConfig, cmvn_stats
+from asrkit.io.facts import count_facts
 from asrkit.io.features import ReadConfig, features_of_arrays
 from asrkit.io.remarks import Remarks, warn_of
 from asrkit.models.base import chunks
@@ -163,7 +164,7 @@ class WordClassifier(ClassifierMixin, _Settings):
         y : (U,)
             Their classes.
         groups : (U,), optional
-            Their speakers, for `cmvn="speaker"`.
+            Their speakers, for `cmvn="speaker"` and for defaults that follow the data.
 
         Raises
         ------
@@ -197,10 +198,13 @@ class WordClassifier(ClassifierMixin, _Settings):
             digits = len(str(len(classes) - 1))
             words = [f"{i:0{digits}d}" for i in range(len(classes))]
         utts = [f"X[{u}]" for u in range(len(X))]
+        said = {utt: words[i] for utt, i in zip(utts, index, strict=True)}
+        who = {} if speakers is None else {utt: str(own) for utt, own in zip(utts, speakers, strict=True)}
+        settings = settings.for_data(count_facts(said, who, list(map(len, X))))
         features = features_of_arrays(
             dict(zip(utts, X, strict=True)),
-            {utt: words[i] for utt, i in zip(utts, index, strict=True)},
-            None if speakers is None else {utt: str(own) for utt, own in zip(utts, speakers, strict=True)},
+            said,
+            who,
             kind=self.features,
             transform_config=settings.transform,
             warps=settings.warp.factors if self.features is not None else (1.0,),

@@ -88,6 +88,13 @@ def add_field(parser, field, name=None, dest=None):
     )
 
 
+def tell_default(parser, dest, text):
+    """Say of the options of a parameter what stands for their default; a parser that has none of them stays as it is."""
+    for action in parser._actions:
+        if action.dest == dest:
+            action.help = action.help.rpartition(" (default: ")[0] + f" (default: {text})".replace("%", "%%")
+
+
 def add_frame_shift(parser):
     """Add `--frame-shift`, as the commands have it that read features beside an alignment."""
     add_flag(

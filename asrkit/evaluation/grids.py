@@ -1,13 +1,13 @@
 """The settings that a search tries: every combination of some values, checked as a training checks them."""
 
 import itertools
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 
 from asrkit import families
 from asrkit.config import format_value, nearest, parse_value
 from asrkit.errors import SettingsError
-from asrkit.models.codebook import CodebookConfig
+from asrkit.families.base import DataFacts
 from asrkit.words.settings import TrainingSettings, fields_of, flags_of
 
 
@@ -41,8 +41,10 @@ class Candidate:
 
     @property
     def differing(self) -> dict:
-        """What is not as the defaults are: it names the candidate whatever the grid."""
-        defaults = Candidate({}, TrainingSettings.of(self.settings.family)).values()
+        """What is not as the defaults are, those by the data where these have chosen: it names the candidate whatever the grid."""
+        plain = TrainingSettings.of(self.settings.family)
+        facts = self.settings.facts
+        defaults = Candidate({}, plain if facts is None else plain.for_data(facts)).values()
         return {flag: value for flag, value in self.values().items() if value != defaults[flag]}
 
     @property
@@ -75,6 +77,7 @@ class Candidate:
 
 def combinations(
     base: TrainingSettings,
+    facts: DataFacts,
     tries: list[list[str]],
     fixed: Collection[str] = (),
     has_cmvn: bool = False,
@@ -85,6 +88,8 @@ def combinations(
     ----------
     base : TrainingSettings
         For what is not tried.
+    facts : DataFacts
+        The data: by them the family's own grid lies about its own defaults.
     tries : list of list of str
         A setting's flag and its values each.
     fixed : collection of str
@@ -103,7 +108,8 @@ def combinations(
         A setting that there is not, or a value that it can't have.
     """
     family, flags, known = base.family, flags_of(base.family), fields_of(base.family)
-    grid = {flag: values for flag, values in default_grid(family, has_cmvn).items() if flag not in fixed}
+    own_grid = default_grid(base.for_data(facts), has_cmvn)
+    grid = {flag: values for flag, values in own_grid.items() if flag not in fixed}
     named = set()
     for words in tries:
         words = words[0].split() if len(words) == 1 else words  # a conf file has them as one
@@ -127,19 +133,25 @@ def combinations(
     for combination in itertools.product(*grid.values()):
         tried = dict(zip(grid, combination, strict=True))
         values = {**base.values(), **{flags[flag]: value for flag, value in tried.items()}}
-        candidate = Candidate(tried, TrainingSettings.of(family, asked=asked, **values))
+        settings = TrainingSettings.of(family, asked=asked, **values)
+        candidate = Candidate(tried, replace(settings, tried=frozenset(flags[flag] for flag in tried)))
         found[candidate.name] = candidate
     return found
 
 
-def default_grid(family_name: str, has_cmvn: bool) -> dict:
+def default_grid(settings: TrainingSettings, has_cmvn: bool) -> dict:
     """A small grid of what any family may have: states, Gaussians or codebook, and something about the
     features.
     """
-    family, defaults = families.load(family_name), TrainingSettings.of(family_name).values()
+    family, defaults = families.load(settings.family), settings.values()
     grid = {"num-states": [8, 12, 16]} if family.has_states else {}
     if family.has_codes:
-        grid["codebook-size"] = [CodebookConfig.size // part for part in (4, 2, 1)]
+        grid["codebook-size"] = unique(settings.codebook.size // part for part in (4, 2, 1))
     if family.has_gaussians:
-        grid["num-gauss"] = [max(1, defaults["num_gauss"] // part) for part in (4, 2, 1)]
+        grid["num-gauss"] = unique(defaults["num_gauss"] // part for part in (4, 2, 1))
     return {**grid, **({"cmvn": ["none", "speaker"]} if has_cmvn else {"delta-order": [1, 2]})}
+
+
+def unique(numbers: Iterable[int]) -> list[int]:
+    """Each once, those below 1 as 1."""
+    return list(dict.fromkeys(max(1, number) for number in numbers))

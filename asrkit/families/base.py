@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,6 +12,41 @@ from asrkit.models.base import Block, WordModel, WordStats
 from asrkit.models.sharing import share_covariances
 
 MAP, MLLR, MLLR_MAP = "map", "mllr", "mllr-map"  # ways to move a trained vocabulary to a speaker
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What a family is told of the data before its settings are chosen.
+
+    Attributes
+    ----------
+    words : int
+        Different words.
+    recordings : int
+        Of a word: the median over all words. Copies of a recording, perturbed or warped, are not counted.
+    fewest : int
+        Of the word that has the fewest.
+    speakers : int or None
+        None where nobody knows who speaks.
+    frames : int or None
+        Of a recording: the median; None where it is not known without reading all.
+    """
+
+    words: int
+    recordings: int
+    fewest: int
+    speakers: int | None = None
+    frames: int | None = None
+
+    def __str__(self) -> str:
+        """`4 speakers, 12 recordings a word`."""
+        who = "unknown speakers" if self.speakers is None else counted(self.speakers, "speaker")
+        return f"{who}, {counted(self.recordings, 'recording')} a word"
+
+
+def counted(count: int, what: str) -> str:
+    """Write `1 speaker`, `2 speakers`."""
+    return f"{count} {what}{'s' * (count != 1)}"
 
 
 class Family(ABC):
@@ -86,6 +122,19 @@ class Family(ABC):
         """Settle what all words of a vocabulary have in common, once each of them is trained; nothing by default."""
         return models
 
+    def rules(self, facts: DataFacts) -> Mapping[str, Any]:
+        """Choose settings by the data: dict of name to value, for all that nobody chose; none by default.
+
+        Names are those of `asrkit.words.settings.fields_of`: of this family's Config, of the training, the transform and the
+        warps; a codebook's begin with `codebook_`, and its size is `codebook_size`, not `num_symbols`. They are the same whatever
+        the facts: where the data ask for nothing special, a rule gives the default.
+        """
+        return {}
+
+    def describe(self, config: Any) -> str:
+        """Say in a few words how large models of these settings are."""
+        return " ".join(f"{name}={value}" for name, value in vars(config).items())
+
     def num_starts(self, config: Any) -> int:
         """Count the starts that a word is trained from."""
         return 1
@@ -124,6 +173,18 @@ class SharesCovariances(Family):
             return models
         estimated = {word: model.estimate(sums[word], config) for word, model in models.items()}
         return share_covariances(estimated, sums, config.shared_frames)
+
+
+def states_of(config: Any) -> str:
+    """Say how many states an HmmConfig gives to a word."""
+    most = "up to " * (config.frames_per_state > 0)
+    return f"{most}{counted(config.num_states, 'state')}{' and silence' * config.silence}"
+
+
+def gaussians_of(config: Any) -> str:
+    """Say how many Gaussians of which form a Config asks for."""
+    size = counted(config.num_gauss, "full Gaussian" if config.covariance == "full" else "Gaussian")
+    return size + (f", covariances shared (ν {config.shared_frames:g})" if config.shared_frames else "")
 
 
 class HmmFamily(Family):

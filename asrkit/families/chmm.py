@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from asrkit.config import option
-from asrkit.families.base import HmmFamily, SharesCovariances, shared_frames
+from asrkit.families.base import HmmFamily, SharesCovariances, gaussians_of, shared_frames, states_of
 from asrkit.models.hmm import Hmm
 from asrkit.models.mixture import MIXTURES
 from asrkit.models.topology import HmmConfig, init_hmm
@@ -36,6 +36,9 @@ class Chmm(SharesCovariances, HmmFamily):
     has_gaussians = True
     gaussians_a_state = True
     grows = True
+
+    def describe(self, config):
+        return f"{states_of(config)} x {gaussians_of(config)}"
 
     def init(self, config, block, rng, start=0):
         """Uniform segmentation (a random one for later starts), one Gaussian a state."""

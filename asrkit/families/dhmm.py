@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from asrkit.config import option
-from asrkit.families.base import MAP, HmmFamily
+from asrkit.families.base import MAP, HmmFamily, counted, states_of
 from asrkit.models.categorical import Categorical
 from asrkit.models.hmm import Hmm
 from asrkit.models.topology import HmmConfig, init_hmm
@@ -28,6 +28,9 @@ class Dhmm(HmmFamily):
     has_codes = True
     has_gaussians = False
     adaptations = (MAP,)
+
+    def describe(self, config):
+        return f"{states_of(config)}, {counted(config.num_symbols, 'symbol')}"
 
     def init(self, config, block, rng, start=0):
         """Uniform segmentation (a random one for later starts); symbol probabilities are the parts' relative

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from asrkit.config import check_fields, option
-from asrkit.families.base import Family
+from asrkit.families.base import Family, counted
 from asrkit.models.base import WordModel, WordStats, check_array, is_recording, log_sum
 from asrkit.models.scale import rounding_variance
 
@@ -388,6 +388,9 @@ class Dtw(Family):
     can_align = True
     adaptations = ()
     few_recordings = 1
+
+    def describe(self, config):
+        return f"up to {counted(config.max_templates, 'template')} of {config.num_frames} frames"
 
     def init(self, config, block, rng, start=0):
         """Keep the recordings, or the most typical of them, with their copies, and of several the average, too.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from asrkit.config import check_fields, option
-from asrkit.families.base import MAP, MLLR, MLLR_MAP, SharesCovariances, shared_frames
+from asrkit.families.base import MAP, MLLR, MLLR_MAP, SharesCovariances, gaussians_of, shared_frames
 from asrkit.models.base import Stats, WordModel, WordStats
 from asrkit.models.codebook import kmeans
 from asrkit.models.mixture import MIXTURES
@@ -146,6 +146,9 @@ class Gmm(SharesCovariances):
     adds_up = True
     can_align = True
     adaptations = (MAP, MLLR, MLLR_MAP)
+
+    def describe(self, config):
+        return gaussians_of(config)
 
     def init(self, config, block, rng, start=0):
         """k-means clusters, each a Gaussian with its cluster's mean, covariance and share of the frames."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from asrkit.config import option
-from asrkit.families.base import HmmFamily, SharesCovariances, shared_frames
+from asrkit.families.base import HmmFamily, SharesCovariances, gaussians_of, shared_frames, states_of
 from asrkit.families.gmm import cluster_gaussians
 from asrkit.models.base import (
     Emission,
@@ -195,6 +195,9 @@ class Schmm(SharesCovariances, HmmFamily):
 
     Config = Config
     has_gaussians = True
+
+    def describe(self, config):
+        return f"{states_of(config)} that share {gaussians_of(config)}"
 
     def init(self, config, block, rng, start=0):
         """k-means clusters as the pool, uniform segmentation (a random one for later starts) for the weights."""

@@ -198,6 +198,7 @@ def read_features(
 
     Parameters
     ----------
+    directory : path or DataDir
     need_text : bool
         Every utterance must have a transcript of exactly one word.
     transform_config : TransformConfig, optional
@@ -219,9 +220,10 @@ def read_features(
     DataError
         Files are missing or contradict each other, or the features are not what the model was trained on.
     """
-    data = read_data_dir(directory, require=("text", "feats.scp") if need_text else ("feats.scp",))
-    if need_text:
-        check_words(data)
+    if isinstance(directory, DataDir):
+        data = directory
+    else:
+        data = read_words(directory) if need_text else read_data_dir(directory, require=("feats.scp",))
     made = read_kind(data.path / KIND_RECORD)
     endpoint = read_record(EndpointConfig, data.path / ENDPOINT_RECORD)
 
@@ -240,6 +242,13 @@ def read_features(
         shortest=shortest,
         allow_pipes=allow_pipes,
     )
+
+
+def read_words(directory):
+    """Read a data directory that can be trained on: DataDir."""
+    data = read_data_dir(directory, require=("text", "feats.scp"))
+    check_words(data)
+    return data
 
 
 def features_of_arrays(

@@ -5,8 +5,9 @@ from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any
 
 from asrkit import families
-from asrkit.config import flag_name, nearest
+from asrkit.config import flag_name, format_value, nearest
 from asrkit.errors import SettingsError
+from asrkit.families.base import DataFacts
 from asrkit.features.transform import TransformConfig
 from asrkit.features.warp import WarpConfig
 from asrkit.models.codebook import CodebookConfig
@@ -34,6 +35,12 @@ class TrainingSettings:
         Of families whose observations are codes; its size is `num_symbols`, where that was asked for.
     asked : frozenset of str
         Names of the settings that somebody chose, whatever they are by default.
+    tried : frozenset of str
+        Names of those that a search chose.
+    facts : DataFacts or None
+        The data whose rules have chosen the others (`for_data`); None: no rule has been asked.
+    ruled : tuple of str
+        Names of the settings that they chose.
     """
 
     family: str
@@ -43,6 +50,9 @@ class TrainingSettings:
     warp: WarpConfig = field(default_factory=WarpConfig)
     codebook: CodebookConfig = field(default_factory=CodebookConfig)
     asked: frozenset[str] = field(default=frozenset(), compare=False)
+    tried: frozenset[str] = field(default=frozenset(), compare=False)
+    facts: DataFacts | None = field(default=None, compare=False)
+    ruled: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         if not self.asks_symbols:
@@ -61,6 +71,46 @@ class TrainingSettings:
         return family.has_codes and (
             "num_symbols" in self.asked or self.model.num_symbols != family.Config.num_symbols
         )
+
+    @property
+    def chosen(self) -> frozenset[str]:
+        """Names of the settings that no rule of the data may change: asked for, tried, or not as they are by default."""
+        known, values = fields_of(self.family), self.values()
+        differing = {name for name, (_, own) in known.items() if values[name] != own.default}
+        size = {CODEBOOK_SIZE} if self.asks_symbols else set()
+        return frozenset(self.asked | self.tried | differing | size)
+
+    def for_data(self, facts: DataFacts) -> "TrainingSettings":
+        """Let the family's rules choose, by the data, what nobody has chosen; settings that they have chosen already stay.
+
+        Examples
+        --------
+        >>> from asrkit.families.base import DataFacts
+        >>> from asrkit.words.settings import TrainingSettings
+        >>> facts = DataFacts(words=10, recordings=12, fewest=9, speakers=4)
+        >>> TrainingSettings.of("chmm", num_states=5).for_data(facts).model.num_states
+        5
+        """
+        if self.facts is not None:
+            return self
+        chosen = self.chosen
+        ruled = {
+            name: value
+            for name, value in families.load(self.family).rules(facts).items()
+            if name not in chosen
+        }
+        values = {**self.values(), **ruled}
+        whole = TrainingSettings.of(self.family, asked=self.asked, **values) if ruled else self
+        return replace(whole, tried=self.tried, facts=facts, ruled=tuple(ruled))
+
+    def why(self) -> str:
+        """Say what the rules of the data chose, and by what; empty where they chose nothing."""
+        if not self.ruled:
+            return ""
+        known, values = fields_of(self.family), self.values()
+        beside = [f"{name}={format_value(values[name])}" for name in self.ruled if known[name][0] != "model"]
+        said = [families.load(self.family).describe(self.model), *beside]
+        return f"{self.family}: {', '.join(said)}: {self.facts}"
 
     @classmethod
     def of(cls, family: str, *, asked: Collection[str] | None = None, **values: Any) -> "TrainingSettings":
@@ -118,6 +168,23 @@ def fields_of(family: str) -> dict[str, tuple[str, Field]]:
             if "help" in own.metadata:
                 known[f"{CODEBOOK if part == 'codebook' else ''}{own.name}"] = (part, own)
     return known
+
+
+def ruled_values(family: str) -> dict[str, list[Any]]:
+    """Which values the rules of a family may choose: dict of setting to those for a grid of data, sorted.
+
+    The number of symbols is the codebook's size under another name.
+    """
+    numbers = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 96, 128, 256, 512, 1024)
+    found: dict[str, set[Any]] = {}
+    for speakers in (None, *numbers):
+        for recordings in numbers:
+            facts = DataFacts(10, recordings, recordings, speakers, 50)
+            for name, value in families.load(family).rules(facts).items():
+                found.setdefault(name, set()).add(value)
+    if CODEBOOK_SIZE in found:
+        found["num_symbols"] = found[CODEBOOK_SIZE]
+    return {name: sorted(values) for name, values in found.items()}
 
 
 def flags_of(family: str) -> dict[str, str]:

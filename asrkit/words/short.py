@@ -1,6 +1,6 @@
 """Recordings with fewer frames than their word has states: which they are, and which of them count as an error."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from asrkit import families
@@ -40,11 +40,12 @@ def counted_short(
     return counted
 
 
-def free_in_decoding(family_name: str, config: Any, count: int) -> int:
+def free_in_decoding(family_name: str, config: Any, count: int, ruled: Collection[str] = ()) -> int:
     """How many of so many recordings may be too short for every word without being counted against max_skipped.
 
-    As many as a word may lose in training; none where another number of states than the family's own was asked for.
+    As many as a word may lose in training; none where another number of states was asked for than the family has by itself, or by
+    the data (`ruled`: the names of settings that these chose).
     """
     family = families.load(family_name)
-    own = family.wanted_states(config) == family.wanted_states(family.Config())
+    own = "num_states" in ruled or family.wanted_states(config) == family.wanted_states(family.Config())
     return most_left_out(count) if own else 0

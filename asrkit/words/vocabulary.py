@@ -24,7 +24,8 @@ class Vocabulary:
         In C-locale order, the order of every score vector.
     models : dict of str to WordModel
     config : dict
-        The settings of the training: "family", "train", "warps" and "train_memory".
+        The settings of the training: "family", "train", "warps" and "train_memory"; "rules", where the data chose some of them:
+        their names ("settings") and the DataFacts ("facts").
     codebook : Codebook or None
         Of families whose observations are codes.
     frontend : FrontEnd
@@ -62,6 +63,11 @@ class Vocabulary:
     def shortest(self) -> int:
         """Frames below which no word is heard."""
         return min(model.shortest for model in self.models.values())
+
+    @property
+    def ruled(self) -> tuple[str, ...]:
+        """Names of the settings that the data chose."""
+        return tuple(self.config.get("rules", {}).get("settings", ()))
 
     @property
     def num_parameters(self) -> int:

@@ -19,13 +19,14 @@ from asrkit.features.frontend import FrontEnd
 from asrkit.features.kind import FeatureKind
 from asrkit.features.transform import TransformConfig
 from asrkit.io.data_dir import DataDir, read_data_dir
+from asrkit.io.facts import count_facts, data_facts
 from asrkit.io.features import (
     ENDPOINT_RECORD,
-    FeatureSet,
     ReadConfig,
     features_of_arrays,
     read_features,
     read_record,
+    read_words,
 )
 from asrkit.io.remarks import Remarks, warn_of
 from asrkit.runtime import one_thread, ordered_map
@@ -65,6 +66,7 @@ def train(
     features: str = "mfcc",
     endpoint: EndpointConfig | bool = False,
     rate_hz: int | None = None,
+    speakers: Mapping[str, Sequence[str]] | None = None,
     max_skipped: int = 0,
     allow_pipes: bool = False,
     jobs: int = 1,
@@ -85,6 +87,9 @@ def train(
         For recordings: find the speech in each first, as `Recognizer.recognize` does by default.
     rate_hz : int, optional
         For arrays without a rate of their own: samples a second.
+    speakers : dict of str to list of str, optional
+        For recordings: who says each, by word in the order of `data`. By them `cmvn="speaker"` normalises, and defaults that follow
+        the data know how many there are.
     max_skipped : int
         Recordings that may be unusable.
     allow_pipes : bool
@@ -122,7 +127,6 @@ def train(
     'high'
     """
     read, jobs = _read_config(max_skipped, allow_pipes), check_count(jobs, "jobs", 1)
-    opened: Callable[..., FeatureSet]
     if isinstance(data, Mapping):
         kind = check_kind(features, "features")
         known = {field.name for field in fields(kind)}
@@ -131,12 +135,19 @@ def train(
         chosen = _training_settings(family, rest, known)
         made = functools.partial(make_kind, kind, own)
         found = check_endpoint(endpoint, "endpoint")
-        opened = functools.partial(_features_of_recordings, data, made, found, rate_hz, jobs)
+        held = _arrays_of_recordings(data, made, found, rate_hz, jobs, speakers)
+        lengths = [len(feats) for feats in held["arrays"].values()]
+        chosen = chosen.for_data(count_facts(held["words"], held["speakers"], lengths))
+        opened = functools.partial(features_of_arrays, **held)
     else:
         path = check_path(data, "data", DATA)
-        _refuse_for_directory(features=features != "mfcc", endpoint=endpoint is not False, rate_hz=rate_hz)
+        _refuse_for_directory(
+            features=features != "mfcc", endpoint=endpoint is not False, rate_hz=rate_hz, speakers=speakers
+        )
         chosen = _training_settings(family, settings, ())
-        opened = functools.partial(read_features, path, need_text=True, allow_pipes=read.allow_pipes)
+        directory = read_words(path)
+        chosen = chosen.for_data(data_facts(directory))
+        opened = functools.partial(read_features, directory, allow_pipes=read.allow_pipes)
     with tempfile.TemporaryDirectory() as folder:  # for a corpus that does not fit in memory
         copies = {"warps": chosen.warp.factors, "memories": chosen.warp.memories}
         feature_set = opened(transform_config=chosen.transform, **copies)
@@ -205,9 +216,8 @@ def adapt(
     if isinstance(data, Mapping):
         frontend.check_hears()
         found = frontend.endpoint if endpoint else None
-        feature_set = _features_of_recordings(
-            data, lambda lowest_hz: frontend.kind, found, rate_hz, 1, frontend=frontend
-        )
+        held = _arrays_of_recordings(data, lambda lowest_hz: frontend.kind, found, rate_hz, 1)
+        feature_set = features_of_arrays(**held, frontend=frontend)
     else:
         path = check_path(data, "data", DATA)
         _refuse_for_directory(endpoint=not endpoint, rate_hz=rate_hz)
@@ -450,16 +460,17 @@ def _training_settings(family: Any, settings: Mapping[str, Any], others: Iterabl
     return TrainingSettings.of(str(family), **settings)
 
 
-def _features_of_recordings(
+def _arrays_of_recordings(
     data: Recordings,
     kind_of: Callable[[int | None], FeatureKind],
     endpoint: EndpointConfig | None,
     rate_hz: int | None,
     jobs: int,
-    **opening: Any,
-) -> FeatureSet:
-    """Make features of a dict of word to recordings, in memory; `kind_of` is called with the lowest rate."""
+    speakers: Mapping[str, Sequence[str]] | None = None,
+) -> dict[str, Any]:
+    """Make features of a dict of word to recordings: what `features_of_arrays` takes; `kind_of` is called with the lowest rate."""
     named = _named(data, rate_hz)
+    who = {} if speakers is None else _speakers(data, speakers)
     sounds: dict[str, tuple[np.ndarray, int]] = {}
     reasons: dict[str, str] = {}
     remarks: dict[str, Remarks] = {}
@@ -481,7 +492,35 @@ def _features_of_recordings(
         else:
             arrays[name] = feats
     words = {name: word for name, (word, _) in named.items()}
-    return features_of_arrays(arrays, words, kind=kind, endpoint=endpoint, reasons=reasons, **opening)
+    return {
+        "arrays": arrays,
+        "words": words,
+        "speakers": who,
+        "kind": kind,
+        "endpoint": endpoint,
+        "reasons": reasons,
+    }
+
+
+def _speakers(data: Recordings, speakers: Any) -> dict[str, str]:
+    """Who says each recording, by the names that `_named` gives them."""
+    if not isinstance(speakers, Mapping):
+        raise DataError(
+            f"speakers is {told(speakers)}, it should be a dict of word to the speakers of its recordings"
+        )
+    found = {}
+    for word, recordings in data.items():
+        own = speakers.get(word)
+        if (
+            isinstance(own, (str, bytes))
+            or not isinstance(own, (Sequence, np.ndarray))
+            or len(own) != len(recordings)
+        ):
+            raise DataError(
+                f"speakers[{word!r}] is {told(own)}, it should be a list of {len(recordings)}, one for each of data[{word!r}]"
+            )
+        found.update({f"data[{word!r}][{index}]": str(name) for index, name in enumerate(own)})
+    return found
 
 
 def _stored(frontend: FrontEnd, item: tuple[str, np.ndarray, int]) -> tuple[str, np.ndarray | None, str]:

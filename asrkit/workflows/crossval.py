@@ -4,7 +4,7 @@ import functools
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ from asrkit.evaluation import folds
 from asrkit.evaluation.scoring import ErrorReport, compute_errors, wer_lines
 from asrkit.io.archive import read_scp
 from asrkit.io.combine import combine, side_table
-from asrkit.io.data_dir import ORIGINALS, DataDir, read_data_dir, subset
-from asrkit.io.features import ReadConfig, check_words, summary
+from asrkit.io.data_dir import ORIGINALS, DataDir, subset
+from asrkit.io.facts import data_facts
+from asrkit.io.features import ReadConfig, read_words, summary
 from asrkit.io.files import atomic_write, c_sorted, read_table, remove
 from asrkit.io.holds import holding
 from asrkit.io.json_file import read_object
@@ -73,6 +74,10 @@ class RunSettings:
         reason = self.listen.why_not(self.training.family)
         if reason:  # said before anything is trained
             raise SettingsError(f"adapt={self.listen.adapt}: {reason}")
+
+    def for_data(self, data: DataDir) -> "RunSettings":
+        """Let the rules of the family choose, by the data, what nobody has chosen."""
+        return replace(self, training=self.training.for_data(data_facts(data)))
 
     def facts(self) -> dict[str, Any]:
         """All of it as JSON values: a run is kept where they are unchanged."""
@@ -246,13 +251,6 @@ def read_folds(
     return data, others, {name: tested[name] for name in names}
 
 
-def read_words(directory: PathLike) -> DataDir:
-    """A data directory that can be trained on."""
-    data = read_data_dir(directory, require=("text", "feats.scp"))
-    check_words(data)
-    return data
-
-
 def folds_of(data: DataDir, plan: FoldPlan, seed: int) -> dict[str, str]:
     """Dict of utterance to the name of its fold."""
     if (plan.by == "list") != bool(plan.fold_list):
@@ -370,6 +368,7 @@ def run(settings: RunSettings, places: tuple[Path, Path, Path]) -> dict[str, Any
         "seconds" it took, whether an earlier run was "kept", and what was wrong with one that was done "anew".
     """
     folder, train_dir, test_dir = places
+    settings = settings.for_data(read_words(train_dir))
 
     def work() -> None:
         for name in CODEBOOK:  # which train would take
@@ -394,16 +393,7 @@ def results_of(folder: Path, codebook: Sequence[str]) -> list[Path]:
 
 def make_codebook(train_dir: PathLike, folder: PathLike, settings: RunSettings) -> CodebookTrained:
     """The codebook of a run."""
-    own = settings.training
-    return train_codebook(
-        train_dir,
-        folder,
-        own.codebook,
-        seed=own.training.seed,
-        transform=own.transform,
-        warp=own.warp,
-        read=settings.read,
-    )
+    return train_codebook(train_dir, folder, settings.training, read=settings.read)
 
 
 def test(folder: Path, test_dir: PathLike, settings: RunSettings) -> Decoded:

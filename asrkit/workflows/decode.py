@@ -162,7 +162,9 @@ def decode(
     }
     ordered = ((utt, scores[utt]) for utt in features.data.feats if utt in scores)
     write_decoding(out, hyps, ordered, skipped, facts)
-    free = free_in_decoding(vocabulary.family, vocabulary.family_config, len(features.data.feats))
+    free = free_in_decoding(
+        vocabulary.family, vocabulary.family_config, len(features.data.feats), vocabulary.ruled
+    )
     return Decoded(hyps, skipped, read.max_skipped, Path(out), short, free)
 
 

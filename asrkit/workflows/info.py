@@ -10,6 +10,7 @@ import numpy as np
 
 from asrkit.config import PathLike, parse_int
 from asrkit.errors import DataError
+from asrkit.families.base import DataFacts
 from asrkit.features.frontend import FrontEnd
 from asrkit.io.archive import read_ark, read_scp
 from asrkit.io.audio import audio_info
@@ -169,6 +170,9 @@ def describe_model(path: Path) -> list[str]:
         lines.append(f"codebook: {vocabulary.codebook.size} vectors")
     settings = {**vocabulary.config["family"], **vocabulary.config["train"]}
     lines.append("settings: " + " ".join(f"{name}={value}" for name, value in settings.items()))
+    if vocabulary.ruled:
+        facts = DataFacts(**vocabulary.config["rules"]["facts"])
+        lines.append(f"chosen by the data ({facts}): {' '.join(vocabulary.ruled)}")
     return [
         *lines,
         *describe_frontend(vocabulary.frontend),

@@ -7,7 +7,8 @@ import numpy as np
 
 from asrkit import families
 from asrkit.config import PathLike
-from asrkit.io.features import ReadConfig
+from asrkit.io.facts import data_facts
+from asrkit.io.features import ReadConfig, read_words
 from asrkit.io.holds import holding
 from asrkit.io.model_file import write_model
 from asrkit.runtime import one_thread
@@ -38,7 +39,9 @@ def init_model(
 ) -> Started:
     """Make the models that a training starts from and write EXP/0.npz."""
     check_adds_up(settings.family)
-    opened = open_training(data_dir, exp, settings, read or ReadConfig())
+    data = read_words(data_dir)
+    settings = settings.for_data(data_facts(data))
+    opened = open_training(data, exp, settings, read or ReadConfig())
     if opened.made is not None:
         publish(opened.made, opened.features.frontend)
     family, config = families.load(settings.family), model_config(settings, opened.codebook)
@@ -51,4 +54,4 @@ def init_model(
     }
     whole, path = vocabulary_of(settings, models, opened), Path(exp) / "0.npz"
     write_model(path, whole)
-    return Started(whole, path, opened.notes)
+    return Started(whole, path, (*filter(None, [settings.why()]), *opened.notes))

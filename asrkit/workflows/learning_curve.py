@@ -13,11 +13,12 @@ from asrkit.errors import SettingsError
 from asrkit.evaluation import folds
 from asrkit.evaluation.significance import wilson_interval
 from asrkit.io.data_dir import DataDir, subset
+from asrkit.io.features import read_words
 from asrkit.io.files import atomic_write, read_table
 from asrkit.io.holds import holding
 from asrkit.io.speakers import REMEDY, who_is_unknown
 from asrkit.runtime import ordered_map
-from asrkit.workflows.crossval import VOICES, RunSettings, read_words, run, warn_of_damage
+from asrkit.workflows.crossval import VOICES, RunSettings, run, warn_of_damage
 
 ALL = "all"
 

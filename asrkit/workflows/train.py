@@ -14,12 +14,15 @@ from typing import Any
 from asrkit import families
 from asrkit.config import PathLike
 from asrkit.errors import DataError
+from asrkit.io.data_dir import DataDir
+from asrkit.io.facts import data_facts
 from asrkit.io.features import (
     FeatureSet,
     ReadConfig,
     check_skipped,
     is_recording,
     read_features,
+    read_words,
     summary,
 )
 from asrkit.io.files import atomic_write, c_sorted, remove
@@ -156,11 +159,13 @@ def train_beside(
 
     Each becomes what `train` alone makes of it, byte for byte.
     """
-    exp, settings = runs[0]
+    exp = runs[0][0]
     read = read or ReadConfig()
     started = time.perf_counter()
-    opened = open_training(data_dir, exp, settings, read)
-    each = [own for _, own in runs]
+    data = read_words(data_dir)
+    facts = data_facts(data)
+    each = [own.for_data(facts) for _, own in runs]
+    opened = open_training(data, exp, each[0], read)
     kept = KeptGroups(Path(exp), each, opened.codebook, opened.store.data_hash, keep_s)
     with contextlib.closing(kept):
         trained = train_opened(opened, each, read, jobs, started, kept)
@@ -194,12 +199,10 @@ class OpenedData:
     made: CodebookTrained | None = None
 
 
-def open_training(
-    data_dir: PathLike, exp: PathLike, settings: TrainingSettings, read: ReadConfig
-) -> OpenedData:
-    """Read the features of a data directory, and find or make the codebook."""
+def open_training(data: DataDir, exp: PathLike, settings: TrainingSettings, read: ReadConfig) -> OpenedData:
+    """Open the features of a data directory, and find or make the codebook; of settings that the data have chosen."""
     features = read_features(
-        data_dir,
+        data,
         need_text=True,
         transform_config=settings.transform,
         allow_pipes=read.allow_pipes,
@@ -326,7 +329,8 @@ def train_opened(
         seconds = round(time.perf_counter() - started, 3)
         vocabulary = vocabulary_of(own, models, opened)
         num_short = len(skipped) - len(features.skipped)
-        trained.append(Trained(vocabulary, entries, used, skipped, seconds, opened.notes, num_short))
+        notes = (*filter(None, [own.why()]), *opened.notes)
+        trained.append(Trained(vocabulary, entries, used, skipped, seconds, notes, num_short))
     return trained
 
 
@@ -343,6 +347,8 @@ def vocabulary_of(settings: TrainingSettings, models: dict[str, WordModel], open
         "warps": ",".join(opened.features.warps),
         "train_memory": settings.warp.train_memory,
     }
+    if settings.ruled and settings.facts is not None:
+        config["rules"] = {"facts": vars(settings.facts), "settings": list(settings.ruled)}
     return Vocabulary(
         settings.family,
         tuple(models),

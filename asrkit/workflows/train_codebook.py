@@ -9,8 +9,8 @@ import numpy as np
 
 from asrkit.config import PathLike
 from asrkit.features.frontend import FrontEnd
-from asrkit.features.transform import TransformConfig
-from asrkit.features.warp import WarpConfig
+from asrkit.io.data_dir import read_data_dir
+from asrkit.io.facts import data_facts
 from asrkit.io.features import FeatureSet, ReadConfig, check_skipped, read_features, summary
 from asrkit.io.files import atomic_write, remove
 from asrkit.io.holds import holding
@@ -20,6 +20,7 @@ from asrkit.models.base import is_recording
 from asrkit.models.codebook import Codebook, CodebookConfig
 from asrkit.models.codebook import train_codebook as train_on_frames
 from asrkit.runtime import one_thread
+from asrkit.words.settings import TrainingSettings
 
 FILES = ("codebook.npz", "codebook.json")  # in the order they are written in
 MOST = 300_000  # frames; of a larger corpus, whole utterances spread evenly over all of it
@@ -67,14 +68,16 @@ class CodebookTrained:
 def train_codebook(
     data_dir: PathLike,
     exp: PathLike,
-    config: CodebookConfig | None = None,
+    settings: TrainingSettings,
     *,
-    seed: int = 0,
-    transform: TransformConfig | None = None,
-    warp: WarpConfig | None = None,
     read: ReadConfig | None = None,
 ) -> CodebookTrained:
     """Train a codebook on the features of a data directory and write EXP/codebook.npz.
+
+    Parameters
+    ----------
+    settings : TrainingSettings
+        Of a family with codes; its codebook, seed, transform and warps.
 
     Raises
     ------
@@ -82,16 +85,18 @@ def train_codebook(
         The features can't be read, or more utterances than allowed can't be used.
     """
     started = time.perf_counter()
-    read, warp = read or ReadConfig(), warp or WarpConfig()
+    read = read or ReadConfig()
+    data = read_data_dir(data_dir, require=("feats.scp",))
+    settings = settings.for_data(data_facts(data))
     features = read_features(
-        data_dir,
-        transform_config=transform or TransformConfig(),
+        data,
+        transform_config=settings.transform,
         allow_pipes=read.allow_pipes,
-        warps=warp.factors,
-        memories=warp.memories,
+        warps=settings.warp.factors,
+        memories=settings.warp.memories,
     )
     path = Path(exp) / "codebook.npz"
-    trained = make_codebook(features, config or CodebookConfig(), seed, exp, read.max_skipped, path)
+    trained = make_codebook(features, settings.codebook, settings.training.seed, exp, read.max_skipped, path)
     publish(trained, features.frontend)
     with atomic_write(Path(exp) / "codebook.json") as stream:
         json.dump({"seconds": round(time.perf_counter() - started, 3)}, stream)

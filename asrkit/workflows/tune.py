@@ -18,6 +18,8 @@ from asrkit.distribution import VERSION
 from asrkit.errors import DataError
 from asrkit.evaluation import races
 from asrkit.evaluation.grids import Candidate, combinations
+from asrkit.io.facts import data_facts
+from asrkit.io.features import read_words
 from asrkit.io.files import atomic_write, read_table
 from asrkit.io.holds import holding
 from asrkit.io.model_file import read_model
@@ -150,7 +152,7 @@ def tune(
     """
     exp, plan, started = Path(exp), plan or FoldPlan(), time.time()
     data, others, tested = read_folds(data_dir, plan, settings.training.training.seed)
-    candidates = combinations(settings.training, list(tries), fixed, bool(data.cmvn))
+    candidates = combinations(settings.training, data_facts(data), list(tries), fixed, bool(data.cmvn))
     log.info("%d candidates, %d folds", len(candidates), len(tested))
     deadline = started + 60 * minutes if minutes else float("inf")
     racing, out, failed, facts = list(candidates), {}, {}, []
@@ -160,9 +162,14 @@ def tune(
     for fold, utts in tested.items():
         folder = exp / f"fold_{file_name(fold)}"
         facts.append(write_parts(data, others, utts, fold, folder))
+        known = data_facts(read_words(folder / "train"))
+        own = {
+            name: replace(candidates[name], settings=candidates[name].settings.for_data(known))
+            for name in racing
+        }
         runs = [
             (group, not any(heard.values()) and place == 0)
-            for place, group in enumerate(groups_of(racing, candidates))
+            for place, group in enumerate(groups_of(racing, own))
         ]
         hear = functools.partial(run, settings, folder, deadline)
         for found in ordered_map(hear, runs, jobs=jobs, label=f"fold {fold}"):
@@ -173,7 +180,7 @@ def tune(
                     log.warning("fold %s: %s can't be trained: %s", fold, name, failed[name])
                     continue
                 warn_of_damage(f"fold {fold}: {name}", result)
-                hyps = read_table(folder_of(folder, candidates[name]) / "decode_test" / "hyp")
+                hyps = read_table(folder_of(folder, own[name]) / "decode_test" / "hyp")
                 heard[name][fold] = {
                     **result,
                     "right": np.array([hyps.get(utt) == data.text[utt] for utt in utts]),

@@ -13,6 +13,7 @@ from synthetic import write_words
 from asrkit.evaluation import grids as grid
 from asrkit.evaluation import races as race
 from asrkit.families import chmm
+from asrkit.families.base import DataFacts
 from asrkit.io.archive import read_matrix, write_archive
 from asrkit.io.files import read_table, write_table
 from asrkit.io.store import MemorySource
@@ -298,7 +299,8 @@ def test_what_cannot_be_tried(data, tmp_path, capsys, words, message):
 
 
 def candidates(family, tries=(), fixed=(), has_cmvn=False):
-    return grid.combinations(TrainingSettings.of(family), list(tries), fixed, has_cmvn)
+    facts = DataFacts(words=3, recordings=10, fewest=10)
+    return grid.combinations(TrainingSettings.of(family), facts, list(tries), fixed, has_cmvn)
 
 
 def test_the_grid_is_what_was_asked_for_and_the_rest_by_the_family():

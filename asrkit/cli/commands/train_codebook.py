@@ -4,6 +4,7 @@ LBG grows it by splitting, 1, 2, 4, ..., with Lloyd iterations after each split;
 scaling every dimension to unit variance.
 """
 
+from asrkit.cli import training_options
 from asrkit.cli.options import add_flag, add_options, from_args
 from asrkit.cli.output import say
 from asrkit.features.transform import TransformConfig
@@ -25,15 +26,11 @@ def add_arguments(parser):
     add_options(parser, WarpConfig, "features")
 
 
+add_chosen_arguments = training_options.add_codebook_rules
+
+
 def main(args):
-    trained = train_codebook(
-        args.dir,
-        args.exp,
-        from_args(CodebookConfig, args),
-        seed=args.seed,
-        transform=from_args(TransformConfig, args),
-        warp=from_args(WarpConfig, args),
-        read=from_args(ReadConfig, args),
-    )
+    settings = training_options.codebook_settings(args)
+    trained = train_codebook(args.dir, args.exp, settings, read=from_args(ReadConfig, args))
     say(trained.lines())
     return 0
