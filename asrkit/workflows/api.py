@@ -142,7 +142,10 @@ def train(
     else:
         path = check_path(data, "data", DATA)
         _refuse_for_directory(
-            features=features != "mfcc", endpoint=endpoint is not False, rate_hz=rate_hz, speakers=speakers
+            features=features != "mfcc",
+            endpoint=endpoint is not False,
+            rate_hz=rate_hz,
+            speakers=speakers is not None,
         )
         chosen = _training_settings(family, settings, ())
         directory = read_words(path)
