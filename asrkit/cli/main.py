@@ -27,6 +27,7 @@ from asrkit.runtime import load_one_thread, one_thread, out_of_memory, progress
 ABOUT = "Isolated-word speech recognition with GMM, discrete HMM and continuous HMM, in Kaldi's manner."
 
 COMMANDS = {
+    "build": "folder of recordings -> a recogniser, how good it is, what to record next",
     "prepare-wavs": "folder of recordings -> Kaldi data directory",
     "validate-data": "check a data directory, list every fault",
     "fix-data": "sort and filter a data directory's files so that they agree",

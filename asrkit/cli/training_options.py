@@ -1,5 +1,7 @@
 """The options of a training: `train`, `crossval`, `learning-curve` and `tune` take the same."""
 
+from dataclasses import fields
+
 from asrkit import families
 from asrkit.cli.options import add_field, add_options, tell_default
 from asrkit.config import flag_name, format_value
@@ -50,6 +52,12 @@ def add_codebook_rules(parser, argv):
     for name, values in ruled_values(family_with_codes()).items():
         if name in dests:
             tell_default(parser, dests[name], by_the_data(values))
+
+
+def all_flags():
+    """Dict of the settings of all families, and of what is read, to their flags: for who speaks of several commands."""
+    known = {name: flag for family in families.names() for flag, name in flags_of(family).items()}
+    return {**known, **{field.name: flag_name(field) for field in fields(ReadConfig)}}
 
 
 def remember_named(parser, argv):

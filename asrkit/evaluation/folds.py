@@ -103,6 +103,40 @@ def draw(words, speakers, count, seed):
     return [utt for utt in words if utt in chosen]
 
 
+def half_of_speakers(speakers, seed):
+    """Half of the speakers, rounded up, drawn by chance: set of their utterances.
+
+    Parameters
+    ----------
+    speakers : dict of str to str
+        Utterance to speaker.
+    """
+    names = sorted(set(speakers.values()), key=str.encode)
+    kept = set(np.random.default_rng(seed).permutation(names)[: -(-len(names) // 2)].tolist())
+    return {utt for utt, speaker in speakers.items() if speaker in kept}
+
+
+def half_of_recordings(words, speakers, originals, seed):
+    """Half of each speaker's recordings of each word, at least one, drawn by chance, with their copies: set of utterances.
+
+    Of an odd number of speakers `half_of_speakers` keeps more than half; so large is the share here, too.
+
+    Parameters
+    ----------
+    words, speakers : dict of str to str
+        Utterance to what it says and to who says it.
+    """
+    count = len(set(speakers.values()))
+    share = -(-count // 2) / count if count > 1 else 0.5
+    rng = np.random.default_rng(seed)
+    together = grouped({utt: originals.get(utt, utt) for utt in words})
+    whose = {unit: (speakers[utts[0]], words[utts[0]]) for unit, utts in together.items()}
+    kept = set()
+    for units in grouped(whose).values():
+        kept.update(rng.permutation(units)[: max(1, round(share * len(units)))].tolist())
+    return {utt for utt in words if originals.get(utt, utt) in kept}
+
+
 def grouped(group_of):
     """Dict of key to group -> dict of group to its keys, both in the order they appear."""
     groups = {}

@@ -19,7 +19,7 @@ RECORD = "run.json"  # in the folder of a run, written last: where it is, the ru
 TAIL = 5  # lines of a failed run's log that are shown
 
 
-def once(work, folder, settings, directories, results):
+def once(work, folder, settings, directories, results, *, logged=True):
     """Call `work()` with its log in folder/log, unless that was done before with equal settings and data.
 
     Parameters
@@ -30,20 +30,21 @@ def once(work, folder, settings, directories, results):
     results : sequence of Path
         Files that the work makes, below the folder. They must be as they were when it was finished, or it is done
         anew; they are removed before.
+    logged : bool
+        False: what it logs goes where all logs go.
 
     Returns
     -------
     dict
-        "seconds" it took, whether an earlier run was "kept", and what was wrong with one that was done "anew".
+        Of facts where the work returned such, "seconds" it took, whether an earlier run was "kept", and what was wrong with one that was done "anew".
 
     Raises
     ------
     DataError
         The work did; with the end of its log.
     """
-    return each_once(lambda missing: work(), {folder: (settings, results)}, directories, folder / "log")[
-        folder
-    ]
+    runs, log_path = {folder: (settings, results)}, folder / "log" if logged else None
+    return each_once(lambda missing: {folder: work() or {}}, runs, directories, log_path)[folder]
 
 
 def each_once(work, runs, directories, log_path):
@@ -54,6 +55,8 @@ def each_once(work, runs, directories, log_path):
     work : callable or None
         Called with the list of the folders that were not done before. It may return dict of folder to a dict
         of facts, which are kept. None: leave them undone.
+    log_path : Path or None
+        Where what it logs goes; None: where all logs go.
     runs : dict of Path to (settings, results)
         By folder.
 
@@ -83,9 +86,11 @@ def _make(work, missing, runs, signatures, log_path):
         for path in (folder / RECORD, *runs[folder][1]):
             remove(path)
     try:
-        with log_to(log_path):
+        with log_to(log_path) if log_path else contextlib.nullcontext():
             facts = work(list(missing)) or {}
     except DataError:
+        if log_path is None:
+            raise
         lines = log_path.read_text(encoding="utf-8").splitlines()[-TAIL:]
         raise DataError(f"{log_path.parent} failed; {log_path} ends with", *lines) from None
     seconds, done = round(time.perf_counter() - started, 3), {}

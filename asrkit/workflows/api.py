@@ -249,6 +249,7 @@ def crossval(
     adapt: str = "none",
     also_train: Sequence[PathLike] = (),
     fold_list: PathLike | None = None,
+    train_half: str = "none",
     **settings: Any,
 ) -> Crossvalidated:
     """Estimate the errors on recordings that the models have not heard, fold by fold.
@@ -276,6 +277,8 @@ def crossval(
         Data directories that are always in training.
     fold_list : path, optional
         For `by="list"`: a file of lines `utterance-or-speaker fold`.
+    train_half : {"none", "speakers", "recordings"}
+        Train on half of each fold's part of `data`: what that costs says what more of them may bring.
     **settings
         Those of `asrkit crossval`: of the training (`num_states=8`) and of the adaptation (`adapt_tau=5.0`).
 
@@ -307,6 +310,7 @@ def crossval(
         folds=check_count(folds, "folds"),
         fold_list="" if fold_list is None else str(check_path(fold_list, "fold_list")),
         also_train=",".join(others),
+        train_half=train_half,
     )
     known = {field.name for field in fields(ListenConfig)}
     listen = {name: value for name, value in settings.items() if name in known}

@@ -3,7 +3,7 @@
 import functools
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from asrkit.io.holds import holding
 from asrkit.io.json_file import read_object
 from asrkit.io.names import file_name
 from asrkit.io.runs import once
-from asrkit.io.speakers import REMEDY, who_is_unknown
+from asrkit.io.speakers import REMEDY, unknown_speakers, who_is_unknown
 from asrkit.runtime import ordered_map
 from asrkit.words.adaptation import ListenConfig
 from asrkit.words.settings import TrainingSettings
@@ -50,6 +50,12 @@ class FoldPlan:
     folds: int = option(5, "number of folds; 0: one a speaker", minimum=0)
     fold_list: str = option("", "for --by list: a file of lines `utterance-or-speaker fold`")
     also_train: str = option("", "further data directories for training, with commas between")
+    train_half: str = option(
+        "none",
+        "train on half of each fold's part of DIR: of its speakers, or of each speaker's recordings of a word; what that costs "
+        "says what more of them may bring",
+        choices=("none", "speakers", "recordings"),
+    )
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -183,7 +189,8 @@ def crossval(
     data, others, tested = read_folds(data_dir, plan, settings.training.training.seed)
     names = list(tested)
     folders = {name: exp / f"fold_{file_name(name)}" for name in names}
-    facts = {name: write_parts(data, others, tested[name], name, folders[name]) for name in names}
+    halve = functools.partial(half, plan.train_half, settings.training.training.seed)
+    facts = {name: write_parts(data, others, tested[name], name, folders[name], halve) for name in names}
     runs = [(folder, folder / "train", folder / "test") for folder in folders.values()]
     for number, result in enumerate(
         ordered_map(functools.partial(run, settings), runs, jobs=jobs, label="folds")
@@ -298,18 +305,36 @@ def folds_of(data: DataDir, plan: FoldPlan, seed: int) -> dict[str, str]:
     return fold_of
 
 
+def half(of: str, seed: int, data: DataDir) -> DataDir:
+    """Half of a fold's part of the data directory, as `FoldPlan.train_half` has it."""
+    if of == "none":
+        return data
+    speakers = {utt: data.speaker(utt) for utt in data.feats}
+    if of == "speakers":
+        return subset(data, folds.half_of_speakers(speakers, seed))
+    words = {utt: data.text[utt] for utt in data.feats}
+    nobody = dict.fromkeys(unknown_speakers(data), "")  # whose recordings are together those of one
+    originals = side_table(data, ORIGINALS, data.feats)
+    return subset(data, folds.half_of_recordings(words, {**speakers, **nobody}, originals, seed))
+
+
 def write_parts(
-    data: DataDir, others: list[DataDir], tested: list[str], name: str, folder: Path
+    data: DataDir,
+    others: list[DataDir],
+    tested: list[str],
+    name: str,
+    folder: Path,
+    halve: Callable[[DataDir], DataDir],
 ) -> dict[str, Any]:
     """Write folder/test, the utterances `tested` of `data`, and folder/train, what may be trained on; a dict
-    of facts.
+    of facts. `halve` draws from what is left of `data`.
     """
     originals = side_table(data, ORIGINALS, data.feats)
     heard = {*tested, *(originals[utt] for utt in tested if utt in originals)}
     rest = subset(data, set(data.feats) - set(tested))
     held_out = {data.speaker(utt) for utt in tested} - {data.speaker(utt) for utt in rest.feats}
     parts = []
-    for part in (rest, *others):
+    for part in (halve(rest), *others):
         barred = folds.barred(
             {utt: part.speaker(utt) for utt in part.feats},
             side_table(part, ORIGINALS, part.feats),

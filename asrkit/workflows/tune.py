@@ -33,6 +33,7 @@ from asrkit.workflows.crossval import (
     VOICES,
     FoldPlan,
     RunSettings,
+    half,
     make_codebook,
     read_folds,
     results_of,
@@ -153,6 +154,7 @@ def tune(
     exp, plan, started = Path(exp), plan or FoldPlan(), time.time()
     data, others, tested = read_folds(data_dir, plan, settings.training.training.seed)
     candidates = combinations(settings.training, data_facts(data), list(tries), fixed, bool(data.cmvn))
+    halve = functools.partial(half, plan.train_half, settings.training.training.seed)
     log.info("%d candidates, %d folds", len(candidates), len(tested))
     deadline = started + 60 * minutes if minutes else float("inf")
     racing, out, failed, facts = list(candidates), {}, {}, []
@@ -161,7 +163,7 @@ def tune(
     }  # by fold, the facts of the run and "right" (U,)
     for fold, utts in tested.items():
         folder = exp / f"fold_{file_name(fold)}"
-        facts.append(write_parts(data, others, utts, fold, folder))
+        facts.append(write_parts(data, others, utts, fold, folder, halve))
         known = data_facts(read_words(folder / "train"))
         own = {
             name: replace(candidates[name], settings=candidates[name].settings.for_data(known))
