@@ -30,9 +30,10 @@ TOP = Path(__file__).resolve().parents[1]
 SIGNALS = ("SIGKILL", "SIGTERM", "SIGINT")
 ENDS_S = 5.0  # by then every process of a killed command must be gone
 
-# What may differ from run to run: times, in the files that tell them, and the checksums of such files.
+# What may differ from run to run: times, in the files that tell them, and the checksums of such files; the signatures of runs hold
+# the dates of archives.
 TIMES = re.compile(
-    rb'"(?:seconds|train_s|decode_s|ms_a_word|created|date|started)": [^,}\n]+|\d+(?:\.\d+)? s(?:econds)?\b|\btook [^,\n]+'
+    rb'"(?:seconds|train_s|decode_s|ms_a_word|created|date|started|signature)": [^,}\n]+|\d+(?:\.\d+)? s(?:econds)?\b|\btook [^,\n]+'
     rb'|"(?:[^"]*/)?(?:train|decode|codebook)\.json": \[[^]]*\]|"checksum": "[0-9a-f]*"'
 )
 TEXTS = {".json", ".jsonl", ""}  # of these suffixes; the last is of logs
@@ -68,6 +69,7 @@ PHONES = [PREPARE.replace("wavs data", "wavs all"), "asrkit compute-mfcc phones 
 
 CASES = {
     "recipe": Case(["bash {top}/egs/digits/run.sh --corpus wavs --corpus-dir {work}/wavs --data {work}/d --exp {work}/e"], []),
+    "build": Case(["asrkit build wavs exp --pattern {word}/{speaker}_{index} --family gmm --nj 2"], []),
     "prepare-wavs": Case([PREPARE], []),
     "compute-mfcc": Case([MFCC], [PREPARE]),
     "detect-endpoints": Case(["asrkit detect-endpoints data --nj 2 --force"], [PREPARE]),
