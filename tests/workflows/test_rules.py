@@ -10,7 +10,9 @@ from synthetic import word_samples, write_words
 import asrkit as face
 from asrkit import families
 from asrkit.errors import DataError, SettingsError
+from asrkit.evaluation.grids import combinations
 from asrkit.families.base import DataFacts
+from asrkit.io.archive import read_matrix, write_archive
 from asrkit.io.data_dir import DataDir, read_data_dir
 from asrkit.io.facts import count_facts, data_facts
 from asrkit.io.files import read_table
@@ -152,6 +154,21 @@ def test_help_says_what_the_data_may_choose(ruled, capsys):
     assert "(default: by the data: utterance)" in said and "(default: by the data: none)" in said
 
 
+def test_states_by_the_data_may_be_more_than_a_recording_has_frames(data, tmp_path, monkeypatch):
+    by_data = {"num_states": 5, "num_gauss": 1, "warps": ""}
+    monkeypatch.setattr(type(families.load("chmm")), "rules", lambda self, facts: by_data)
+    short = tmp_path / "short"
+    asrkit("subset-data", data, short, "--utt-regex", "anna")
+    feats = {utt: read_matrix(spec) for utt, spec in read_table(short / "feats.scp").items()}
+    feats["anna-one-0"] = feats["anna-one-0"][:3]
+    write_archive(tmp_path / "short.ark", short / "feats.scp", feats.items())
+    (short / "utt2num_frames").unlink()
+    asrkit("train", data, tmp_path / "ruled", "--family", "chmm", "--max-iters", "2")
+    asrkit("decode", tmp_path / "ruled", short, tmp_path / "ruled" / "decode")
+    asrkit("train", data, tmp_path / "asked", "--family", "chmm", "--max-iters", "2", "--num-states", "5")
+    asrkit("decode", tmp_path / "asked", short, tmp_path / "asked" / "decode", status=1)
+
+
 def test_each_fold_follows_its_own_speakers(data, tmp_path, ruled):
     asrkit("crossval", data, tmp_path, "--folds", "2", *QUICK)
     assert [read_model(tmp_path / f"fold_{fold}").config["family"]["num_gauss"] for fold in (1, 2)] == [2, 2]
@@ -188,6 +205,19 @@ def test_a_search_keeps_what_it_tries_and_leaves_the_rest_to_the_data(data, tmp_
     assert found.ruled == ("tol", "warps") and found.config["family"]["num_gauss"] == 1
     assert found.frontend.transform.cmvn == "none"
     assert "tol" not in (tmp_path / "tuned.conf").read_text()
+
+
+def test_what_a_grid_of_its_own_tries_stays_though_it_is_the_default(monkeypatch):
+    monkeypatch.setattr(
+        type(families.load("gmm")), "rules", lambda self, facts: {"delta_order": 1, "num_gauss": 8}
+    )
+    candidates = combinations(TrainingSettings.of("gmm"), FOUR, [])
+    tried = [(own.tried["num-gauss"], own.tried["delta-order"]) for own in candidates.values()]
+    assert sorted(tried) == [
+        (count, order) for count in (2, 4, 8) for order in (1, 2)
+    ]  # about what the data ask for
+    followed = [own.settings.for_data(FOUR) for own in candidates.values()]
+    assert [(own.model.num_gauss, own.transform.delta_order) for own in followed] == tried
 
 
 def test_the_start_for_a_cluster_and_a_codebook_follow_the_data(data, tmp_path, ruled, monkeypatch, capsys):
