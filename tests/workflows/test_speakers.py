@@ -45,7 +45,15 @@ def world(tmp_path_factory):
     asrkit("compute-mfcc", top / "data", *MFCC)
     asrkit("subset-data", top / "data", top / "train", "--utt-regex", "one-0-bert", "--exclude", "true")
     asrkit("train", top / "train", top / "chmm", *CHMM, "--cmvn=map")
-    asrkit("train", top / "train", top / "plain", "--family=dhmm", "--num-states=3", "--num-symbols=8", "--cmvn=none")
+    asrkit(
+        "train",
+        top / "train",
+        top / "plain",
+        "--family=dhmm",
+        "--num-states=3",
+        "--num-symbols=8",
+        "--cmvn=none",
+    )
     shutil.copytree(top / "train", top / "wide")
     asrkit("compute-mfcc", top / "wide", *MFCC, "--num-ceps=10")
     asrkit("train", top / "wide", top / "other", *CHMM, "--cmvn=map")
