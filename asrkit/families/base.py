@@ -122,12 +122,14 @@ class Family(ABC):
         """Settle what all words of a vocabulary have in common, once each of them is trained; nothing by default."""
         return models
 
-    def rules(self, facts: DataFacts) -> Mapping[str, Any]:
+    def rules(self, facts: DataFacts, chosen: Mapping[str, Any]) -> Mapping[str, Any]:
         """Choose settings by the data: dict of name to value, for all that nobody chose; none by default.
+
+        `chosen` are those that somebody chose, for what goes with them.
 
         Names are those of `asrkit.words.settings.fields_of`: of this family's Config, of the training, the transform and the
         warps; a codebook's begin with `codebook_`, and its size is `codebook_size`, not `num_symbols`. They are the same whatever
-        the facts: where the data ask for nothing special, a rule gives the default.
+        the facts and what was chosen: where the data ask for nothing special, a rule gives the default.
         """
         return {}
 

@@ -93,13 +93,11 @@ class TrainingSettings:
         """
         if self.facts is not None:
             return self
-        chosen = self.chosen
-        ruled = {
-            name: value
-            for name, value in families.load(self.family).rules(facts).items()
-            if name not in chosen
-        }
-        values = {**self.values(), **ruled}
+        values = self.values()
+        chosen = {name: values[name] for name in self.chosen if name in values}
+        rules = families.load(self.family).rules(facts, chosen)
+        ruled = {name: value for name, value in rules.items() if name not in self.chosen}
+        values.update(ruled)
         whole = TrainingSettings.of(self.family, asked=self.asked, **values) if ruled else self
         return replace(whole, tried=self.tried, facts=facts, ruled=tuple(ruled))
 
@@ -180,7 +178,7 @@ def ruled_values(family: str) -> dict[str, list[Any]]:
     for speakers in (None, *numbers):
         for recordings in numbers:
             facts = DataFacts(10, recordings, recordings, speakers, 50)
-            for name, value in families.load(family).rules(facts).items():
+            for name, value in families.load(family).rules(facts, {}).items():
                 found.setdefault(name, set()).add(value)
     if CODEBOOK_SIZE in found:
         found["num_symbols"] = found[CODEBOOK_SIZE]

@@ -23,7 +23,7 @@ FOUR = DataFacts(words=2, recordings=6, fewest=5, speakers=4, frames=40)
 QUICK = ["--max-iters", "3", "--family", "gmm"]
 
 
-def rules(self, facts):
+def rules(self, facts, chosen):
     """A Gaussian a speaker, two where nobody knows who speaks; and something of every other part."""
     return {"num_gauss": facts.speakers or 2, "cmvn": "utterance", "tol": 0.5, "warps": ""}
 
@@ -100,7 +100,7 @@ def test_what_the_data_have_chosen_stays(ruled):
 
 @pytest.mark.parametrize("asked", [{"num_symbols": 512}, {"num_symbols": 8}, {"codebook_size": 512}])
 def test_a_codebook_has_the_size_that_was_asked_for_under_either_name(monkeypatch, asked):
-    monkeypatch.setattr(type(families.load("dhmm")), "rules", lambda self, facts: {"codebook_size": 32})
+    monkeypatch.setattr(type(families.load("dhmm")), "rules", lambda self, facts, chosen: {"codebook_size": 32})
     assert TrainingSettings.of("dhmm").for_data(FOUR).codebook.size == 32
     assert TrainingSettings.of("dhmm", **asked).for_data(FOUR).codebook.size == min(asked.values())
 
@@ -113,7 +113,7 @@ def test_rules_choose_settings_that_there_are(family):
         for recordings in (1, 2, 5, 40):
             facts = DataFacts(10, recordings, 1, speakers)
             assert {name for name in names if name != "num_symbols"} == set(
-                families.load(family).rules(facts)
+                families.load(family).rules(facts, {})
             )
             own = TrainingSettings.of(family).for_data(facts)
             assert families.load(family).describe(own.model)
@@ -156,7 +156,7 @@ def test_help_says_what_the_data_may_choose(ruled, capsys):
 
 def test_states_by_the_data_may_be_more_than_a_recording_has_frames(data, tmp_path, monkeypatch):
     by_data = {"num_states": 5, "num_gauss": 1, "warps": ""}
-    monkeypatch.setattr(type(families.load("chmm")), "rules", lambda self, facts: by_data)
+    monkeypatch.setattr(type(families.load("chmm")), "rules", lambda self, facts, chosen: by_data)
     short = tmp_path / "short"
     asrkit("subset-data", data, short, "--utt-regex", "anna")
     feats = {utt: read_matrix(spec) for utt, spec in read_table(short / "feats.scp").items()}
@@ -182,7 +182,7 @@ def test_a_fold_is_kept_while_the_rules_say_the_same(data, tmp_path, ruled, monk
     first = seconds()
     assert seconds() == first
     monkeypatch.setattr(
-        type(families.load("gmm")), "rules", lambda self, facts: {**rules(self, facts), "tol": 0.4}
+        type(families.load("gmm")), "rules", lambda self, facts, chosen: {**rules(self, facts, chosen), "tol": 0.4}
     )
     assert seconds() != first
 
@@ -209,7 +209,7 @@ def test_a_search_keeps_what_it_tries_and_leaves_the_rest_to_the_data(data, tmp_
 
 def test_what_a_grid_of_its_own_tries_stays_though_it_is_the_default(monkeypatch):
     monkeypatch.setattr(
-        type(families.load("gmm")), "rules", lambda self, facts: {"delta_order": 1, "num_gauss": 8}
+        type(families.load("gmm")), "rules", lambda self, facts, chosen: {"delta_order": 1, "num_gauss": 8}
     )
     candidates = combinations(TrainingSettings.of("gmm"), FOUR, [])
     tried = [(own.tried["num-gauss"], own.tried["delta-order"]) for own in candidates.values()]
@@ -225,7 +225,7 @@ def test_the_start_for_a_cluster_and_a_codebook_follow_the_data(data, tmp_path, 
     assert read_model(tmp_path / "0.npz").config["family"]["num_gauss"] == 4
     dhmm = type(families.load("dhmm"))
     monkeypatch.setattr(
-        dhmm, "rules", lambda self, facts: {"codebook_size": facts.speakers or 2, "delta_order": 0}
+        dhmm, "rules", lambda self, facts, chosen: {"codebook_size": facts.speakers or 2, "delta_order": 0}
     )
     asrkit("train-codebook", data, tmp_path)
     assert read_codebook(tmp_path / "codebook.npz")[0].size == 4
