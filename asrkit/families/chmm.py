@@ -44,9 +44,9 @@ class Chmm(SharesCovariances, HmmFamily):
         """
         if chosen.get("covariance") == "diag":
             form = {"num_states": 12, "num_gauss": 8, "variance_floor": 0.1, "shared_frames": 0.0}
-            return {"cmvn": "map", "delta_window": 2, "covariance": "diag", **form}
+            return {"cmvn": "map", "delta_window": 2, "covariance": "diag", "warps": "0.9,1.1", **form}
         form = {"num_states": 8, "num_gauss": 1, "variance_floor": 0.5, "shared_frames": 300.0}
-        return {"cmvn": "map", "delta_window": 4, "covariance": "full", **form}
+        return {"cmvn": "map", "delta_window": 4, "covariance": "full", "warps": "0.88,1.12", **form}
 
     def describe(self, config):
         return f"{states_of(config)} x {gaussians_of(config)}"

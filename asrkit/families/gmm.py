@@ -147,6 +147,16 @@ class Gmm(SharesCovariances):
     can_align = True
     adaptations = (MAP, MLLR, MLLR_MAP)
 
+    def rules(self, facts, chosen):
+        """Few full Gaussians whose covariances the words share as far as they have few frames; more with more recordings. Who asks for
+        diagonal covariances gets as many as were best with many recordings of one microphone.
+        """
+        if chosen.get("covariance") == "diag":
+            form = {"num_gauss": 64, "variance_floor": 0.01, "shared_frames": 0.0}
+            return {"cmvn": "map", "delta_window": 2, "covariance": "diag", **form}
+        form = {"num_gauss": 4 if facts.recordings < 100 else 8, "variance_floor": 0.1, "shared_frames": 300.0}
+        return {"cmvn": "map", "delta_window": 4, "covariance": "full", **form}
+
     def describe(self, config):
         return gaussians_of(config)
 

@@ -79,7 +79,7 @@ fi
 [ "$kind" != course ] || given="--delta-order 0 --cmvn none"
 
 if run_stage 3 "train gmm"; then
-  asrkit train "$data/train" "$exp/gmm" --family gmm --config conf/features.conf --config conf/gmm.conf $given --nj "$nj"
+  asrkit train "$data/train" "$exp/gmm" --family gmm $given --nj "$nj"
 fi
 
 if run_stage 4 "train dhmm"; then
@@ -88,7 +88,7 @@ if run_stage 4 "train dhmm"; then
 fi
 
 if run_stage 5 "train chmm"; then
-  asrkit train "$data/train" "$exp/chmm" --family chmm --config conf/features.conf --config conf/chmm.conf $given --nj "$nj"
+  asrkit train "$data/train" "$exp/chmm" --family chmm $given --nj "$nj"
 fi
 
 if run_stage 6 "decode"; then
