@@ -9,6 +9,7 @@ import numpy as np
 
 from asrkit.config import option
 from asrkit.models.base import Block, WordModel, WordStats
+from asrkit.models.codebook import Codebook
 from asrkit.models.sharing import share_covariances
 
 MAP, MLLR, MLLR_MAP = "map", "mllr", "mllr-map"  # ways to move a trained vocabulary to a speaker
@@ -117,7 +118,11 @@ class Family(ABC):
         return False
 
     def finish(
-        self, models: dict[str, WordModel], config: Any, sums: Mapping[str, WordStats] | None = None
+        self,
+        models: dict[str, WordModel],
+        config: Any,
+        sums: Mapping[str, WordStats] | None = None,
+        codebook: Codebook | None = None,
     ) -> dict[str, WordModel]:
         """Settle what all words of a vocabulary have in common, once each of them is trained; nothing by default."""
         return models
@@ -168,7 +173,11 @@ class SharesCovariances(Family):
         return config.shared_frames > 0
 
     def finish(
-        self, models: dict[str, WordModel], config: Any, sums: Mapping[str, WordStats] | None = None
+        self,
+        models: dict[str, WordModel],
+        config: Any,
+        sums: Mapping[str, WordStats] | None = None,
+        codebook: Codebook | None = None,
     ) -> dict[str, WordModel]:
         """Make one more iteration, whose covariances are shared; none where nothing is."""
         if not config.shared_frames or sums is None:

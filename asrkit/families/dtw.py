@@ -427,7 +427,7 @@ class Dtw(Family):
     def from_arrays(self, arrays):
         return WordTemplates(**arrays)
 
-    def finish(self, models, config, sums=None):
+    def finish(self, models, config, sums=None, codebook=None):
         """Give all words one metric, so that their costs can be compared: dict of word to WordTemplates."""
         metric = learn_metric(list(models.values()), config)
         return {word: replace(model, metric=metric) for word, model in models.items()}

@@ -33,7 +33,7 @@ class KeptGroups:
         keep_s : float
             Seconds of finished work that a kill may cost.
         """
-        arrays = {} if codebook is None else vars(codebook)
+        arrays = {} if codebook is None else codebook.to_arrays()
         signature = {
             "versions": [VERSION, np.__version__],
             "settings": [[own.family, own.values()] for own in settings],

@@ -95,7 +95,7 @@ def write_model(path, vocabulary):
         for name, a in vocabulary.models[word].to_arrays().items()
     }
     if vocabulary.codebook is not None:
-        arrays.update({f"{CODEBOOK}/{name}": a for name, a in vars(vocabulary.codebook).items()})
+        arrays.update({f"{CODEBOOK}/{name}": a for name, a in vocabulary.codebook.to_arrays().items()})
     meta = {
         "family": vocabulary.family,
         "words": list(vocabulary.words),
@@ -131,7 +131,7 @@ def read_model(path):
         width, codebook = feature_dim(frontend), None
         if family.has_codes:
             codebook = checked_codebook(below(arrays, CODEBOOK), width)
-            width = codebook.size
+            width = codebook.width
         # of an asrkit that let the letters of words be taken apart, too
         models = {composed(word): family.from_arrays(below(arrays, word)) for word in words}
         for word, model in models.items():
@@ -156,11 +156,22 @@ def feature_dim(frontend):
 
 def checked_codebook(arrays, dim):
     codebook = Codebook(**arrays)
-    check_array("vectors", codebook.vectors, (len(codebook.vectors), dim))
+    if codebook.sizes is not None:
+        check_sizes(codebook.sizes, len(codebook.vectors), dim)
+    check_array("vectors", codebook.vectors, (len(codebook.vectors), dim // codebook.num_streams))
     check_array("scale", codebook.scale, (dim,))
     if not len(codebook.vectors) or not (codebook.scale > 0).all():
         raise ValueError("no code vectors, or a scale that is not positive")
     return codebook
+
+
+def check_sizes(sizes, num_vectors, dim):
+    """Raise ValueError unless `sizes` cuts so many code vectors into streams that are equal parts of `dim` dimensions."""
+    if sizes.dtype != np.int64 or sizes.ndim != 1 or not len(sizes) or dim % len(sizes):
+        raise ValueError(f"sizes is {sizes.dtype} {sizes.shape}, no equal parts of {dim} dimensions")
+    # of hostile numbers none may be so large that their sum wraps round
+    if not ((sizes > 0) & (sizes <= num_vectors)).all() or sizes.sum() != num_vectors:
+        raise ValueError(f"sizes does not add up to the {num_vectors} code vectors")
 
 
 def below(arrays, prefix):
@@ -174,7 +185,7 @@ def write_codebook(path, codebook, frontend, data_hash, asked=None):
     meta = {"frontend": frontend.to_dict(), "data_hash": data_hash}
     if asked not in (None, codebook.size):
         meta["asked"] = asked
-    write_npz(path, "codebook", meta, dict(vars(codebook)))
+    write_npz(path, "codebook", meta, codebook.to_arrays())
 
 
 def read_codebook(path):

@@ -5,7 +5,7 @@ from asrkit.runtime import ordered_map
 from asrkit.words.training import accumulate, log_entry
 
 
-def finish_words(family_name, family_config, trained, groups, jobs=1):
+def finish_words(family_name, family_config, trained, groups, jobs=1, codebook=None):
     """Settle what all words of a vocabulary have in common, once all of them are trained.
 
     Parameters
@@ -14,6 +14,8 @@ def finish_words(family_name, family_config, trained, groups, jobs=1):
         As `train_words` gives it, for all words.
     groups : list of dict of str to BlockSource
         The words' training utterances; what stands in one group is accumulated in one process.
+    codebook : Codebook or None
+        Of families whose observations are codes.
 
     Returns
     -------
@@ -27,7 +29,7 @@ def finish_words(family_name, family_config, trained, groups, jobs=1):
     sums = None
     if family.finishes_by_sums(family_config):
         sums = all_sums(models, methods, groups, jobs)
-    finished = family.finish(models, family_config, sums)
+    finished = family.finish(models, family_config, sums, codebook)
     if finished is models:
         return trained
     sums = all_sums(finished, methods, groups, jobs)

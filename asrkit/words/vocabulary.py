@@ -51,7 +51,7 @@ class Vocabulary:
     data_hash: str
 
     def observe(self, feats: np.ndarray) -> np.ndarray:
-        """Turn model features (T, D) into what the word models see: the features, or their codes (T,)."""
+        """Turn model features (T, D) into what the word models see: the features, or their codes (T,) or (T, K)."""
         return feats if self.codebook is None else self.codebook.quantize(feats)
 
     @property

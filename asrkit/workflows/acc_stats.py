@@ -118,6 +118,5 @@ def model_hash(path: PathLike) -> str:
 
 def empty_block(vocabulary: Vocabulary) -> Block:
     """No utterances: what a word that this part of the data lacks is accumulated over."""
-    dim = vocabulary.frontend.model_dim
-    obs = np.zeros((0, dim), dtype=np.float32) if vocabulary.codebook is None else np.zeros(0, dtype=np.int32)
+    obs = vocabulary.observe(np.zeros((0, vocabulary.frontend.model_dim), dtype=np.float32))
     return Block((), obs, np.zeros(1, dtype=np.int64))

@@ -66,7 +66,9 @@ def est_model(
         if grow:
             models[word] = models[word].grow(stats, config) or models[word]
     if finish:
-        models = families.load(vocabulary.family).finish(vocabulary.models, config, found)
+        models = families.load(vocabulary.family).finish(
+            vocabulary.models, config, found, vocabulary.codebook
+        )
     estimated = replace(vocabulary, models=models)
     write_model(out, estimated)
     return Estimated(estimated, log_like, frames, out)

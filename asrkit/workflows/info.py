@@ -138,7 +138,7 @@ def describe_codebook(path: Path) -> list[str]:
     codebook, frontend = read_codebook(path)
     return [
         f"codebook {path}",
-        f"vectors: {codebook.size}, dimension {codebook.vectors.shape[1]}",
+        f"vectors: {codebook.described()}, dimension {codebook.vectors.shape[1]}",
         *describe_frontend(frontend),
     ]
 
@@ -167,7 +167,7 @@ def describe_model(path: Path) -> list[str]:
         parts = f"{model.num_states} states" + (f", {model.num_gauss} Gaussians" if model.num_gauss else "")
         lines.append(f"  {word}: {parts}")
     if vocabulary.codebook is not None:
-        lines.append(f"codebook: {vocabulary.codebook.size} vectors")
+        lines.append(f"codebook: {vocabulary.codebook.described()}")
     settings = {**vocabulary.config["family"], **vocabulary.config["train"]}
     lines.append("settings: " + " ".join(f"{name}={value}" for name, value in settings.items()))
     if vocabulary.ruled:

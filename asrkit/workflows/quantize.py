@@ -32,7 +32,9 @@ class Quantized:
 def quantize(
     exp: PathLike, data_dir: PathLike, out: PathLike, *, read: ReadConfig | None = None
 ) -> Quantized:
-    """Write the codes of a data directory's features, int32 (T,) an utterance, to OUT/codes.scp.
+    """Write the codes of a data directory's features to OUT/codes.scp.
+
+    They are int32 (T,) an utterance; of K streams float32 (T, K), for Kaldi's archives have no matrices of integers.
 
     Parameters
     ----------
@@ -50,7 +52,8 @@ def quantize(
 
     def codes() -> Iterator[tuple[str, np.ndarray]]:
         for utt, feats in features:
-            yield utt, codebook.quantize(feats)
+            found = codebook.quantize(feats)
+            yield utt, found if found.ndim == 1 else found.astype(np.float32)
         # raised here, nothing is written
         check_skipped(features.skipped, read.max_skipped, "quantized", len(features.lengths))
 

@@ -313,7 +313,9 @@ def train_opened(
                 )
     trained = []
     for own, config, by_word in zip(settings, configs, found, strict=True):
-        by_word = finish_words(family_name, config, by_word, [own for _, own in groups], jobs)
+        by_word = finish_words(
+            family_name, config, by_word, [own for _, own in groups], jobs, opened.codebook
+        )
         models = {word: model for word, (model, _) in by_word.items()}
         short = {word: too_short(sources[word], model) for word, model in models.items()}
         skipped = {

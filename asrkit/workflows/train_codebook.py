@@ -2,7 +2,7 @@
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +35,8 @@ class CodebookTrained:
     codebook : Codebook
     asked : int
         Code vectors that were asked for.
-    history : list of (int, float)
-        Size and mean squared distance of each iteration.
+    histories : list of list of (int, float)
+        For each stream, the size and mean squared distance of each iteration.
     path : Path or None
     data_hash : str
         SHA-256 over the training utterances' names, words and features.
@@ -46,7 +46,7 @@ class CodebookTrained:
 
     codebook: Codebook
     asked: int
-    history: list[tuple[int, float]]
+    histories: list[list[tuple[int, float]]]
     path: Path | None
     data_hash: str
     utts: int
@@ -54,10 +54,11 @@ class CodebookTrained:
 
     def line(self) -> str:
         """Say how large it is and how close it comes."""
-        size = self.codebook.size
-        fewer = "" if size == self.asked else f" ({self.asked} asked for, the frames fall into no more cells)"
+        full = len(self.codebook.vectors) == self.asked * self.codebook.num_streams
+        fewer = "" if full else f" ({self.asked} asked for, the frames fall into no more cells)"
         where = f", in {self.path}" if self.path else ""
-        return f"codebook of {size} vectors{fewer}, mean squared distance {self.history[-1][1]:.4f}{where}"
+        distance = sum(history[-1][1] for history in self.histories)
+        return f"codebook of {self.codebook.described()}{fewer}, mean squared distance {distance:.4f}{where}"
 
     def lines(self) -> list[str]:
         return [self.line(), summary("read", self.utts, self.skipped)]
@@ -121,14 +122,15 @@ def make_codebook(
     path : Path or None
         Where it will be written.
     """
+    config = replace(config, streams=config.streams or features.frontend.transform.delta_order + 1)
     store = Store(features, exp)
     check_skipped(features.skipped, max_skipped, "read", len(store.utts))
-    codebook, history = train_on_frames(
+    codebook, histories = train_on_frames(
         store.sample(store.utts, MOST).obs, config, np.random.default_rng(seed)
     )
     utts = sum(map(is_recording, features.lengths))
     return CodebookTrained(
-        codebook, config.size, history, path, store.data_hash, utts, dict(features.skipped)
+        codebook, config.size, histories, path, store.data_hash, utts, dict(features.skipped)
     )
 
 

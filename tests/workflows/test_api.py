@@ -72,7 +72,7 @@ def samples(word="one", seed=0, **how):
 def arrays(vocabulary):
     """All numbers of a vocabulary."""
     own = {f"{word}/{name}": a for word, m in vocabulary.models.items() for name, a in m.to_arrays().items()}
-    return own if vocabulary.codebook is None else {**own, **vars(vocabulary.codebook)}
+    return own if vocabulary.codebook is None else {**own, **vocabulary.codebook.to_arrays()}
 
 
 def same(a, b):

@@ -1,5 +1,6 @@
 """Re-estimate a model from statistics: MODEL, STATS -> OUT. With --grow the mixtures are split once
-afterwards; with --finish the covariances are shared, as the model's --shared-frames asks for, as a last step.
+afterwards; with --finish covariances are shared, or tables smoothed, as the model's --shared-frames or
+--smooth asks for, as a last step.
 """
 
 from asrkit.cli.options import add_flag
@@ -18,7 +19,7 @@ def add_arguments(parser):
         parser,
         "finish",
         False,
-        "instead settle what the words have in common (--shared-frames), as train does after its last iteration",
+        "instead settle what the words have in common (--shared-frames, --smooth), as train does after its last iteration",
     )
 
 

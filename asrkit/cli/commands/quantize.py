@@ -1,4 +1,7 @@
-"""Replace feature vectors by the numbers of their nearest code vectors -> OUT/codes.scp (int32 vectors)."""
+"""Replace feature vectors by the numbers of their nearest code vectors -> OUT/codes.scp.
+
+These are vectors of integers; with a codebook of several streams matrices of whole numbers, a column a stream.
+"""
 
 from asrkit.cli.options import add_options, from_args
 from asrkit.cli.output import say
