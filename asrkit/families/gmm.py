@@ -154,7 +154,11 @@ class Gmm(SharesCovariances):
         if chosen.get("covariance") == "diag":
             form = {"num_gauss": 64, "variance_floor": 0.01, "shared_frames": 0.0}
             return {"cmvn": "map", "delta_window": 2, "covariance": "diag", **form}
-        form = {"num_gauss": 4 if facts.recordings < 100 else 8, "variance_floor": 0.1, "shared_frames": 300.0}
+        form = {
+            "num_gauss": 4 if facts.recordings < 100 else 8,
+            "variance_floor": 0.1,
+            "shared_frames": 300.0,
+        }
         return {"cmvn": "map", "delta_window": 4, "covariance": "full", **form}
 
     def describe(self, config):

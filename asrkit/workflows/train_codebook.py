@@ -23,7 +23,7 @@ from asrkit.runtime import one_thread
 from asrkit.words.settings import TrainingSettings
 
 FILES = ("codebook.npz", "codebook.json")  # in the order they are written in
-MOST = 300_000  # frames; of a larger corpus, whole utterances spread evenly over all of it
+MOST = 100_000  # frames; of a larger corpus, whole utterances spread evenly over all of it
 
 
 @dataclass(frozen=True)

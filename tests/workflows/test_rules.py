@@ -100,7 +100,9 @@ def test_what_the_data_have_chosen_stays(ruled):
 
 @pytest.mark.parametrize("asked", [{"num_symbols": 512}, {"num_symbols": 8}, {"codebook_size": 512}])
 def test_a_codebook_has_the_size_that_was_asked_for_under_either_name(monkeypatch, asked):
-    monkeypatch.setattr(type(families.load("dhmm")), "rules", lambda self, facts, chosen: {"codebook_size": 32})
+    monkeypatch.setattr(
+        type(families.load("dhmm")), "rules", lambda self, facts, chosen: {"codebook_size": 32}
+    )
     assert TrainingSettings.of("dhmm").for_data(FOUR).codebook.size == 32
     assert TrainingSettings.of("dhmm", **asked).for_data(FOUR).codebook.size == min(asked.values())
 
@@ -182,7 +184,9 @@ def test_a_fold_is_kept_while_the_rules_say_the_same(data, tmp_path, ruled, monk
     first = seconds()
     assert seconds() == first
     monkeypatch.setattr(
-        type(families.load("gmm")), "rules", lambda self, facts, chosen: {**rules(self, facts, chosen), "tol": 0.4}
+        type(families.load("gmm")),
+        "rules",
+        lambda self, facts, chosen: {**rules(self, facts, chosen), "tol": 0.4},
     )
     assert seconds() != first
 
