@@ -6,9 +6,8 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from asrkit.evaluation.comparison import SIGNIFICANT
+from asrkit.evaluation.comparison import SIGNIFICANT, compare_reports
 from asrkit.evaluation.scoring import ErrorReport
-from asrkit.evaluation.significance import mcnemar_exact
 
 SHOWN = 3  # pairs of words, and words, that are named
 SPEAKERS, RECORDINGS = "speakers", "recordings"
@@ -66,7 +65,7 @@ def next_line(full: ErrorReport, halves: Mapping[str, ErrorReport], counts: Mapp
 
     Notes
     -----
-    What leaving half of them out costs, says what more of them may bring. A difference counts where McNemar's test sees it.
+    What leaving half of them out costs, says what more of them may bring. A difference counts where it is more than chance (`differ`).
     """
     worse = [what for what, half in halves.items() if half.errors > full.errors and differ(half, full)]
     most = max(halves, key=lambda what: halves[what].errors, default=None)
@@ -97,9 +96,16 @@ def next_line(full: ErrorReport, halves: Mapping[str, ErrorReport], counts: Mapp
 
 
 def differ(a: ErrorReport, b: ErrorReport) -> bool:
-    """Whether McNemar's test tells two tests of the same utterances apart."""
-    right = (np.array([not utt.counts.errors for utt in own.utts.values()]) for own in (a, b))
-    return mcnemar_exact(*right)[2] < SIGNIFICANT
+    """Whether two tests of the same utterances are told apart by McNemar's test and, where there are several speakers, by draws of
+    these, too: one speaker's errors alone say nothing of others.
+    """
+    found = compare_reports(a, b)
+    if found.p >= SIGNIFICANT or found.speaker_rates is None:
+        return found.p < SIGNIFICANT
+    low, high = np.quantile(
+        found.speaker_rates[0] - found.speaker_rates[1], [SIGNIFICANT / 2, 1 - SIGNIFICANT / 2]
+    )
+    return bool(low > 0 or high < 0)
 
 
 def thin_words(counts: Mapping[str, int]) -> str:

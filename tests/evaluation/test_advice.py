@@ -79,6 +79,17 @@ def test_what_may_be_chance_is_not_told(speakers, recordings, said):
     assert next_line(FULL, halves, COUNTS).startswith(f"record next: {said} (")
 
 
+def test_what_one_speaker_alone_shows_is_not_told():
+    half = report([*range(4), *range(4, 36, 4)])  # eight more, all of the first of four speakers
+    assert next_line(FULL, {"recordings": half}, COUNTS).startswith(
+        "record next: can't be told, the differences"
+    )
+    half = report(range(12))  # eight more, two of each
+    assert next_line(FULL, {"recordings": half}, COUNTS).startswith(
+        "record next: more recordings of each word would help ("
+    )
+
+
 def test_fewer_errors_with_half_are_no_reason_to_record():
     half = report([39])
     full = report(range(12))
