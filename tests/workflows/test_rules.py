@@ -241,7 +241,7 @@ def test_the_start_for_a_cluster_and_a_codebook_follow_the_data(data, tmp_path, 
     capsys.readouterr()
     with pytest.raises(SystemExit):
         asrkit("train-codebook", "--help")
-    assert "code vectors (default: by the data: 1 to 1024)" in " ".join(capsys.readouterr().out.split())
+    assert "(default: by the data: 1 to 1024)" in " ".join(capsys.readouterr().out.split())
 
 
 def sounds(takes):
