@@ -17,6 +17,7 @@ from asrkit.errors import DataError, SettingsError, told
 from asrkit.features.kind import FeatureKind, load
 from asrkit.features.kinds.given import GivenFeatures
 from asrkit.features.transform import Prior, TransformConfig, transform_many
+from asrkit.features.warp import log_scale, log_volumes, warp_feats
 
 log = logging.getLogger("asrkit")
 
@@ -141,6 +142,37 @@ class FrontEnd:
         list of float32 (T, model_dim)
         """
         return transform_many(stored, self.transform, stats, self.prior)
+
+    def copies(self, stored: np.ndarray, factors: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+        """Make model features of one recording and of its copies with a warped frequency axis.
+
+        Parameters
+        ----------
+        stored : float32 (T, dim)
+        factors : sequence of float
+            1, the recording itself, the first.
+
+        Returns
+        -------
+        float32 (T, K, model_dim)
+            The recording's, and then those of each copy.
+        (K,)
+            What belongs to the log density of a frame of each, as `log_volumes` of asrkit.features.warp says.
+        """
+        matrices = [self.kind.warp_matrix(factor) for factor in factors[1:]]
+        each = [stored, *(warp_feats(stored, matrix) for matrix in matrices)]
+        feats, scales = self.model_features(each, [None] * len(each)), np.zeros(len(each))
+        if self.transform.scales:
+            scales = np.array([log_scale(*pair) for pair in zip(each, feats, strict=True)])
+        return np.stack(feats, axis=1), log_volumes(matrices, self.dim, self.transform.delta_order, scales)
+
+    def check_warpable(self) -> None:
+        """Raise a DataError where such features have no copies with a warped frequency axis."""
+        matrix = self.kind.warp_matrix(1.1)
+        if matrix is None or self.dim % len(matrix):
+            given = "how the model's features were made is not known"
+            why = given if self.kind == GivenFeatures() else f"{self.kind.title} features can't be warped"
+            raise DataError(f"{why} (leave test_warps= out)")
 
     def stored(
         self, samples: np.ndarray, *, endpoint: bool = True, name: str = "the recording"

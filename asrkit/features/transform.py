@@ -36,6 +36,11 @@ class TransformConfig:
             raise SettingsError("cmvn=map-mean norm_vars=true: the mean alone, or not (cmvn=map does both)")
 
     @property
+    def scales(self):
+        """Whether it divides by standard deviations."""
+        return self.cmvn == "map" or (self.norm_vars and self.cmvn != "none")
+
+    @property
     def remembers(self):
         """Whether it starts from a prior, and may go on from what was heard before."""
         return self.cmvn in ("map", "map-mean")

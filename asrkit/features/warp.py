@@ -45,19 +45,47 @@ class WarpConfig:
     @property
     def factors(self):
         """All factors, 1 (the recording itself) first."""
-        factors = [1.0]
-        warps = shortened(self.warps)
-        for word in self.warps.split(",") if self.warps else ():
-            try:
-                factors.append(parse_number(word))
-            except ValueError:
-                raise SettingsError(f"warps={warps}: '{shortened(word)}' is no number") from None
-            problem = out_of_bounds(factors[-1], LOWEST, HIGHEST)
-            if problem:
-                raise SettingsError(f"warps={warps}: {shortened(word)} {problem}")
-        if len(set(factors)) < len(factors):
-            raise SettingsError(f"warps={warps}: a factor stands there twice, or is 1, which is always there")
-        return tuple(factors)
+        return parse_factors("warps", self.warps)
+
+
+@dataclass(frozen=True)
+class HearWarpedConfig:
+    """Of decoding: whether a recording is heard as other vocal tracts would have said it, too."""
+
+    test_warps: str = option(
+        "",
+        "hear each recording also with the frequency axis warped by these factors, and take the likeliest; '' for none",
+    )
+    test_warps_by: str = option(
+        "recording",
+        "one factor for each recording, or for all of a speaker's",
+        choices=("recording", "speaker"),
+    )
+
+    def __post_init__(self):
+        check_fields(self)
+        _ = self.factors  # refuses what is no list of factors
+
+    @property
+    def factors(self):
+        """All factors, 1 (the recording itself) first."""
+        return parse_factors("test_warps", self.test_warps)
+
+
+def parse_factors(name, text):
+    """Read a list of factors, the value of a parameter: tuple of float, 1 first."""
+    factors, shown = [1.0], shortened(text)
+    for word in text.split(",") if text else ():
+        try:
+            factors.append(parse_number(word))
+        except ValueError:
+            raise SettingsError(f"{name}={shown}: '{shortened(word)}' is no number") from None
+        problem = out_of_bounds(factors[-1], LOWEST, HIGHEST)
+        if problem:
+            raise SettingsError(f"{name}={shown}: {shortened(word)} {problem}")
+    if len(set(factors)) < len(factors):
+        raise SettingsError(f"{name}={shown}: a factor stands there twice, or is 1, which is always there")
+    return tuple(factors)
 
 
 def warp_hz(hz, factor, low_hz, high_hz, vtln_low_hz, vtln_high_hz):
@@ -152,3 +180,45 @@ def warp_feats(feats, matrix):
     """Warp features (T, k x num_ceps): cepstra, or cepstra with deltas, each of the k parts alike; float32."""
     parts = feats.reshape(len(feats), -1, len(matrix))
     return (parts @ matrix.T).reshape(feats.shape).astype(np.float32)
+
+
+def log_scale(stored, feats):
+    """Sum the logarithms of the factors by which normalisation has scaled each dimension.
+
+    Parameters
+    ----------
+    stored : (T, D)
+        Before it.
+    feats : (T, E)
+        After it, the dimensions in the same order, deltas behind them.
+    """
+    before, after = (x[:, : stored.shape[1]].std(axis=0, dtype=np.float64) for x in (stored, feats))
+    varies = (before > 0) & (after > 0)
+    return float(np.log(after[varies] / before[varies]).sum())
+
+
+def log_volumes(matrices, dim, order, scales):
+    """Compute by how much a frame's copies fill more volume than the frame: what their log densities need added to compare.
+
+    A density of [x, delta x, ...] is one of another voice's [A x, delta A x, ...], times the determinant of the whole map (Pitz
+    and Ney, 2005, "Vocal tract normalization equals linear transformation in cepstral space"): that of A once for the statics
+    and once for each order of deltas, which are linear in them.
+
+    Parameters
+    ----------
+    matrices : list of (C, C)
+        Of the copies, without the frame itself.
+    dim : int
+        Dimensions of the stored features: C, or a multiple of it.
+    order : int
+        Of the deltas that were added to them.
+    scales : (K + 1,)
+        `log_scale` of the frame itself and of its K copies; zeros where normalisation scales nothing.
+
+    Returns
+    -------
+    numpy.ndarray
+        (K + 1,): nats a frame, 0 the first.
+    """
+    dets = [0.0, *(dim // len(matrix) * np.linalg.slogdet(matrix)[1] for matrix in matrices)]
+    return (order + 1) * (np.array(dets) + scales - scales[0])

@@ -17,7 +17,7 @@ from asrkit.features.frontend import LARGEST, FrontEnd, unusable
 from asrkit.features.kind import FeatureKind, load, names
 from asrkit.features.kinds.given import GivenFeatures
 from asrkit.features.transform import Prior, TransformConfig, cmvn_stats, count_deltas
-from asrkit.features.warp import warp_feats
+from asrkit.features.warp import log_scale, warp_feats
 from asrkit.io.archive import read_matrix, read_scp
 from asrkit.io.data_dir import DataDir, read_data_dir
 from asrkit.io.durations import stated_frame_shift_s, unstated_frame_shift_s
@@ -52,6 +52,8 @@ class FeatureSet:
         Frames of each utterance that has, and of its copies; likewise.
     warps : dict of str to (C, C)
         Matrices by which copies are made of every utterance, by their factors.
+    log_scales : dict of key to float
+        Where there are copies and normalisation scales, `log_scale` of asrkit.features.warp of each; complete likewise.
     memories : tuple of str
         What is known of a speaker when an utterance is normalised: "none", the utterance alone; "speaker", all utterances up to
         this one, too; "whole", all utterances. With several, every utterance and its copies are there once for each.
@@ -82,7 +84,7 @@ class FeatureSet:
             Frames below which no word is heard in an utterance, so that nothing of it is remembered.
         """
         self.data, self.frontend, self.warps = data, frontend, warps or {}
-        self.skipped, self.lengths = {}, {}
+        self.skipped, self.lengths, self.log_scales = {}, {}, {}
         self._stats, self._matrices, self._name = stats or {}, matrices, name
         self.memories = memories if frontend.transform.remembers else ("whole",)
         self._shortest = shortest
@@ -91,6 +93,7 @@ class FeatureSet:
         """Yield (key, model features), in the order of feats.scp, each followed by its copies."""
         self.skipped.clear()
         self.lengths.clear()
+        self.log_scales.clear()
         heard: dict = {}  # statistics by (speaker, factor) of the utterances so far
         for some in chunks(self._matrices(self.data.feats, self.skipped, self.frontend.dim)):
             copies = []
@@ -112,10 +115,12 @@ class FeatureSet:
         feats = self.frontend.model_features(
             [feats for _, feats in some], self._known(some, factor, memory, heard)
         )
-        for (utt, _), own in zip(some, feats, strict=True):
+        for (utt, stored), own in zip(some, feats, strict=True):
             other = "" if memory == self.memories[0] else memory
             key = WarpedCopy(utt, factor or "1", other) if factor or other else utt
             self.lengths[key] = len(own)
+            if self.warps and self.frontend.transform.scales:
+                self.log_scales[key] = log_scale(stored, own)
             yield key, own
 
     def _known(self, some, factor, memory, heard):

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 import numpy as np
 
 StatsT = TypeVar("StatsT", bound="Stats")
+Item = TypeVar("Item", bound=tuple[Any, ...])
 
 
 class WarpedCopy(NamedTuple):
@@ -103,10 +104,8 @@ class Block:
             yield utt, self.obs[self.offsets[u] : self.offsets[u + 1]]
 
 
-def chunks(
-    items: Iterable[tuple[str, np.ndarray]], frames: int = 8192
-) -> Iterator[list[tuple[str, np.ndarray]]]:
-    """Cut (utt, array) pairs into lists of about `frames` frames, as they come; by the data alone, so that
+def chunks(items: Iterable[Item], frames: int = 8192) -> Iterator[list[Item]]:
+    """Cut (utt, array) pairs, or tuples that begin so, into lists of about `frames` frames, as they come; by the data alone, so that
     nothing depends on the jobs.
     """
     some, count = [], 0

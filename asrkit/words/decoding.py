@@ -22,6 +22,7 @@ class Scorer:
         """
         self._observe, self._method = vocabulary.observe, method
         self._banks: list[Bank] = []
+        self._models = [vocabulary.models[word] for word in vocabulary.words]
         models, states = [], 0
         for word in vocabulary.words:
             models.append(vocabulary.models[word])
@@ -53,6 +54,11 @@ class Scorer:
     def block_scores(self, block: Block) -> np.ndarray:
         """The same for a Block of what the word models see: features, or codes."""
         return np.concatenate([bank.scores(block, self._method) for bank in self._banks], axis=1)
+
+    def word_scores(self, index: int, block: Block) -> np.ndarray:
+        """The same for one word alone, by its place in the Vocabulary: (U,)."""
+        model = self._models[index]
+        return model.bank([model]).scores(block, self._method)[:, 0]
 
 
 def best_words(vocabulary: Vocabulary, scores: np.ndarray) -> list[tuple[str | None, float, float]]:

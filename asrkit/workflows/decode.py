@@ -4,14 +4,15 @@ import functools
 import json
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from asrkit.config import PathLike
-from asrkit.errors import DataError
+from asrkit.errors import DataError, SettingsError
+from asrkit.features.warp import HearWarpedConfig
 from asrkit.io.archive import write_archive
 from asrkit.io.data_dir import DataDir
 from asrkit.io.decodings import HYP_CHECKSUM, hyp_checksum
@@ -27,6 +28,7 @@ from asrkit.words.decoding import Scorer, best_words, no_path_reason
 from asrkit.words.listener import hear_speakers, learns_speakers, stored_frontend
 from asrkit.words.short import free_in_decoding
 from asrkit.words.vocabulary import Vocabulary
+from asrkit.words.warped import check_warped, hear_warped
 
 # in the order they are written in: where hyp is, the others are
 FILES = ("scores.ark", "scores.scp", "words.txt", "skipped", "decode.json", "hyp")
@@ -91,6 +93,7 @@ def decode(
     *,
     method: str = "viterbi",
     listen: ListenConfig | None = None,
+    warped: HearWarpedConfig | None = None,
     read: ReadConfig | None = None,
     jobs: int = 1,
 ) -> Decoded:
@@ -106,6 +109,8 @@ def decode(
         A word's score: its best path, or the sum over all.
     listen : ListenConfig, optional
         Whether the models move to each speaker first.
+    warped : HearWarpedConfig, optional
+        Whether recordings are heard with a warped frequency axis, too; the models then learn no speaker.
     jobs : int
         Processes.
 
@@ -114,8 +119,11 @@ def decode(
     Decoded
     """
     started = time.perf_counter()
-    read, listen = read or ReadConfig(), listen or ListenConfig()
+    read, listen, warped = read or ReadConfig(), listen or ListenConfig(), warped or HearWarpedConfig()
     vocabulary = read_model(exp)
+    if warped.test_warps:
+        listen = without_learning(listen, warped)
+        check_warped(vocabulary)
     reason = listen.why_not(vocabulary.family)
     if reason:
         raise DataError(reason)
@@ -124,10 +132,13 @@ def decode(
         data_dir,
         frontend=stored_frontend(vocabulary.frontend) if learns else vocabulary.frontend,
         allow_pipes=read.allow_pipes,
+        warps=warped.factors,
         memories=(listen.memory,),
         shortest=vocabulary.shortest,
     )
-    if learns:
+    if warped.test_warps:
+        results = hear_warped(features, Scorer(vocabulary, method), warped.test_warps_by, jobs)
+    elif learns:
         store = Store(features, out)
         hear = functools.partial(hear_speakers, vocabulary, Scorer(vocabulary, method), method, listen)
         groups = speaker_groups(speakers_of(features.data, store))
@@ -156,6 +167,7 @@ def decode(
         "family": vocabulary.family,
         "words": list(vocabulary.words),
         "method": method,
+        **(vars(warped) if warped.test_warps else {}),
         "adapt": listen.adapt,
         "frames": sum(lengths.values()),
         "seconds": round(time.perf_counter() - started, 3),
@@ -166,6 +178,15 @@ def decode(
         vocabulary.family, vocabulary.family_config, len(features.data.feats), vocabulary.ruled
     )
     return Decoded(hyps, skipped, read.max_skipped, Path(out), short, free)
+
+
+def without_learning(listen: ListenConfig, warped: HearWarpedConfig) -> ListenConfig:
+    """Give the settings by which warped copies are heard: models that move meanwhile would make up for what the copies show."""
+    if listen.adapt not in ("none", CAUSAL):
+        raise SettingsError(
+            f"test_warps={warped.test_warps} and adapt={listen.adapt} do not go together (leave one out)"
+        )
+    return replace(listen, adapt="none")
 
 
 def write_decoding(

@@ -14,6 +14,7 @@ from asrkit.config import PathLike
 from asrkit.errors import DataError, SettingsError, told
 from asrkit.families.base import MLLR
 from asrkit.features.frontend import FrontEnd
+from asrkit.features.warp import HearWarpedConfig
 from asrkit.io.memory_file import read_memory
 from asrkit.io.model_file import read_model, write_model
 from asrkit.io.remarks import Remarks, warn_of
@@ -22,6 +23,7 @@ from asrkit.runtime import one_thread
 from asrkit.words.decoding import METHODS, Scorer, best_words, no_path_reason
 from asrkit.words.memory import Memory
 from asrkit.words.vocabulary import Vocabulary, why_not_adaptable
+from asrkit.words.warped import Copies, check_warped, score_copies
 from asrkit.workflows.arguments import (
     Recording,
     check_count,
@@ -97,13 +99,16 @@ class Recognizer:
     ('up', True)
     """
 
-    def __init__(self, vocabulary: Vocabulary, method: str = "viterbi") -> None:
+    def __init__(self, vocabulary: Vocabulary, method: str = "viterbi", *, test_warps: str = "") -> None:
         """
         Parameters
         ----------
         vocabulary : Vocabulary
         method : {"viterbi", "forward"}
             A word's score: its best path, or the sum over all.
+        test_warps : str
+            Factors, such as "0.9,1.1": recordings are heard with the frequency axis warped by them, too, and what is likeliest
+            counts. Of `recognize` and `scores`, not of `score`, which is given features; and of strangers, not of a Speaker.
         """
         if not isinstance(vocabulary, Vocabulary):
             raise DataError(
@@ -113,7 +118,9 @@ class Recognizer:
             raise SettingsError(f"method={method!r} is none of {', '.join(METHODS)}")
         self.vocabulary, self.method = vocabulary, method
         self.training: Trained | None = None
-        self._scorer = Scorer(vocabulary, method)
+        self._scorer, self._factors = Scorer(vocabulary, method), HearWarpedConfig(test_warps).factors
+        if test_warps:
+            check_warped(vocabulary)
 
     def __repr__(self) -> str:
         return f"<Recognizer: {self.family} of {len(self.words)} words>"
@@ -174,6 +181,7 @@ class Recognizer:
         DataError
             The model remembers nothing of a speaker, or there is no such file, or it was heard in features of another kind.
         """
+        self._check_learns()
         if not self.frontend.transform.remembers and why_not_adaptable(self.family, MLLR):
             raise DataError(
                 f"the model remembers nothing of a speaker: it was trained with cmvn={self.frontend.transform.cmvn} (cmvn=map does)"
@@ -184,6 +192,10 @@ class Recognizer:
         memory = read_memory(path)
         self._check_memory(memory, str(path))
         return Speaker(memory)
+
+    def _check_learns(self) -> None:
+        if len(self._factors) > 1:
+            raise DataError("with test_warps= nothing is learned of a speaker (leave one out)")
 
     def _check_memory(self, memory: Memory, name: str) -> None:
         difference = self.frontend.difference(memory.dim, memory.kind)
@@ -308,11 +320,12 @@ class Recognizer:
         if speaker is not None:
             if not isinstance(speaker, Speaker):
                 raise DataError(f"speaker is {told(speaker)}, it should be one that Recognizer.speaker made")
+            self._check_learns()
             self._check_memory(speaker.memory, "speaker")
         stored = self._stored(recording, "recording", rate_hz, endpoint, channel, strict)
         name = _label(recording, "recording")
         if speaker is None:
-            return self.score(self._model_features(stored), name)
+            return self._heard(self._scored([self._copies(stored, name)])[0], len(stored), name)
         return self._heard(self._hear(stored, speaker, name), len(stored), name)
 
     @one_thread()
@@ -361,12 +374,12 @@ class Recognizer:
             raise DataError(f"recordings is {told(recordings)}, it should be a list of recordings") from None
         remarks: dict[str, Remarks] = {}
 
-        def features(name: str, own: Any) -> np.ndarray:
+        def copies(name: str, own: Any) -> Copies:
             note = functools.partial(remarks.setdefault, name)
-            return self._model_features(self._stored(own, name, rate_hz, endpoint, 0, False, note))
+            return self._copies(self._stored(own, name, rate_hz, endpoint, 0, False, note), name)
 
-        items = ((name := f"recordings[{index}]", features(name, own)) for index, own in given)
-        rows = [self._scorer.scores(some) for some in chunks(items)]
+        items = (copies(f"recordings[{index}]", own) for index, own in given)
+        rows = [self._scored(some) for some in chunks(items)]
         warn_of(remarks)
         return np.concatenate(rows) if rows else np.zeros((0, len(self.words)))
 
@@ -377,8 +390,12 @@ class Recognizer:
         return self.frontend.rate_hz
 
     @one_thread()
-    def _model_features(self, stored: np.ndarray) -> np.ndarray:
-        return self.frontend.model_features([stored], [None])[0]
+    def _copies(self, stored: np.ndarray, name: str) -> Copies:
+        return Copies(name, *self.frontend.copies(stored, self._factors))
+
+    @one_thread()
+    def _scored(self, some: list[Copies]) -> np.ndarray:
+        return score_copies(self._scorer, some)[2]
 
     @one_thread()
     def _stored(
@@ -419,7 +436,7 @@ def _label(recording: Any, name: str) -> str:
     return str(recording) if is_path(recording) else name
 
 
-def load(path: PathLike, method: str = "viterbi") -> Recognizer:
+def load(path: PathLike, method: str = "viterbi", *, test_warps: str = "") -> Recognizer:
     """Load a trained vocabulary.
 
     Parameters
@@ -428,6 +445,8 @@ def load(path: PathLike, method: str = "viterbi") -> Recognizer:
         A model file, or a folder with final.npz.
     method : {"viterbi", "forward"}
         A word's score: its best path, or the sum over all.
+    test_warps : str
+        As `Recognizer` takes it.
 
     Returns
     -------
@@ -446,7 +465,8 @@ def load(path: PathLike, method: str = "viterbi") -> Recognizer:
         ...
     asrkit.errors.DataError: no/such/folder: no such file or folder (asrkit train makes it)
     """
-    return Recognizer(read_model(check_path(path, "path", "a model file or its folder")), method)
+    vocabulary = read_model(check_path(path, "path", "a model file or its folder"))
+    return Recognizer(vocabulary, method, test_warps=test_warps)
 
 
 def recognize_files(
@@ -459,6 +479,7 @@ def recognize_files(
     strict: bool = False,
     same_speaker: bool = False,
     speaker_file: PathLike | None = None,
+    test_warps: str = "",
 ) -> Iterator[tuple[PathLike, Hypothesis | DataError]]:
     """Hear files one by one.
 
@@ -468,6 +489,8 @@ def recognize_files(
         One speaker says all of them: what was heard helps with what comes next.
     speaker_file : path, optional
         The same, and what was heard of him goes on from this file, where it is there, and is written to it at the end.
+    test_warps : str
+        As `Recognizer` takes it; of files whose speakers are strangers.
 
     Yields
     ------
@@ -480,7 +503,7 @@ def recognize_files(
     DataError
         The model can't be read, or hears no recordings, or knows no speakers; or the speaker's file is none of this model's.
     """
-    recognizer, speaker = load(exp, method), None
+    recognizer, speaker = load(exp, method, test_warps=test_warps), None
     known = speaker_file is not None and Path(speaker_file).exists()
     try:
         recognizer.frontend.check_hears()

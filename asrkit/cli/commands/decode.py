@@ -13,6 +13,7 @@ moved models. map, mllr and mllr-map move them to all recordings without asking 
 
 from asrkit.cli.options import add_flag, add_options, from_args
 from asrkit.cli.output import say
+from asrkit.features.warp import HearWarpedConfig
 from asrkit.io.features import ReadConfig
 from asrkit.words.adaptation import ListenConfig
 from asrkit.workflows.decode import decode
@@ -34,6 +35,7 @@ def add_arguments(parser):
     )
     add_options(parser, ReadConfig)
     add_options(parser, ListenConfig, "adaptation to the speakers of DIR")
+    add_options(parser, HearWarpedConfig, "other vocal tracts")
 
 
 def main(args):
@@ -43,6 +45,7 @@ def main(args):
         args.out,
         method=args.method,
         listen=from_args(ListenConfig, args),
+        warped=from_args(HearWarpedConfig, args),
         read=from_args(ReadConfig, args),
         jobs=args.nj,
     )

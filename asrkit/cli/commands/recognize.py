@@ -16,6 +16,7 @@ import sys
 from asrkit.cli.options import add_flag
 from asrkit.cli.output import in_words
 from asrkit.errors import DataError
+from asrkit.features.warp import HearWarpedConfig
 from asrkit.workflows.recognizer import recognize_files
 
 EXAMPLE = "example: asrkit recognize exp/chmm one.wav two.wav"
@@ -38,6 +39,8 @@ def add_arguments(parser):
         "score of a word: its best path, or the sum over all",
         choices=("viterbi", "forward"),
     )
+    field = HearWarpedConfig.__dataclass_fields__["test_warps"]
+    add_flag(parser, "test-warps", field.default, field.metadata["help"])
 
 
 def main(args):
@@ -51,6 +54,7 @@ def main(args):
         strict=args.strict,
         same_speaker=args.same_speaker,
         speaker_file=args.speaker_file or None,
+        test_warps=args.test_warps,
     )
     for path, found in heard:
         if isinstance(found, DataError):
