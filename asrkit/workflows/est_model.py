@@ -50,25 +50,23 @@ def est_model(
     if belongs != model_hash(model):
         raise DataError(f"{stats_file}: made with another model than {model} (accumulate with this one)")
     config, empty = vocabulary.family_config, empty_block(vocabulary)
-    models, found, log_like, frames = {}, {}, 0.0, 0
+    found = {}
     for word, own in vocabulary.models.items():
         try:
-            stats = own.accumulate(empty).filled(sums[word])
+            found[word] = own.accumulate(empty).filled(sums[word])
         except (KeyError, ValueError) as error:
             raise DataError(
                 f"{stats_file}: no statistics of this model: word '{word}': {error} (accumulate again)"
             ) from None
-        log_like, frames = log_like + stats.log_like, frames + stats.frames
-        found[word] = stats
-        if finish:
-            continue
-        models[word] = own.estimate(stats, config)
-        if grow:
-            models[word] = models[word].grow(stats, config) or models[word]
     if finish:
         models = families.load(vocabulary.family).finish(
             vocabulary.models, config, found, vocabulary.codebook
         )
+    else:
+        models = {word: own.estimate(found[word], config) for word, own in vocabulary.models.items()}
+    if grow:
+        models = {word: own.grow(found[word], config) or own for word, own in models.items()}
     estimated = replace(vocabulary, models=models)
     write_model(out, estimated)
+    log_like, frames = sum(own.log_like for own in found.values()), sum(own.frames for own in found.values())
     return Estimated(estimated, log_like, frames, out)
