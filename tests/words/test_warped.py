@@ -101,6 +101,7 @@ def test_the_likeliest_copy_counts(family, method):
         TransformConfig(delta_order=1, cmvn="utterance"),
         TransformConfig(delta_order=2, cmvn="speaker", norm_vars=True),
         TransformConfig(delta_order=1, cmvn="utterance", norm_vars=True),
+        TransformConfig(delta_order=1, cmvn="map"),
     ],
 )
 def test_volume_is_the_determinant_of_the_map_between_the_copies(config):
@@ -212,3 +213,11 @@ def test_what_can_not_be_warped_is_refused(world, tmp_path):
     with pytest.raises(SystemExit):
         asrkit("decode", world / "chmm", world / "data", tmp_path / "no", "--test-warps=1.1", "--adapt=map")
     assert not (tmp_path / "no" / "hyp").exists()
+    with pytest.raises(DataError, match="with test_warps= nothing is learned of a speaker"):
+        face.load(world / "chmm", test_warps="1.1").speaker()
+    speaker, wav = (
+        face.load(world / "chmm").speaker(),
+        next(iter(read_table(world / "data" / "wav.scp").values())),
+    )
+    with pytest.raises(DataError, match="with test_warps= nothing is learned of a speaker"):
+        face.load(world / "chmm", test_warps="1.1").recognize(wav, speaker=speaker)
