@@ -15,15 +15,19 @@ MORE = {SPEAKERS: "two more speakers", RECORDINGS: "more recordings of each word
 HALVED = {SPEAKERS: "half the speakers", RECORDINGS: "half the recordings of each word"}
 
 
-def right_line(report: ErrorReport, how: str) -> str:
-    """Say how many words were right, with an interval at 95 %; `how` says what was held out.
-
-    The interval is as wide as that of words (Wilson) and that of whole speakers (bootstrap) together: where no word is wrong, or
-    few speakers spoke, one of them is too narrow.
+def widest_interval(report: ErrorReport) -> tuple[float, float]:
+    """Interval of the error rate at 95 %, fractions, as wide as that of words (Wilson) and that of whole speakers (bootstrap) together:
+    where no word is wrong, or few speakers spoke, one of them is too narrow.
     """
     low, high = report.interval
     if report.speaker_interval is not None:
         low, high = min(low, report.speaker_interval[0]), max(high, report.speaker_interval[1])
+    return low, high
+
+
+def right_line(report: ErrorReport, how: str) -> str:
+    """Say how many words were right, with the widest interval; `how` says what was held out."""
+    low, high = widest_interval(report)
     right = report.num_words - report.errors
     return (
         f"right: {right} of {report.num_words} words in recordings that it had not heard, {100 * (1 - report.wer):.1f} % "

@@ -91,7 +91,7 @@ def inside(source, *names):
     if source.is_dir() and source.name in {Path(name).name for name in names}:
         return source
     raise DataError(
-        f"{source}: no folder {' or '.join(names)} in it (--corpus-dir names the corpus's top folder)"
+        f"{source}: no folder {' or '.join(names)} in it (name the corpus's top folder)"
     )
 
 

@@ -166,12 +166,17 @@ def read_section(section, shell):
 
 
 def read_row(row, shell):
+    return read_decodings([(shell.path(directory), shell.path(decode)) for directory, decode in row.decodings])
+
+
+def read_decodings(places):
+    """The errors of several decodings together, pairs of data directory and decode folder."""
     refs, hyps, speakers = {}, {}, {}
-    for number, (directory, decode) in enumerate(row.decodings):
-        data = read_data_dir(shell.path(directory), require=("text",))
+    for number, (directory, decode) in enumerate(places):
+        data = read_data_dir(directory, require=("text",))
         refs.update({f"{number} {utt}": word for utt, word in data.text.items()})
         speakers.update({f"{number} {utt}": data.speaker(utt) for utt in data.text})
-        hyps.update({f"{number} {utt}": word for utt, word in read_table(shell.path(decode) / "hyp").items()})
+        hyps.update({f"{number} {utt}": word for utt, word in read_table(decode / "hyp").items()})
     return compute_errors(refs, hyps, speakers, "all")
 
 
