@@ -118,7 +118,9 @@ class Plan:
     def folds(self, name):
         """The folders of a corpus's folds."""
         exp = self.strangers(name)
-        facts = read_object(exp / "crossval.json", {"folds": [dict]}, "run.sh --stage 3 --stop-stage 3")["folds"]
+        facts = read_object(exp / "crossval.json", {"folds": [dict]}, "run.sh --stage 3 --stop-stage 3")[
+            "folds"
+        ]
         return [exp / f"fold_{fold['name']}" for fold in facts]
 
     def decodings(self, one, other, way):

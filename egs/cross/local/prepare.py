@@ -108,7 +108,9 @@ def share(wholes):
     for name, whole in wholes.items():
         left_out = c_sorted(set(texts[name].values()) - shared)
         if left_out:
-            print(f"{name}: left out, because not all corpora have it: {', '.join(left_out)}", file=sys.stderr)
+            print(
+                f"{name}: left out, because not all corpora have it: {', '.join(left_out)}", file=sys.stderr
+            )
         listed = whole.parent / "shared.utts"
         listed.write_text(
             "".join(f"{utt}\n" for utt, word in texts[name].items() if word in shared), encoding="utf-8"
