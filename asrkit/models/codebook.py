@@ -232,7 +232,7 @@ def lbg(x, size, *, max_iters=50, tol=1e-4):
             if count[k] > 1 and distortion[k] > 1e-9 * count[k]
         ]
         if not split:
-            return vectors, history
+            return vectors[count > 0], history  # few iterations may leave a cell empty
         spread = np.sqrt([x[labels == k].var(axis=0) for k in split])
         vectors = np.concatenate([vectors, vectors[split] + 0.1 * spread])
         vectors[split] -= 0.1 * spread

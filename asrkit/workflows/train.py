@@ -34,7 +34,7 @@ from asrkit.models.base import WordModel
 from asrkit.models.codebook import Codebook
 from asrkit.runtime import one_thread, ordered_map
 from asrkit.words.finishing import finish_words
-from asrkit.words.settings import TrainingSettings
+from asrkit.words.settings import CODEBOOK, TrainingSettings
 from asrkit.words.short import counted_short, too_short
 from asrkit.words.training import LIMIT, TrainConfig
 from asrkit.words.training import train_beside as train_words_beside
@@ -349,8 +349,11 @@ def vocabulary_of(settings: TrainingSettings, models: dict[str, WordModel], open
         "warps": ",".join(opened.features.warps),
         "train_memory": settings.warp.train_memory,
     }
-    if settings.ruled and settings.facts is not None:
-        config["rules"] = {"facts": vars(settings.facts), "settings": list(settings.ruled)}
+    own = [
+        name for name in settings.ruled if not name.startswith(CODEBOOK)
+    ]  # the codebook has its own record
+    if own and settings.facts is not None:
+        config["rules"] = {"facts": vars(settings.facts), "settings": own}
     return Vocabulary(
         settings.family,
         tuple(models),

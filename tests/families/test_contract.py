@@ -628,7 +628,7 @@ def test_report_compare_and_combine(family, exp, other, data, run, tmp_path):
 def test_info(name, family, exp, data, run):
     out = run("info", exp).out
     assert f"family: {name}" in out and "words: 2" in out and "features: dimension 5, kaldi MFCC" in out
-    assert ("codebook: 8 vectors" in out) == family.has_codes
+    assert ("codebook: " in out) == family.has_codes
     assert (" Gaussians" in out) == family.has_gaussians
     run("info", exp / "final.npz")
 

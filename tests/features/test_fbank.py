@@ -262,7 +262,7 @@ def test_compute_writes_what_the_kind_computes(world):
 
 def test_train_takes_warped_copies(world):
     vocabulary = read_model(world / "exp_fbank")
-    assert vocabulary.config["warps"] == "0.9,1.1"
+    assert vocabulary.config["warps"] == "0.88,1.12"
     assert (
         vocabulary.frontend.kind == CONFIG
         and vocabulary.frontend.dim == 23

@@ -356,7 +356,7 @@ def test_a_kind_that_is_one_new_file(world, toy, tmp_path, capsys):
         assert word == hyps[f"{speaker}-{said}-{take}"]
     asrkit("info", exp)
     assert (
-        "features: dimension 5, band energy: sample_rate_hz 8000, bands 5, note ; cmvn none"
+        "features: dimension 5, band energy: sample_rate_hz 8000, bands 5, note ; cmvn map (tau 100)"
         in capsys.readouterr().out
     )
 

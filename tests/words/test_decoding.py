@@ -81,6 +81,6 @@ def test_winner_and_margin():
 
 
 def test_why_there_is_no_winner():
-    vocabulary = SimpleNamespace(models={"a": SimpleNamespace(shortest=5), "b": SimpleNamespace(shortest=3)})
+    vocabulary = SimpleNamespace(shortest=3)
     assert no_path_reason(vocabulary, 2) == "2 frames < 3 states"
     assert "impossible" in no_path_reason(vocabulary, 3)

@@ -90,9 +90,7 @@ def inside(source, *names):
             return source / name
     if source.is_dir() and source.name in {Path(name).name for name in names}:
         return source
-    raise DataError(
-        f"{source}: no folder {' or '.join(names)} in it (name the corpus's top folder)"
-    )
+    raise DataError(f"{source}: no folder {' or '.join(names)} in it (name the corpus's top folder)")
 
 
 def prepare_fsdd(source, data):

@@ -166,7 +166,9 @@ def read_section(section, shell):
 
 
 def read_row(row, shell):
-    return read_decodings([(shell.path(directory), shell.path(decode)) for directory, decode in row.decodings])
+    return read_decodings(
+        [(shell.path(directory), shell.path(decode)) for directory, decode in row.decodings]
+    )
 
 
 def read_decodings(places):
