@@ -9,6 +9,7 @@ import numpy as np
 from asrkit import families
 from asrkit.characters import composed
 from asrkit.errors import DataError
+from asrkit.families.base import DataFacts
 from asrkit.features.frontend import FrontEnd
 from asrkit.io.files import atomic_write, open_bytes
 from asrkit.io.json_file import loads
@@ -127,6 +128,12 @@ def read_model(path):
             raise ValueError("its words are no vocabulary: one is there twice")
         family.Config(**meta["config"]["family"])  # refuses settings that are none
         TrainConfig(**meta["config"]["train"])
+        rules = meta["config"].get(
+            "rules", {"facts": {"words": 0, "recordings": 0, "fewest": 0}, "settings": []}
+        )
+        DataFacts(**rules["facts"])
+        if not all(isinstance(name, str) for name in rules["settings"]):
+            raise ValueError("what the data chose are no settings")
         frontend = FrontEnd.from_dict(meta["frontend"])
         width, codebook = feature_dim(frontend), None
         if family.has_codes:

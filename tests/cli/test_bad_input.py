@@ -46,7 +46,12 @@ def text(feats):
 @pytest.fixture
 def trained(tmp_path, feats, text, capsys):
     train = write_dir(tmp_path / "train", feats, text)
-    assert asrkit("train", train, tmp_path / "exp", "--family", "chmm", "--num-states", "5") == 0
+    assert (
+        asrkit(
+            "train", train, tmp_path / "exp", "--family", "chmm", "--num-states", "5", "--covariance", "diag"
+        )
+        == 0
+    )
     capsys.readouterr()
     return tmp_path / "exp"
 

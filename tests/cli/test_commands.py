@@ -64,7 +64,9 @@ def test_training_log_never_falls_and_says_how_it_ended(world, family):
     for word in ("one", "two", "three"):
         own = [line for line in lines if line["word"] == word]
         objective = np.array([line["objective"] for line in own])
-        assert len(own) > 1 and np.diff(objective).min() >= -1e-9 * abs(objective[0])
+        # the last is of the finished model: what the words share, or near symbols do, is paid for with likelihood
+        assert len(own) > 2 and np.diff(objective[:-1]).min() >= -1e-9 * abs(objective[0])
+        assert objective[-1] < objective[-2] and own[-1]["phase"] == own[-2]["phase"] + 1
         # each recording and its two warped copies
         assert own[-1]["ending"] == "converged" and own[-1]["utts"] == 3 * 8
         assert [line["iteration"] for line in own] == list(range(len(own)))
@@ -133,7 +135,7 @@ def test_recognize_finds_the_word_in_a_padded_recording(world, family, tmp_path,
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert [line[0] for line in lines] == [str(path) for path in paths]
     assert [line[1] for line in lines] == ["one", "two", "three"]
-    assert all(float(line[2]) < 0 < float(line[3]) for line in lines)
+    assert all(np.isfinite(float(line[2])) and float(line[3]) > 0 for line in lines)
 
 
 def test_recognize_resamples_and_takes_one_channel(world, tmp_path, capsys):
@@ -175,7 +177,7 @@ def test_align_gives_states_in_order_and_a_ctm(world, tmp_path):
 def test_quantize_gives_codes_of_the_codebook(world, tmp_path):
     asrkit("quantize", world / "dhmm", world / "test", tmp_path)
     for _, codes in kaldiio.load_scp(str(tmp_path / "codes.scp")).items():
-        assert codes.dtype == np.int32 and codes.min() >= 0 and codes.max() < 16
+        assert codes.shape[1] == 3 and codes.min() >= 0 and codes.max() < 16
 
 
 @pytest.mark.parametrize(
@@ -195,7 +197,7 @@ def test_info(world, what, capsys):
     expected = {
         "chmm": "5 states, 10 Gaussians",
         "chmm/final.npz": "kaldi MFCC at 8000 Hz",
-        "dhmm/codebook.npz": "vectors: 16",
+        "dhmm/codebook.npz": "vectors: 3 streams of 16 vectors",
         "train": "speakers: 2",
         "train/feats.scp": "entries: 24 (24 matrices of dimension 13; float32)",
         "train/data/raw_mfcc_train.1.ark": "entries: 24",
