@@ -75,16 +75,16 @@ if run_stage 2 "features"; then
   esac
 fi
 
-# The course's features have deltas and their mean removed already.
-[ "$kind" != course ] || given="--delta-order 0 --cmvn none"
+# The course's features have deltas already.
+[ "$kind" != course ] || given="--delta-order 0"
 
 if run_stage 3 "train gmm"; then
   asrkit train "$data/train" "$exp/gmm" --family gmm $given --nj "$nj"
 fi
 
 if run_stage 4 "train dhmm"; then
-  asrkit train-codebook "$data/train" "$exp/dhmm" --config conf/features.conf --config conf/codebook.conf $given
-  asrkit train "$data/train" "$exp/dhmm" --family dhmm --config conf/features.conf --config conf/dhmm.conf $given --nj "$nj"
+  asrkit train-codebook "$data/train" "$exp/dhmm" $given
+  asrkit train "$data/train" "$exp/dhmm" --family dhmm $given --nj "$nj"
 fi
 
 if run_stage 5 "train chmm"; then
