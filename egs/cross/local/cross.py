@@ -39,6 +39,7 @@ from asrkit.workflows.train_codebook import FILES as CODEBOOK  # noqa: E402
 
 STRANGERS = "strangers"  # the folder of a cross-validation
 FOLDS = 5
+NOBODY = "not known"
 
 
 def main():
@@ -165,8 +166,9 @@ def strangers(plan):
     for number, name in enumerate(plan.trained, 1):
         do(plan.crossvalidation(plan.data(name), plan.strangers(name)), plan.jobs)
         for fold in plan.folds(name):
-            for way in set(plan.ways) - {CAUSAL}:
-                decode(plan, plan.fold_decoding(fold, way))
+            for way in plan.ways:
+                if way != CAUSAL:  # which crossval has decoded
+                    decode(plan, plan.fold_decoding(fold, way))
         tell(number, plan.trained, f"strangers of {name}: {said(plan, name, name)}")
 
 
@@ -219,7 +221,8 @@ STAGES = {
 ABOUT = """Written by `egs/cross/run.sh`, never by hand: `egs/cross/run.sh {typed}`.
 asrkit {version}. Models of one corpus, {family} with plain defaults (nothing is set but the features, `egs/digits/conf/mfcc.conf`), hear all of
 each other corpus: other microphones, rooms and speakers. Where a corpus stands in parentheses it is tested with models of its own other
-speakers, in folds of whole speakers. The words are those that all corpora have: {words}.
+speakers, in {folds} folds of whole speakers (one a speaker where there are fewer; `by chance` where nobody says who speaks, or all is by one).
+The words are those that all corpora have: {words}.
 
 - **alone**: each recording by itself, nothing is known of who speaks (`decode {alone}`)
 - **causal**: plain `decode`, which learns a speaker from his recordings as they come
@@ -235,6 +238,7 @@ def page(plan):
         typed=typed(plan),
         version=__version__,
         family=plan.family,
+        folds=FOLDS,
         words=", ".join(c_sorted(set(data[plan.corpora[0]].text.values()))),
         alone=" ".join(plan.ways["alone"]),
         whole=" ".join(plan.ways["whole"]),
@@ -248,7 +252,9 @@ def page(plan):
         for other in plan.corpora:
             reports = {way: plan.report(one, other, way) for way in plan.ways}
             cells = [f"{report_words(reports)}", *map(cell, reports.values())]
-            lines.append(f"| {one} | {f'({one})' if one == other else other} | {' | '.join(cells)} |")
+            chance = " by chance" if speakers_of(data[one]) in (NOBODY, "1") else ""
+            tested = f"({one}){chance}" if one == other else other
+            lines.append(f"| {one} | {tested} | {' | '.join(cells)} |")
     return [*lines, "", "```bash", *commands(plan), "```"]
 
 
@@ -261,7 +267,7 @@ def typed(plan):
 
 
 def speakers_of(data):
-    return "not known" if unknown_speakers(data) else len({data.speaker(utt) for utt in data.feats})
+    return NOBODY if unknown_speakers(data) else str(len({data.speaker(utt) for utt in data.feats}))
 
 
 def cell(report):

@@ -70,9 +70,7 @@ def prepare(name, source, folder, pattern, jobs):
     }
     kept = once(work, whole, facts, (), [whole / table for table in TABLES], logged=False)["kept"]
     data = read_data_dir(whole)
-    speakers = {data.speaker(utt) for utt in data.feats}
-    state = " (kept)" if kept else ""
-    print(f"{whole}: {len(data.feats)} recordings by {len(speakers)} speakers{state}", file=sys.stderr)
+    print(f"{whole}: {len(data.feats)} recordings{' (kept)' if kept else ''}", file=sys.stderr)
     return whole
 
 
