@@ -1,8 +1,10 @@
-"""Find where the speech in a recording starts and ends, by energy and zero crossings.
+"""Find where the speech in a recording starts and ends: by its level, and its weak edges band by band.
 
-After Rabiner and Sambur (1975), "An algorithm for determining the endpoints of isolated utterances", with
-thresholds taken from the recording's own distribution of levels instead of its first 100 ms, so that a
-recording that begins with speech is not taken for noise.
+Two steps as in Rabiner and Sambur (1975), "An algorithm for determining the endpoints of isolated utterances". The first takes
+its thresholds from the recording's own distribution of levels instead of its first 100 ms, so that a recording that begins with
+speech is not taken for noise. The second looked at zero crossings; here it looks at each band's power over that band's own noise,
+by the likelihood ratio of Sohn, Kim and Sung (1999), "A statistical model-based voice activity detection", so that an s, f or th
+is heard over a noise that is louder elsewhere.
 """
 
 from collections.abc import Iterable
@@ -30,7 +32,7 @@ class EndpointConfig:
     low_db: float = option(3.0, "the edges are at least this far above the noise", minimum=0, maximum=100)
     crossing_ms: float = option(
         150.0,
-        "how far from an edge weak fricatives are looked for by their zero crossings",
+        "how far from an edge weak fricatives are looked for, band by band (once by zero crossings, hence the name)",
         minimum=0,
         maximum=60000,
     )
@@ -40,7 +42,7 @@ class EndpointConfig:
         minimum=0,
         maximum=60000,
     )
-    padding_ms: float = option(50.0, "kept before and after the speech", minimum=0, maximum=60000)
+    padding_ms: float = option(75.0, "kept before and after the speech", minimum=0, maximum=60000)
     min_speech_ms: float = option(100.0, "shorter bursts are no speech", minimum=0, maximum=60000)
     min_range_db: float = option(
         8.0,
@@ -57,6 +59,9 @@ class EndpointConfig:
             )
 
 
+# Beside the word are 0.08 to 0.13 s in the median of trimmed corpora, 0.25 s in the worst tenth of one of their speakers, and 0.9 s and more in
+# nine of ten recordings that a button started and stopped.
+UNTRIMMED_S = 0.3
 SILENCE_DB = -80.0  # below this, relative to full scale, a recording holds nothing to hear
 STEADY = 0.02  # variation of the spectrum below which a stretch is a tone or a buzz: words have .03 to .4
 TONE_ABOVE_DB = 25.0  # a tone that much louder than all else is what was recorded
@@ -66,6 +71,14 @@ NOISE_SPREAD_DB = 6.0  # of the lowest levels beside digital silence: more is a 
 TONE_ALONE = "holds a steady tone and nothing else"
 CLICK_MS = 40.0  # so short, and so long before the rest, or behind it, where a stop is released late: no stop of a word
 CLICK_BEFORE_MS, CLICK_BEHIND_MS = 100.0, 150.0
+# Of the weak edges: frames this near are averaged; pauses up to this are passed over, longer ones at the end, for a stop may be
+# released late; frames this near to a loud stretch are no noise, and beyond that distance noise is not the word's.
+SMOOTHED_MS, PAUSE_MS, CLOSURE_MS, GUARD_MS, NEAR_MS = 20.0, 40.0, 100.0, 50.0, 10000.0
+FEWEST_NOISE = 10  # frames that it takes to know the bands' noise
+EVIDENCE, DEVIATIONS = 0.1, 4.0  # least that is no noise; and above the noise's own
+LOUD = (
+    3.2  # times the noise: a frame's most in a band, or one loud frame would be taken for several weak ones
+)
 
 
 @dataclass(frozen=True)
@@ -78,11 +91,19 @@ class Speech:
         Padding included, inside the recording.
     doubt : str
         Why this may not be the word, as the end of a sentence that begins with the recording; empty where nothing speaks against it.
+    beside_s : float
+        How much of the recording is not the word, padding not counted as word.
     """
 
     start_s: float
     end_s: float
     doubt: str = ""
+    beside_s: float = 0.0
+
+    @property
+    def untrimmed(self) -> bool:
+        """Whether so much of the recording is no word that nobody has cut it."""
+        return self.beside_s > UNTRIMMED_S
 
 
 def detect_endpoints(
@@ -118,7 +139,7 @@ def find_speech(
         max(1, round(rate_hz * ms / 1000)) for ms in (config.frame_length_ms, config.frame_shift_ms)
     )
     frames = measure_frames(blocks, rate_hz, length, hop)
-    level_db, crossings = frames.level_db, frames.crossings
+    level_db = frames.level_db
     if not len(level_db) or level_db.max() <= SILENCE_DB:
         return None
     duration_s, shift_s = frames.num_samples / rate_hz, hop / rate_hz
@@ -138,16 +159,17 @@ def find_speech(
     runs = [run for run in runs if run[1] - run[0] >= least]
     if not runs:
         return None
-    (start, end, _), doubt = _choose(runs, frames, low)
-    start, end = _widen(
-        start, end, level_db, crossings, low, noise_db, round(config.crossing_ms / config.frame_shift_ms)
-    )
+    chosen, doubt = _choose(runs, frames, low)
+    start, end = _widen(chosen, runs, frames, config.crossing_ms, shift_s * 1000)
     center_s = length / rate_hz / 2
+    start_s = start * shift_s + center_s - shift_s / 2
+    end_s = (end - 1) * shift_s + center_s + shift_s / 2
     padding_s = config.padding_ms / 1000
     return Speech(
-        float(max(0.0, start * shift_s + center_s - shift_s / 2 - padding_s)),
-        float(min(duration_s, (end - 1) * shift_s + center_s + shift_s / 2 + padding_s)),
+        float(max(0.0, start_s - padding_s)),
+        float(min(duration_s, end_s + padding_s)),
         doubt,
+        float(start_s + duration_s - end_s),
     )
 
 
@@ -238,17 +260,44 @@ def _steady(frames, run):
     return frames.variation(*run) < STEADY
 
 
-def _widen(start, end, level_db, crossings, low, noise_db, reach):
-    """Move the edges over weak fricatives: frames near them with far more zero crossings than the noise."""
-    noise = crossings[level_db <= low]
-    if not len(noise):
+def _widen(chosen, runs, frames, reach_ms, shift_ms):
+    """Move the edges of the chosen stretch over the weak sounds beside it, but never into another stretch."""
+    reach, smoothed, pause, closure, guard, near = (
+        round(ms / shift_ms) for ms in (reach_ms, SMOOTHED_MS, PAUSE_MS, CLOSURE_MS, GUARD_MS, NEAR_MS)
+    )
+    start, end, _ = chosen
+    first, last = max(0, start - near), min(len(frames.level_db), end + near)
+    noise = frames.level_db[first:last] > SILENCE_DB
+    for a, b, _ in runs:
+        noise[max(0, a - guard - first) : max(0, b + guard - first)] = False
+    if noise.sum() < FEWEST_NOISE:
         return start, end
-    threshold = max(2500.0, noise.mean() + 2 * noise.std())  # 25 in 10 ms, Rabiner and Sambur's own
-    hissing = (crossings > threshold) & (level_db > noise_db + 1)
-    before = np.flatnonzero(hissing[max(0, start - reach) : start])
-    if len(before) >= 3:
-        start = max(0, start - reach) + before[0]
-    after = np.flatnonzero(hissing[end : end + reach])
-    if len(after) >= 3:
-        end = end + after[-1] + 1
-    return start, end
+    evidence = _evidence(frames.bands[first:last].astype(np.float64), noise, smoothed)
+    usual = np.median(evidence[noise])
+    spread = 1.4826 * np.median(np.abs(evidence[noise] - usual))  # a normal distribution's standard deviation
+    speech = evidence > max(EVIDENCE, usual + DEVIATIONS * spread)
+    low = max([first, start - reach, *(b for _, b, _ in runs if b <= start)])
+    high = min([last, end + reach, *(a for a, _, _ in runs if a >= end)])
+    before = _reached(speech[low - first : start - first][::-1], pause)
+    return start - before, end + _reached(speech[end - first : high - first], closure)
+
+
+def _evidence(bands, noise, reach):
+    """How little each frame is like the noise: the mean over bands of γ - ln γ - 1, γ the power of `reach` frames on each side over
+    the median of the noise's, (T,); 0 where no band is louder. Sohn, Kim and Sung (1999), eq. 4 with the maximum likelihood of ξ.
+    """
+    power = bands / np.maximum(np.median(bands[noise], axis=0), 1e-20)
+    # what is loud must not look weak and long
+    ends = np.concatenate([np.zeros((1, bands.shape[1])), np.cumsum(np.minimum(power, LOUD), axis=0)])
+    t = np.arange(len(bands))
+    low, high = np.maximum(t - reach, 0), np.minimum(t + reach + 1, len(t))
+    gamma = (ends[high] - ends[low]) / (high - low)[:, None]
+    gamma = np.maximum(gamma / np.median(gamma[noise], axis=0), 1)
+    return (gamma - np.log(gamma) - 1).mean(axis=1)
+
+
+def _reached(speech, pause):
+    """Count the frames up to the last of speech (T,) that no longer pause than `pause` parts from those before it."""
+    places = np.concatenate([[-1], np.flatnonzero(speech)])
+    breaks = np.flatnonzero(np.diff(places) > pause + 1)
+    return int(places[breaks[0] if len(breaks) else -1]) + 1

@@ -1,4 +1,4 @@
-"""Measure a recording frame by frame, block after block: level, zero crossings, spectrum in a few bands. Keeps no samples."""
+"""Measure a recording frame by frame, block after block: level, spectrum in a few bands. Keeps no samples."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,8 +20,6 @@ class FrameLevels:
     ----------
     level_db : numpy.ndarray
         (T,), relative to full scale, after a high-pass of 100 Hz.
-    crossings : numpy.ndarray
-        (T,), zero crossings a second, likewise.
     bands : numpy.ndarray
         float32 (T, B), power in bands of equal width on a logarithmic axis.
     num_samples : int
@@ -29,7 +27,6 @@ class FrameLevels:
     """
 
     level_db: np.ndarray
-    crossings: np.ndarray
     bands: np.ndarray
     num_samples: int
 
@@ -84,10 +81,10 @@ def measure_frames(blocks: Iterable[np.ndarray], rate_hz: int, length: int, hop:
         filtered = np.concatenate([filtered, passed])
         num_frames = (len(filtered) - length) // hop + 1
         if num_frames > 0:
-            out.append(_measure(filtered, length, hop, num_frames, rate_hz, window, edges))
+            out.append(_measure(filtered, length, hop, num_frames, window, edges))
             filtered = filtered[num_frames * hop :]
     if not out:
-        return FrameLevels(np.zeros(0), np.zeros(0), np.zeros((0, BANDS), np.float32), count)
+        return FrameLevels(np.zeros(0), np.zeros((0, BANDS), np.float32), count)
     return FrameLevels(*map(np.concatenate, zip(*out, strict=True)), num_samples=count)
 
 
@@ -106,13 +103,11 @@ def _in_pieces(blocks, size):
         yield joined
 
 
-def _measure(filtered, length, hop, num_frames, rate_hz, window, edges):
+def _measure(filtered, length, hop, num_frames, window, edges):
     frames = np.lib.stride_tricks.sliding_window_view(filtered, length)[: num_frames * hop : hop]
     power = np.einsum("tn,tn->t", frames, frames) / length
-    crossings = np.diff(np.signbit(frames), axis=1).sum(axis=1) * (rate_hz / length)
     spectra = np.abs(np.fft.rfft(frames * window, axis=1)) ** 2
     return (
         10 * np.log10(np.maximum(power, 1e-12)),
-        crossings,
         np.add.reduceat(spectra, edges, axis=1).astype(np.float32),
     )

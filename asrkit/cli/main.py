@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from asrkit import __version__
-from asrkit.cli.options import boolean
+from asrkit.cli.options import boolean, boolean_or_auto
 from asrkit.cli.output import in_words, speak_flags
 from asrkit.cli.signals import Stopped, raised, told, watch
 from asrkit.config import nearest, read_conf
@@ -36,7 +36,7 @@ COMMANDS = {
     "combine-data": "several data directories as one",
     "check-leaks": "does a training set hold what a test set asks? speakers, recordings, near-duplicates",
     "perturb": "copies of a data directory in noise, in rooms, by other voices",
-    "detect-endpoints": "wav.scp -> segments, by energy and zero crossings",
+    "detect-endpoints": "wav.scp -> segments: where the speech is",
     "compute-cmvn": "feats.scp -> cmvn.scp, one statistic a speaker",
     "compute-ssl": "recordings -> feats.scp and arks of a self-supervised speech model",
     "train-codebook": "features -> codebook.npz (vector quantisation)",
@@ -153,7 +153,13 @@ class Parser(argparse.ArgumentParser):
         }
 
     def boolean_flags(self):
-        return [flag for flag, action in self._option_string_actions.items() if action.type is boolean]
+        """Dict of the flags whose value may be left out to what they take beside booleans."""
+        more = {boolean: (), boolean_or_auto: ("auto",)}
+        return {
+            flag: more[action.type]
+            for flag, action in self._option_string_actions.items()
+            if action.type in more
+        }
 
     def parse_args(self, args=None, namespace=None):
         for word in args:
@@ -207,7 +213,10 @@ def spell_out_booleans(argv, parser):
     booleans = parser.boolean_flags()
     values = ("true", "false", "t", "f", "1", "0")
     after = [*argv[1:], ""]
-    return [f"{w}=true" if w in booleans and n.lower() not in values else w for w, n in zip(argv, after)]
+    return [
+        f"{w}=true" if w in booleans and n.lower() not in (*values, *booleans[w]) else w
+        for w, n in zip(argv, after)
+    ]
 
 
 def build_parser(name, module, argv):

@@ -13,6 +13,11 @@ def boolean(text):
     return _parse(_field(False), text)
 
 
+def boolean_or_auto(text):
+    """None for `auto`, else a boolean, as an argparse type."""
+    return None if text == "auto" else boolean(text)
+
+
 def whole(text):
     """A whole number, as an argparse type; int() would take `1_000` and other scripts' digits, too."""
     try:
@@ -51,6 +56,17 @@ def add_flag(parser, name, default, help, choices=None, dest=None, minimum=-math
         metavar=metavar,
         help=f"{help} (default: {shown})".replace("%", "%%"),
         **extra,
+    )
+
+
+def add_auto(parser, name, help):
+    """Add `--name auto|true|false`, None, True and False; the command line may leave `true` out."""
+    parser.add_argument(
+        f"--{name}",
+        type=boolean_or_auto,
+        default=None,
+        metavar="auto|true|false",
+        help=f"{help} (default: auto)",
     )
 
 

@@ -23,6 +23,7 @@ log = logging.getLogger("asrkit")
 
 # Features are float32, which ends at 3.4e38: normalisation, deltas and warping need room. Below 1.2e-38 it loses digits.
 LARGEST, SMALLEST = 1e37, 1e-37
+SHORT_S = 0.5  # a recording so short is a trimmed word, though it may have less sound than speech must last
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ class FrontEnd:
             )
 
     def features(
-        self, samples: np.ndarray, *, endpoint: bool = True, name: str = "the recording"
+        self, samples: np.ndarray, *, endpoint: bool | None = None, name: str = "the recording"
     ) -> np.ndarray:
         """Make model features of one recording: of what `stored` makes, float32 (T, model_dim); its parameters and errors."""
         return self.model_features([self.stored(samples, endpoint=endpoint, name=name)], [None])[0]
@@ -175,7 +176,7 @@ class FrontEnd:
             raise DataError(f"{why} (leave test_warps= out)")
 
     def stored(
-        self, samples: np.ndarray, *, endpoint: bool = True, name: str = "the recording"
+        self, samples: np.ndarray, *, endpoint: bool | None = None, name: str = "the recording"
     ) -> np.ndarray:
         """Make features of one recording as they are stored: before normalisation and deltas.
 
@@ -183,8 +184,9 @@ class FrontEnd:
         ----------
         samples : float32 (N,)
             In [-1, 1), at `rate_hz`.
-        endpoint : bool
-            Find the speech first, as it was found for training; false takes all of the recording.
+        endpoint : bool, optional
+            Find the speech first, as it was found for training; false takes all of the recording. By default as training did; where
+            that took recordings whole, one that is clearly not trimmed is cut, and is none the less whole if nothing is found.
         name : str
             What the warning calls it that is logged where something else than the word may have been found.
 
@@ -208,13 +210,8 @@ class FrontEnd:
         silent = silence_reason(samples)
         if silent:
             raise DataError(f"{silent} (check the microphone)")
-        if endpoint:
-            found = find_speech([samples], rate_hz, self.endpoint or EndpointConfig())
-            if found is None:
-                raise DataError("no speech found (endpoint=false takes the whole recording)")
-            if found.doubt:
-                log.warning("%s: %s", name, found.doubt)
-            samples = samples[int(found.start_s * rate_hz) : int(found.end_s * rate_hz)]
+        if endpoint is not False:
+            samples = self._speech(samples, rate_hz, endpoint is True, name)
         feats = self.kind.compute(samples)
         if not len(feats):
             raise DataError(f"{len(samples) / rate_hz:.3f} s, shorter than one window")
@@ -222,6 +219,22 @@ class FrontEnd:
         if reason:
             raise DataError(f"{reason} (record or convert it again)")
         return feats
+
+    def _speech(self, samples: np.ndarray, rate_hz: int, always: bool, name: str) -> np.ndarray:
+        """Cut the speech out of samples (N,); without `always` only where training did or a recording is not trimmed."""
+        found = find_speech([samples], rate_hz, self.endpoint or EndpointConfig())
+        if found is None:
+            short = len(samples) < SHORT_S * rate_hz
+            if always or (self.endpoint is not None and not short):
+                raise DataError("no speech found (endpoint=false takes the whole recording)")
+            if not short:
+                log.warning("%s: no speech found, the whole recording is taken", name)
+            return samples
+        if not always and self.endpoint is None and not found.untrimmed:
+            return samples
+        if found.doubt:
+            log.warning("%s: %s", name, found.doubt)
+        return samples[int(found.start_s * rate_hz) : int(found.end_s * rate_hz)]
 
     def to_dict(self) -> dict[str, Any]:
         """Give all of it as JSON values."""

@@ -1,6 +1,7 @@
 """The public functions: what a command does, of paths or of objects in memory."""
 
 import functools
+import logging
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,7 +11,8 @@ from typing import IO, Any, cast
 import numpy as np
 
 from asrkit import families
-from asrkit.audio.endpoint import EndpointConfig, detect_endpoints
+from asrkit.audio.endpoint import UNTRIMMED_S, EndpointConfig, detect_endpoints
+from asrkit.audio.endpoint import find_speech as find_word
 from asrkit.audio.samples import check_rate, check_samples, resample
 from asrkit.characters import composed
 from asrkit.config import PathLike, from_dict, nearest
@@ -50,8 +52,11 @@ from asrkit.workflows.arguments import (
 )
 from asrkit.workflows.crossval import Crossvalidated, FoldPlan, RunSettings
 from asrkit.workflows.crossval import crossval as crossval_dir
+from asrkit.workflows.detect_endpoints import SAMPLED, spread
 from asrkit.workflows.recognizer import Recognizer, load
 from asrkit.workflows.train import open_features, train_opened
+
+log = logging.getLogger("asrkit")
 
 Recordings = Mapping[str, Sequence[Recording]]
 
@@ -64,7 +69,7 @@ def train(
     *,
     family: str = "chmm",
     features: str = "mfcc",
-    endpoint: EndpointConfig | bool = False,
+    endpoint: EndpointConfig | bool | None = None,
     rate_hz: int | None = None,
     speakers: Mapping[str, Sequence[str]] | None = None,
     max_skipped: int = 0,
@@ -83,8 +88,9 @@ def train(
         A name of `asrkit.families.names()`.
     features : str
         For recordings: the kind of features, "mfcc" or "fbank".
-    endpoint : bool or EndpointConfig
-        For recordings: find the speech in each first, as `Recognizer.recognize` does by default.
+    endpoint : bool or EndpointConfig, optional
+        For recordings: find the speech in each first, as `Recognizer.recognize` then does, too. By default where they are not trimmed,
+        as `asrkit prepare-wavs` finds it out: where more than 0.3 s of them are not the word, in the median.
     rate_hz : int, optional
         For arrays without a rate of their own: samples a second.
     speakers : dict of str to list of str, optional
@@ -135,7 +141,7 @@ def train(
         chosen = _training_settings(family, rest, known)
         made = functools.partial(make_kind, kind, own)
         found = check_endpoint(endpoint, "endpoint")
-        held = _arrays_of_recordings(data, made, found, rate_hz, jobs, speakers)
+        held = _arrays_of_recordings(data, made, found, rate_hz, jobs, speakers, by_corpus=endpoint is None)
         lengths = [len(feats) for feats in held["arrays"].values()]
         chosen = chosen.for_data(count_facts(held["words"], held["speakers"], lengths))
         opened = functools.partial(features_of_arrays, **held)
@@ -143,7 +149,7 @@ def train(
         path = check_path(data, "data", DATA)
         _refuse_for_directory(
             features=features != "mfcc",
-            endpoint=endpoint is not False,
+            endpoint=endpoint not in (None, False),
             rate_hz=rate_hz,
             speakers=speakers is not None,
         )
@@ -219,7 +225,9 @@ def adapt(
     if isinstance(data, Mapping):
         frontend.check_hears()
         found = frontend.endpoint if endpoint else None
-        held = _arrays_of_recordings(data, lambda lowest_hz: frontend.kind, found, rate_hz, 1)
+        held = _arrays_of_recordings(
+            data, lambda lowest_hz: frontend.kind, found, rate_hz, 1, by_recording=endpoint
+        )
         feature_set = features_of_arrays(**held, frontend=frontend)
     else:
         path = check_path(data, "data", DATA)
@@ -429,8 +437,8 @@ def find_speech(
     >>> rng = np.random.default_rng(0)
     >>> sound = rng.normal(0, 0.001, 16000)
     >>> sound[6000:10000] += 0.3 * np.sin(np.arange(4000) / 3)
-    >>> start_s, end_s = asrkit.find_speech(sound, 8000)
-    >>> bool(abs(start_s - 0.75) < 0.1), bool(abs(end_s - 1.25) < 0.1)
+    >>> start_s, end_s = asrkit.find_speech(sound, 8000, padding_ms=0.0)
+    >>> bool(abs(start_s - 0.75) < 0.05), bool(abs(end_s - 1.25) < 0.05)
     (True, True)
     """
     if config is not None and settings:
@@ -474,8 +482,14 @@ def _arrays_of_recordings(
     rate_hz: int | None,
     jobs: int,
     speakers: Mapping[str, Sequence[str]] | None = None,
+    *,
+    by_corpus: bool = False,
+    by_recording: bool = False,
 ) -> dict[str, Any]:
-    """Make features of a dict of word to recordings: what `features_of_arrays` takes; `kind_of` is called with the lowest rate."""
+    """Make features of a dict of word to recordings: what `features_of_arrays` takes; `kind_of` is called with the lowest rate.
+
+    The speech is found with `endpoint`; `by_corpus` where the recordings are not trimmed, `by_recording` as a model hears them.
+    """
     named = _named(data, rate_hz)
     who = {} if speakers is None else _speakers(data, speakers)
     sounds: dict[str, tuple[np.ndarray, int]] = {}
@@ -490,7 +504,12 @@ def _arrays_of_recordings(
     warn_of(remarks)
     kind = kind_of(min((own_hz for _, own_hz in sounds.values()), default=None))
     assert kind.dim is not None  # of a kind that hears
-    compute = functools.partial(_stored, FrontEnd(kind.dim, kind, TransformConfig(delta_order=0), endpoint))
+    if by_corpus and _untrimmed(list(sounds.values())):
+        endpoint = EndpointConfig()
+    look = None if by_recording else endpoint is not None
+    compute = functools.partial(
+        _stored, FrontEnd(kind.dim, kind, TransformConfig(delta_order=0), endpoint), look
+    )
     items = [(name, *sound) for name, sound in sounds.items()]
     arrays: dict[str, np.ndarray] = {}
     for name, feats, reason in ordered_map(compute, items, jobs=jobs, label="recordings"):
@@ -530,13 +549,24 @@ def _speakers(data: Recordings, speakers: Any) -> dict[str, str]:
     return found
 
 
-def _stored(frontend: FrontEnd, item: tuple[str, np.ndarray, int]) -> tuple[str, np.ndarray | None, str]:
+def _untrimmed(sounds: Sequence[tuple[np.ndarray, int]]) -> bool:
+    """Whether recordings are not trimmed, as `time_beside` has it."""
+    found = [find_word([samples], own_hz) for samples, own_hz in spread(sounds, SAMPLED)]
+    beside_s = float(np.median([own.beside_s for own in found if own] or [0.0]))
+    if beside_s > UNTRIMMED_S:
+        log.info("not trimmed: %.2f s beside the word in the median, its ends are found", beside_s)
+    return beside_s > UNTRIMMED_S
+
+
+def _stored(
+    frontend: FrontEnd, look: bool | None, item: tuple[str, np.ndarray, int]
+) -> tuple[str, np.ndarray | None, str]:
     """The stored features of one recording, or None and why."""
     name, samples, own_hz = item
     assert frontend.rate_hz is not None
     samples = resample(samples, own_hz, frontend.rate_hz)
     try:
-        return name, frontend.features(samples, endpoint=frontend.endpoint is not None, name=name), ""
+        return name, frontend.features(samples, endpoint=look, name=name), ""
     except DataError as error:
         return name, None, str(error)
 

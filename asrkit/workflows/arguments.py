@@ -71,9 +71,14 @@ def check_flag(value: Any, name: str) -> bool:
     return bool(value)
 
 
+def check_auto(value: Any, name: str) -> bool | None:
+    """Refuse, by a SettingsError, what is neither true nor false nor None, which leaves it to the data."""
+    return None if value is None else check_flag(value, name)
+
+
 def check_endpoint(value: Any, name: str) -> EndpointConfig | None:
-    """Give the settings of the endpoint detection: those given, the default ones for true, None for false."""
-    if isinstance(value, EndpointConfig):
+    """Give the settings of the endpoint detection: those given, the default ones for true, None for false or None."""
+    if value is None or isinstance(value, EndpointConfig):
         return value
     if not isinstance(value, (bool, np.bool_)):
         raise SettingsError(f"{name}={value!r} is neither a bool nor an EndpointConfig")

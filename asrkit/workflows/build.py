@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from asrkit import families
+from asrkit.audio.endpoint import UNTRIMMED_S
 from asrkit.config import PathLike, flag_name, format_value
 from asrkit.errors import SettingsError
 from asrkit.evaluation.advice import RECORDINGS, SPEAKERS, confused_line, next_line, right_line
@@ -36,7 +37,7 @@ from asrkit.words.settings import TrainingSettings
 from asrkit.workflows.combine_data import combine_data
 from asrkit.workflows.compute_features import compute_features
 from asrkit.workflows.crossval import FoldPlan, RunSettings, crossval, folds_of
-from asrkit.workflows.detect_endpoints import detect_endpoints
+from asrkit.workflows.detect_endpoints import detect_endpoints, time_beside
 from asrkit.workflows.prepare_wavs import prepare_wavs
 from asrkit.workflows.report import report
 from asrkit.workflows.score import score
@@ -250,12 +251,16 @@ def prepare(
                 for word in (f"--{SOURCE_FLAGS[field.name]}", format_value(value))
             ]
             do(
-                ["prepare-wavs", source, data_dir, *options],
-                lambda: prepare_wavs(source, data_dir, **vars(reading)),
+                ["prepare-wavs", source, data_dir, *options, *parallel(jobs)],
+                lambda: prepare_wavs(source, data_dir, **vars(reading), jobs=jobs),
             )
         data = read_data_dir(data_dir)
         if not data.feats:
-            if not data.segments:
+            if (
+                is_data
+                and not data.segments
+                and time_beside(data.wav, base=data_dir, jobs=jobs) > UNTRIMMED_S
+            ):
                 find_ends(data_dir, read, jobs, do)
             kind = kind_for(data)
             command = [str(kind.command), data_dir, *flags(kind), *flags(read), *parallel(jobs)]

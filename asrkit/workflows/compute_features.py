@@ -15,15 +15,16 @@ from typing import Any
 
 import numpy as np
 
+from asrkit.audio.endpoint import UNTRIMMED_S
 from asrkit.audio.level import BetterChannel, silence_reason
 from asrkit.config import PathLike, check_fields, option
 from asrkit.distribution import VERSION
 from asrkit.errors import DataError, SettingsError
 from asrkit.features.frontend import unusable
 from asrkit.features.kind import FeatureKind, load
-from asrkit.io.archive import entry, resolve
+from asrkit.io.archive import entry, is_pipe, resolve
 from asrkit.io.audio import read_audio
-from asrkit.io.data_dir import read_data_dir
+from asrkit.io.data_dir import DataDir, read_data_dir
 from asrkit.io.features import KIND_RECORD, ReadConfig, check_skipped, first_reasons, format_kind, summary
 from asrkit.io.files import atomic_write, write_table
 from asrkit.io.holds import holding
@@ -31,6 +32,7 @@ from asrkit.io.pieces import Pieces
 from asrkit.io.recordings import CHUNK, Recording, cut, recordings
 from asrkit.io.remarks import Remarks, warn_of
 from asrkit.runtime import one_thread, ordered_map
+from asrkit.workflows.detect_endpoints import time_beside
 from asrkit.workflows.model_kind import model_kind, refuse_others
 
 # Kaldi's others are for whole numbers and for values from 0 to 1: they would spoil features
@@ -141,6 +143,7 @@ def compute_features(
     work = recordings(data)
     if not work:
         raise DataError(f"{data.path}: no utterances (asrkit prepare-wavs makes a data directory)")
+    warn_of_untrimmed(data, options.channel, jobs)
     chunks = [work[i : i + chunk] for i in range(0, len(work), chunk)]
     extract = functools.partial(
         extract_chunk,
@@ -207,6 +210,22 @@ def compute_features(
         stream.write(format_kind(kind))
     write_table(data.path / "feats.scp", scp, sync=True)  # last: where it is, the others are
     return Computed(data.path, frames, skipped)
+
+
+def warn_of_untrimmed(data: DataDir, channel: int, jobs: int) -> None:
+    """Warn where single words are taken whole, though the recordings are not trimmed."""
+    files = {utt: entry for utt, entry in data.wav.items() if not is_pipe(entry)}
+    if data.segments or not data.text or any(len(text.split()) != 1 for text in data.text.values()):
+        return
+    beside_s = time_beside(files, base=data.path, channel=channel, jobs=jobs)
+    if beside_s > UNTRIMMED_S:
+        log.warning(
+            "%s: the recordings are not trimmed, %.2f s beside the word in the median, and are taken whole (asrkit detect-endpoints "
+            "%s finds the words)",
+            data.path,
+            beside_s,
+            data.path,
+        )
 
 
 def dated_chunk(

@@ -5,9 +5,10 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from asrkit.audio.endpoint import UNTRIMMED_S, EndpointConfig
 from asrkit.characters import CONTROL, UNSEEN, composed
 from asrkit.config import PathLike, nearest
 from asrkit.errors import DataError, SettingsError
@@ -18,6 +19,7 @@ from asrkit.io.files import c_sorted, read_table
 from asrkit.io.holds import holding
 from asrkit.io.remarks import Remarks, warn_of
 from asrkit.runtime import ordered_map
+from asrkit.workflows.detect_endpoints import Ends, find_ends, record_endpoints, time_beside
 
 # What libsndfile reads, as people and corpora call it; under any other name it is known by its first bytes.
 AUDIO_SUFFIXES = tuple(
@@ -47,12 +49,18 @@ class Prepared:
         Utterances whose recordings can't be used, with the reasons.
     left_out : dict of str to int
         How many files were passed over, by suffix: those that are no recordings, or in a format that can't be read.
+    beside_s : float, optional
+        How much of a recording is not its word, in the median; None where nobody looked.
+    ends : Ends, optional
+        Where the words are; None where the recordings are taken whole.
     """
 
     data_dir: PathLike
     data: DataDir
     skipped: dict[str, str]
     left_out: dict[str, int] = field(default_factory=dict)
+    beside_s: float | None = None
+    ends: Ends | None = None
 
     def lines(self) -> list[str]:
         """How many recordings, words and speakers there are, what was passed over, and that speakers are not known."""
@@ -64,6 +72,11 @@ class Prepared:
             sound = [suffix for suffix in sorted(self.left_out) if is_unread_sound(suffix)]
             remedy = f" ({', '.join(sound)}: {CONVERT})" if sound else ""
             lines.append(f"left out: {sum(self.left_out.values())} files: {by_suffix(self.left_out)}{remedy}")
+        if self.beside_s is not None:
+            trimmed = "trimmed, taken whole" if self.ends is None else "not trimmed"
+            lines.append(f"{trimmed}: {self.beside_s:.2f} s beside the word in the median")
+        if self.ends is not None:
+            lines += self.ends.lines()
         if not known:
             lines.append(
                 "speakers are not known, each utterance counts as one of its own (speaker=NAME, or {speaker} in the pattern, says who "
@@ -81,6 +94,8 @@ def prepare_wavs(
     speaker: str | None = None,
     word_map: PathLike | None = None,
     skip_bad: bool = False,
+    endpoints: bool | None = None,
+    jobs: int = 1,
 ) -> Prepared:
     """Write a data directory of the recordings in a folder, whose paths say which words they hold.
 
@@ -97,6 +112,11 @@ def prepare_wavs(
         Table of lines such as `Z zero`: what a {word} stands for.
     skip_bad : bool
         Leave out recordings that can't be used instead of failing.
+    endpoints : bool, optional
+        Find the word in each recording, as `detect_endpoints` does with its default settings; one in which nothing is found is
+        taken whole. By default where the recordings are not trimmed: where more than 0.3 s of them are not the word, in the median.
+    jobs : int
+        Processes.
 
     Returns
     -------
@@ -118,6 +138,12 @@ def prepare_wavs(
     data = name_utterances(matches, speaker, words, Path(data_dir))
     refuse_lost_words(Path(recordings_dir), others, pattern, words, data)
     bad = find_bad(data.wav)
+    good = {utt: path for utt, path in data.wav.items() if utt not in bad}
+    beside_s = time_beside(good, base=data.path, jobs=jobs) if endpoints is None else None
+    ends = None
+    if endpoints or (beside_s is not None and beside_s > UNTRIMMED_S):
+        ends = find_ends(good, EndpointConfig(), base=data.path, whole=True, jobs=jobs)
+        bad |= ends.skipped
     for reason in bad.values():
         log.warning("%s", reason)
     if bad and not skip_bad:
@@ -134,8 +160,13 @@ def prepare_wavs(
             f"{recordings_dir}: no recording can be used of {len(lost)} words: {named} "
             "(record them again, or take their files away)"
         )
+    if ends is not None:
+        kept = replace(kept, segments=ends.segments())
     write_data_dir(kept, data_dir)
-    return Prepared(data_dir, kept, bad, Counter(suffix_of(path) for path in others))
+    if ends is not None:
+        record_endpoints(EndpointConfig(), kept.path)
+    left_out = Counter(suffix_of(path) for path in others)
+    return Prepared(data_dir, kept, bad, left_out, beside_s, ends)
 
 
 def compile_pattern(text: str) -> re.Pattern[str]:

@@ -26,6 +26,7 @@ from asrkit.words.vocabulary import Vocabulary, why_not_adaptable
 from asrkit.words.warped import Copies, check_warped, score_copies
 from asrkit.workflows.arguments import (
     Recording,
+    check_auto,
     check_count,
     check_feats,
     check_flag,
@@ -206,7 +207,7 @@ class Recognizer:
 
     @one_thread()
     def features(
-        self, samples: np.ndarray, rate_hz: float | None = None, *, endpoint: bool = True
+        self, samples: np.ndarray, rate_hz: float | None = None, *, endpoint: bool | None = None
     ) -> np.ndarray:
         """Make model features of samples.
 
@@ -216,8 +217,8 @@ class Recognizer:
             One channel: floats in [-1, 1), or integers over their type's range.
         rate_hz : int, optional
             Samples a second; the model's own rate where it is not given. Others are resampled.
-        endpoint : bool
-            Find the speech first; false takes all of it.
+        endpoint : bool, optional
+            As `recognize` has it.
 
         Returns
         -------
@@ -229,7 +230,7 @@ class Recognizer:
         DataError
             These are no such samples, or there is nothing to hear in them.
         """
-        endpoint, wanted_hz = check_flag(endpoint, "endpoint"), self._rate_hz()
+        endpoint, wanted_hz = check_auto(endpoint, "endpoint"), self._rate_hz()
         samples = check_samples(samples)
         samples = resample(samples, wanted_hz if rate_hz is None else check_rate(rate_hz), wanted_hz)
         return self.frontend.features(samples, endpoint=endpoint)
@@ -268,7 +269,7 @@ class Recognizer:
         recording: Recording,
         rate_hz: float | None = None,
         *,
-        endpoint: bool = True,
+        endpoint: bool | None = None,
         channel: int = 0,
         strict: bool = False,
         speaker: Speaker | None = None,
@@ -281,9 +282,9 @@ class Recognizer:
             Whatever libsndfile or ffmpeg reads, or samples: floats in [-1, 1), or integers over their type's range.
         rate_hz : int, optional
             Samples a second, for an array.
-        endpoint : bool
-            Find the speech first, with the settings of the training where that looked for it; false takes all of
-            the recording.
+        endpoint : bool, optional
+            Find the speech first; false takes all of the recording. By default as the training did, with its settings; where that
+            took recordings whole, one that is clearly not trimmed is cut.
         channel : int
             Of files with several channels.
         strict : bool
@@ -338,7 +339,7 @@ class Recognizer:
 
     @one_thread()
     def scores(
-        self, recordings: Iterable[Recording], rate_hz: float | None = None, *, endpoint: bool = True
+        self, recordings: Iterable[Recording], rate_hz: float | None = None, *, endpoint: bool | None = None
     ) -> np.ndarray:
         """Score many recordings against every word.
 
@@ -347,7 +348,7 @@ class Recognizer:
         recordings : iterable of what `recognize` takes
         rate_hz : int, optional
             Samples a second, for arrays without a rate of their own.
-        endpoint : bool
+        endpoint : bool, optional
             As there.
 
         Returns
@@ -403,12 +404,12 @@ class Recognizer:
         recording: Any,
         name: str,
         rate_hz: float | None,
-        endpoint: bool,
+        endpoint: bool | None,
         channel: int,
         strict: bool,
         on_remarks: Callable[[Remarks], object] | None = None,
     ) -> np.ndarray:
-        endpoint, wanted_hz = check_flag(endpoint, "endpoint"), self._rate_hz()
+        endpoint, wanted_hz = check_auto(endpoint, "endpoint"), self._rate_hz()
         samples, own_hz = read_recording(
             recording,
             name,
@@ -474,7 +475,7 @@ def recognize_files(
     paths: Iterable[PathLike],
     *,
     method: str = "viterbi",
-    endpoint: bool = True,
+    endpoint: bool | None = None,
     channel: int = 0,
     strict: bool = False,
     same_speaker: bool = False,

@@ -177,6 +177,48 @@ def test_speech_is_found_where_it_is_asked_for():
     assert frames[0] > 1.5 * frames[1] > 1.5 * frames[2]
 
 
+def test_the_recordings_say_whether_speech_is_looked_for(recordings):
+    """In training the median does; a model of trimmed words decides for each recording, and never finds nothing."""
+    padded = {word: [samples(word, seed, pad_s=0.4) for seed in range(5)] for word in ("one", "two")}
+    assert asrkit.train(padded, rate_hz=RATE_HZ, **GMM).frontend.endpoint == EndpointConfig()
+    padded["one"][:3] = [samples("one", seed) for seed in range(3)]
+    assert asrkit.train(padded, rate_hz=RATE_HZ, **GMM).frontend.endpoint == EndpointConfig()
+    model = asrkit.train(recordings, rate_hz=RATE_HZ, **GMM)
+    assert model.frontend.endpoint is None
+    for pad_s in (0.0, 0.1):
+        sound = samples("one", pad_s=pad_s)
+        np.testing.assert_array_equal(model.features(sound), model.features(sound, endpoint=False))
+    sound = samples("one", pad_s=0.4)
+    np.testing.assert_array_equal(model.features(sound), model.features(sound, endpoint=True))
+    assert len(model.features(sound)) < len(model.features(sound, endpoint=False))
+    moved = asrkit.adapt(model, {"one": [sound]}, rate_hz=RATE_HZ)
+    whole = asrkit.adapt(model, {"one": [sound]}, rate_hz=RATE_HZ, endpoint=False)
+    feats = model.features(sound)
+    assert moved.score(feats).scores["one"] > whole.score(feats).scores["one"]
+
+
+def test_where_no_speech_is_found_the_whole_recording_may_be_taken(recordings, caplog):
+    def click(duration_s):
+        sound = np.random.default_rng(0).normal(0, 1e-3, round(duration_s * RATE_HZ))
+        sound[len(sound) // 2] = 0.9
+        return sound
+
+    trimmed = asrkit.train(recordings, rate_hz=RATE_HZ, **GMM)
+    cut = asrkit.train(recordings, rate_hz=RATE_HZ, endpoint=True, **GMM)
+    for model, duration_s, message in (
+        (trimmed, 0.4, ""),
+        (cut, 0.4, ""),
+        (trimmed, 1.0, "the whole recording is taken"),
+    ):
+        caplog.clear()
+        found = model.features(click(duration_s))
+        np.testing.assert_array_equal(found, model.features(click(duration_s), endpoint=False))
+        assert message in caplog.text and bool(caplog.text) == bool(message)
+    for model, settings in ((cut, {}), (trimmed, {"endpoint": True})):
+        with pytest.raises(DataError, match="no speech found"):
+            model.features(click(1.0), **settings)
+
+
 def test_what_may_be_skipped_is_counted_and_named(recordings):
     bad = {**recordings, "one": [*recordings["one"], np.zeros(4000), "missing.wav", samples()[:50]]}
     model = asrkit.train(bad, rate_hz=RATE_HZ, max_skipped=3, **GMM)
@@ -287,7 +329,7 @@ def test_find_speech():
     )
     wider = asrkit.find_speech(sound, RATE_HZ, padding_ms=np.float32(100))
     assert wider == asrkit.find_speech(sound, RATE_HZ, EndpointConfig(padding_ms=100.0))
-    assert wider[0] == pytest.approx(start_s - 0.05) and wider[1] == pytest.approx(end_s + 0.05)
+    assert wider[0] == pytest.approx(start_s - 0.025) and wider[1] == pytest.approx(end_s + 0.025)
     assert asrkit.find_speech(np.zeros(8000), RATE_HZ) is None
 
 

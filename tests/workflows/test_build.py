@@ -44,7 +44,6 @@ def test_the_steps_are_commands_that_give_the_same_bytes(several, tmp_path):
     names = [line.split()[1] for line in commands(told)]
     assert names == [
         "prepare-wavs",
-        "detect-endpoints",
         "compute-mfcc",
         "train",
         "crossval",
@@ -114,7 +113,7 @@ def test_called_again_it_goes_on_where_it_stopped(several):
     (exp / "half-speakers" / "fold_2" / "run.json").unlink()  # as a kill may leave it
     again, retold = built(source, exp, reading=BY_NAME)
     assert commands(retold) == commands(told) and again.lines() == found.lines()
-    assert sum(line.endswith("  # done before") for line in retold) == 4
+    assert sum(line.endswith("  # done before") for line in retold) == 3
     after = {name: (exp / name).stat().st_mtime_ns for name in files}
     assert [name for name in files if after[name] != before[name]] == [files[-1]]
 
@@ -155,7 +154,6 @@ def test_one_recording_a_word_makes_a_model_and_no_estimate(tmp_path):
     told = built(source, exp, family="dtw")[1]
     assert [line.split()[2] for line in told if line.endswith("done before")] == [
         "prepare-wavs",
-        "detect-endpoints",
         "compute-mfcc",
     ]
 
@@ -167,20 +165,22 @@ def test_a_data_directory_with_features_is_taken_as_it_is(several, tmp_path):
     assert (tmp_path / "exp" / "crossval" / "hyp").exists() and found.facts.speakers == 3
 
 
-def test_segments_of_a_data_directory_stay(several, tmp_path):
+@pytest.mark.parametrize(("segments", "ends"), [(["segments"], []), ([], ["detect-endpoints"])])
+def test_segments_of_a_data_directory_stay_and_untrimmed_ones_get_some(several, tmp_path, segments, ends):
     _, exp, _, _ = several
     (tmp_path / "data").mkdir()
-    for name in ("wav.scp", "text", "utt2spk", "spk2utt", "segments"):
+    for name in ("wav.scp", "text", "utt2spk", "spk2utt", *segments):
         write_table(tmp_path / "data" / name, read_table(exp / "data" / name))
     told = built(tmp_path / "data", tmp_path / "exp")[1]
-    assert [line.split()[1] for line in commands(told)][:3] == ["combine-data", "compute-mfcc", "train"]
+    names = [line.split()[1] for line in commands(told)]
+    assert names[: 3 + len(ends)] == ["combine-data", *ends, "compute-mfcc", "train"]
 
 
 def test_a_family_with_codes_and_processes(tmp_path):
     write_words(tmp_path / "wavs", "{word}/{take}.wav", ("one", "two"), ("anna",), range(1), pad_s=0.3)
     told = built(tmp_path / "wavs", tmp_path / "exp", family="dhmm", jobs=2)[1]
     assert (tmp_path / "exp" / "codebook.npz").exists()
-    assert [line.endswith(" --nj 2") for line in commands(told)] == [False, True, True, True]
+    assert [line.endswith(" --nj 2") for line in commands(told)] == [True, True, True]
 
 
 def test_what_can_not_be_built(several, tmp_path):

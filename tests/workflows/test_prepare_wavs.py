@@ -7,6 +7,7 @@ import unicodedata
 import numpy as np
 import pytest
 import soundfile
+from synthetic import RATE_HZ, word_samples
 
 from asrkit.cli.main import main
 from asrkit.errors import DataError
@@ -182,3 +183,86 @@ def test_it_says_whether_it_knows_who_speaks(tmp_path, capsys, options, known):
     out = capsys.readouterr().out
     assert ("by 1 speaker in" in out) == known == ("speakers are not known" not in out)
     assert known or ("--speaker NAME" in out and "--by random" in out)
+
+
+# are they trimmed?
+
+
+def words(folder, pads_s, *, empty=0):
+    """Recordings of a word between pauses of so many seconds each, the last ones without a word."""
+    for index, pad_s in enumerate(pads_s):
+        rng = np.random.default_rng(index)
+        path = folder / f"word/{index}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if index >= len(pads_s) - empty:
+            sound = rng.normal(0, 1e-3, round(8000 * 2 * pad_s) + 4000)
+            sound[-900:-870] += 0.3
+        else:
+            sound = word_samples("one", rng, 130, pad_s)
+        soundfile.write(path, sound, RATE_HZ)
+
+
+@pytest.mark.parametrize(
+    ("pads_s", "cut"),
+    [
+        ([0.0] * 4, False),
+        ([0.4] * 4, True),
+        ([0.0, 0.4, 0.4], True),
+        ([0.0, 0.0, 0.4], False),
+        ([0.1] * 4, False),
+    ],
+)
+def test_ends_are_found_where_recordings_are_not_trimmed(tmp_path, capsys, pads_s, cut):
+    words(tmp_path / "src", pads_s)
+    assert main(["prepare-wavs", str(tmp_path / "src"), str(tmp_path / "data")]) == 0
+    out = capsys.readouterr().out
+    assert ("not trimmed: 0." in out) == cut and ("\ntrimmed, taken whole: 0." in out) != cut
+    assert {path.name for path in (tmp_path / "data").iterdir()} >= {"wav.scp", "text"}
+    assert (tmp_path / "data" / "segments").exists() == (tmp_path / "data" / "endpoint.conf").exists() == cut
+    if cut:
+        found = (
+            (tmp_path / "data" / "segments").read_bytes(),
+            (tmp_path / "data" / "endpoint.conf").read_bytes(),
+        )
+        assert main(["detect-endpoints", str(tmp_path / "data"), "--force"]) == 0
+        assert found == tuple(
+            (tmp_path / "data" / name).read_bytes() for name in ("segments", "endpoint.conf")
+        )
+    assert main(["validate-data", str(tmp_path / "data"), "--no-feats"]) == 0
+
+
+def test_who_asks_is_obeyed(tmp_path, capsys):
+    words(tmp_path / "trimmed", [0.0] * 3)
+    words(tmp_path / "untrimmed", [0.4] * 3)
+    folder = tmp_path / "data"
+    for source, options, cut in (
+        ("trimmed", ["--endpoints"], True),
+        ("untrimmed", ["--endpoints", "false"], False),
+        ("untrimmed", ["--endpoints=true", "--nj", "2"], True),
+        ("trimmed", ["--endpoints", "auto"], False),
+    ):
+        assert main(["prepare-wavs", str(tmp_path / source), str(folder), *options]) == 0
+        assert (folder / "segments").exists() == (folder / "endpoint.conf").exists() == cut
+        assert ("beside the word" in capsys.readouterr().out) == ("auto" in options)
+    prepared = prepare_wavs(tmp_path / "untrimmed", folder, endpoints=True)
+    assert prepared.beside_s is None and list(prepared.ends.times) == list(prepared.data.segments)
+
+
+def test_a_recording_without_a_word_is_taken_whole(tmp_path):
+    """It is doubtful; one that breaks off is as bad as one that can't be opened."""
+    words(tmp_path / "src", [0.4] * 5, empty=1)
+    prepared = prepare_wavs(tmp_path / "src", tmp_path / "data")
+    last = soundfile.info(tmp_path / "src/word/4.wav").duration
+    assert prepared.ends.doubtful["word-4"] == "no speech found, taken whole"
+    assert prepared.ends.times["word-4"] == (0.0, pytest.approx(last)) and "doubtful" in prepared.lines()[-2]
+    path = tmp_path / "src/word/0.flac"
+    sound, rate_hz = soundfile.read(tmp_path / "src/word/0.wav")
+    (tmp_path / "src/word/0.wav").unlink()
+    soundfile.write(path, sound, rate_hz)
+    path.write_bytes(path.read_bytes()[:-3000])
+    with pytest.raises(DataError, match=r"1 of 5 recordings cannot be used \(skip_bad=true"):
+        prepare_wavs(tmp_path / "src", tmp_path / "data")
+    prepared = prepare_wavs(tmp_path / "src", tmp_path / "data", skip_bad=True)
+    assert (
+        list(prepared.skipped) == ["word-0"] and len(prepared.data.text) == len(prepared.data.segments) == 4
+    )

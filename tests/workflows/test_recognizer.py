@@ -54,7 +54,11 @@ def said(word, seed=9, pad_s=0.3):
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("method", ["viterbi", "forward"])
 def test_a_file_is_heard_as_by_the_command(world, family, method, capsys):
-    for options, settings in (([], {}), (["--endpoint=false"], {"endpoint": False})):
+    for options, settings in (
+        ([], {}),
+        (["--endpoint", "auto"], {}),
+        (["--endpoint=false"], {"endpoint": False}),
+    ):
         command("recognize", world / family, world / "new.wav", f"--method={method}", *options)
         _, word, log_likelihood, margin = capsys.readouterr().out.split()
         heard = asrkit.load(world / family, method=method).recognize(world / "new.wav", **settings)
@@ -276,7 +280,7 @@ REFUSED = {
     "silent": (lambda m: m.recognize(np.zeros(9000), 8000), "recording: silent (check the microphone)"),
     "short": (lambda m: m.recognize(SOUND[3000:3050], 8000, endpoint=False), "recording: 0.006 s, shorter than one window"),
     "endpoint": (lambda m: m.recognize(SOUND, 8000, endpoint="no"), "endpoint='no' is no bool"),
-    "endpoint None": (lambda m: m.recognize(SOUND, 8000, endpoint=None), "endpoint=None is no bool"),
+    "endpoint 1": (lambda m: m.recognize(SOUND, 8000, endpoint=1), "endpoint=1 is no bool"),
     "channel": (lambda m: m.recognize("a.wav", channel="0"), "channel='0' is no int"),
     "channel bool": (lambda m: m.recognize("a.wav", channel=True), "channel=True is no int"),
     "strict": (lambda m: m.recognize("a.wav", strict=1), "strict=1 is no bool"),

@@ -1,7 +1,7 @@
 """Make a recogniser of your recordings with one command: prepare, train, estimate, report -> EXP.
 
 SRC is a folder of recordings, my-words/left/1.wav (or as --pattern says), or a Kaldi data directory. Every step is a command of its
-own, printed as it runs: prepare-wavs, detect-endpoints, compute-mfcc, train, crossval, score, report. What can be chosen by the data
+own, printed as it runs: prepare-wavs, compute-mfcc, train, crossval, score, report. What can be chosen by the data
 is; to choose otherwise, type these commands yourself.
 
 The last three lines say how many words were right in recordings that the models had not heard (whole speakers are held out where they

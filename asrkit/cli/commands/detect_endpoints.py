@@ -1,4 +1,4 @@
-"""Find the speech in every recording: wav.scp -> segments, by energy and zero crossings.
+"""Find the speech in every recording: wav.scp -> segments, by its level, and its weak edges band by band.
 
 Each recording is taken to hold one word; its segment gets the recording's name, so text and utt2spk stay as
 they are. The thresholds adapt to each recording's own noise and peak level. The settings are written to

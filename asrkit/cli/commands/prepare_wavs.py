@@ -7,9 +7,11 @@ that touch, the first takes as little as it can. Without an extension the patter
 An utterance is called speaker-word-index, or word-index where the speaker is not known.
 A recording is what is called like one, and whatever else libsndfile opens; hidden files are passed over, all others
 counted by suffix. A word of which nothing can be read is an error.
+Where the recordings are not trimmed, more than 0.3 s of them not the word in the median, the words' ends are found and written to
+DIR/segments, as detect-endpoints does.
 """
 
-from asrkit.cli.options import add_flag
+from asrkit.cli.options import add_auto, add_flag
 from asrkit.cli.output import say
 from asrkit.workflows.prepare_wavs import prepare_wavs
 
@@ -29,6 +31,8 @@ def add_arguments(parser):
         metavar="FILE",
         help="table of lines such as `Z zero`: what a {word} stands for",
     )
+    add_auto(parser, "endpoints", "find the word in each recording; auto: where they are not trimmed")
+    add_flag(parser, "nj", 1, "processes", minimum=1)
     add_flag(parser, "skip-bad", False, "leave out recordings that cannot be used instead of failing")
 
 
@@ -40,6 +44,8 @@ def main(args):
         speaker=args.speaker,
         word_map=args.word_map,
         skip_bad=args.skip_bad,
+        endpoints=args.endpoints,
+        jobs=args.nj,
     )
     say(prepared.lines())
     return 0

@@ -2,9 +2,10 @@
 
 loglik is the natural log-likelihood of the recording under the winning word, margin its lead over the
 runner-up; it grows with the recording's length and is no confidence: a word that no model knows, or noise,
-gets a word, too. The speech is found in the recording first, with the settings of the training where that
-looked for it (--endpoint false takes all of the recording). A recording in which none is found, or that is
-too short for every word, gets the word `-`, the reason on stderr, and exit status 1.
+gets a word, too. The speech is found in the recording first where the training did so, with its settings, and
+otherwise in a recording that is clearly not trimmed (--endpoint true always looks, false takes all of the
+recording). A recording in which the training's settings find none, or that is too short for every word, gets
+the word `-`, the reason on stderr, and exit status 1.
 
 A model that was trained with --cmvn map gets to know who speaks: with --same-speaker true what it has heard in one
 recording helps it with the next, and with --speaker-file FILE that goes on where the last call ended. Nothing is
@@ -13,7 +14,7 @@ learned from a recording in which no word is heard.
 
 import sys
 
-from asrkit.cli.options import add_flag
+from asrkit.cli.options import add_auto, add_flag
 from asrkit.cli.output import in_words
 from asrkit.errors import DataError
 from asrkit.features.warp import HearWarpedConfig
@@ -25,7 +26,9 @@ EXAMPLE = "example: asrkit recognize exp/chmm one.wav two.wav"
 def add_arguments(parser):
     parser.add_argument("exp", metavar="EXP", help="folder with final.npz, or a model file")
     parser.add_argument("wavs", metavar="WAV", nargs="+", help="recordings, one word each")
-    add_flag(parser, "endpoint", True, "find the speech first")
+    add_auto(
+        parser, "endpoint", "find the speech first; auto: as the training did, and in untrimmed recordings"
+    )
     add_flag(parser, "channel", 0, "channel of recordings that have several", minimum=0)
     add_flag(parser, "strict", False, "refuse recordings with several channels")
     add_flag(parser, "same-speaker", False, "one speaker says all of them")

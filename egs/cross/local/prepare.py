@@ -54,7 +54,6 @@ def prepare(name, source, folder, pattern, jobs):
     def work():
         if own:
             run("prepare-wavs", source, whole, "--pattern", pattern)
-            run("detect-endpoints", whole, "--nj", jobs)
         else:
             PREPARE[name](source, folder)
             run("combine-data", whole, folder / "train", folder / "test")

@@ -166,8 +166,6 @@ def prepare_wavs(source, data):
             ("train", [utt for utt in everything.text if utt not in set(test)]),
         ):
             write_data_dir(subset(everything, keep), data / part)
-    for part in ("train", "test"):
-        run("detect-endpoints", data / part)
 
 
 PREPARE = {
