@@ -17,11 +17,9 @@ from asrkit.words.training import VITERBI, accumulate
 from asrkit.words.vocabulary import Vocabulary
 
 # Chosen on FSDD's and TIDIGITS' training speakers, as recorded and through other microphones and rooms.
-FIRST, RATIO = (
-    12,
-    1.5,
-)  # recordings after which the first step is taken, and how much more each later one needs
-PASSES = 4  # times that the recordings are heard anew, by what was learned of them, in one step
+# recordings after which the first step is taken, and how much more each later one needs
+FIRST, RATIO = 12, 1.5
+PASSES = 3  # times that the recordings are heard anew, by what was learned of them, in one step
 WHOLE_PASSES = 8
 CANDIDATES = 3  # words that are looked at again after the first pass
 BIAS_TAU = 100.0  # frames that count against the bias

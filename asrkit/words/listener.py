@@ -55,7 +55,7 @@ class Listener:
         scorer : Scorer, optional
             Of the vocabulary and the method, where there is one.
         """
-        self._trained, self._method = vocabulary, method
+        self._trained, self._method, self._shortest = vocabulary, method, vocabulary.shortest
         self._learns = learns and why_not_adaptable(vocabulary.family, MLLR) is None
         self._frontend = frontend or vocabulary.frontend
         self._normalises = normalises and self._frontend.transform.remembers
@@ -99,7 +99,7 @@ class Listener:
         for own in stored:
             after = memory.after(own)
             known.append(after.stats)
-            if len(own) >= self._trained.shortest:
+            if len(own) >= self._shortest:
                 memory = after
                 if memory.recordings >= until:
                     break
@@ -188,7 +188,8 @@ def hear_whole(
 ) -> np.ndarray:
     """Score all recordings of a speaker by what all of them say of him: float64 (U, W)."""
     frontend, known = frontend or vocabulary.frontend, None
-    usable = [own for own in stored if len(own) >= vocabulary.shortest]
+    shortest = vocabulary.shortest
+    usable = [own for own in stored if len(own) >= shortest]
     if normalises and frontend.transform.remembers and usable:
         known = sum(map(cmvn_stats, usable))
     if usable:
