@@ -109,7 +109,7 @@ def detect_endpoints(
     strict : bool
         Refuse recordings with several channels.
     force : bool
-        Replace segments that are there already.
+        Replace segments that are there already, whoever made them; those that were found so, by this or by `prepare_wavs`, always are.
     jobs : int
         Processes.
 
@@ -120,12 +120,12 @@ def detect_endpoints(
     Raises
     ------
     DataError
-        There are segments already, too many recordings fail, or none has speech.
+        There are segments of somebody else, too many recordings fail, or none has speech.
     """
     config, read = config or EndpointConfig(), read or ReadConfig()
     data = read_data_dir(data_dir, require=("wav.scp",))
     path = data.path / "segments"
-    if data.segments and not force:
+    if data.segments and not force and not (data.path / ENDPOINT_RECORD).exists():
         raise DataError(f"{path}: already there (force=true replaces it)")
     found = find_ends(
         data.wav,

@@ -537,6 +537,8 @@ def test_from_python(data_dir, capsys):
         assert (segments[utt].start_s, segments[utt].end_s) == pytest.approx((start_s, end_s), abs=5e-4)
     assert found.speech_s == pytest.approx(sum(end_s - start_s for start_s, end_s in found.times.values()))
     assert found.total_s == pytest.approx(5.7)
+    assert detect_in_data(data_dir, config=config).times == found.times, "what was found so is replaced"
+    (data_dir / "endpoint.conf").unlink()
     with pytest.raises(DataError, match=r"already there \(force=true replaces it\)"):
         detect_in_data(data_dir)
     assert capsys.readouterr().out == ""

@@ -409,5 +409,5 @@ def test_a_terminated_training_leaves_nothing_behind(tmp_path, feats, text, jobs
     running.terminate()
     # The pipe ends only when the last process that holds it has ended.
     _, err = running.communicate(timeout=30)
-    assert running.returncode == 143 and err.decode().rstrip().endswith("asrkit train: terminated")
+    assert running.returncode == 143 and err.decode().rstrip().endswith(": terminated")
     assert not (tmp_path / "exp").exists()

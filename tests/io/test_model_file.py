@@ -75,7 +75,7 @@ def test_front_ends_of_format_2():
     assert heard.kind == MfccConfig(
         sample_rate_hz=8000, num_ceps=2, num_mel_bins=8, use_energy=False, cepstral_lifter=0.0
     )
-    assert heard.endpoint == EndpointConfig(low_db=6.0, min_range_db=10.0)
+    assert heard.endpoint == EndpointConfig(low_db=6.0, min_range_db=10.0, padding_ms=50.0)
     assert given.kind == GivenFeatures() and given.dim == 2 and given.transform.delta_order == 1
 
 
