@@ -132,6 +132,31 @@ def parse_number(text: str) -> float:
     return float(text)
 
 
+def parse_numbers(name: str, text: str, minimum: float, maximum: float) -> tuple[float, ...]:
+    """Read numbers with commas between them, the value of the parameter `name`, each within bounds; '' holds none.
+
+    Raises
+    ------
+    SettingsError
+        One is no number, or out of bounds.
+
+    Examples
+    --------
+    >>> parse_numbers("warps", "0.9,1.1", 0.5, 2.0)
+    (0.9, 1.1)
+    """
+    numbers = []
+    for word in text.split(",") if text else ():
+        try:
+            numbers.append(parse_number(word))
+        except ValueError:
+            raise SettingsError(f"{name}={shortened(text)}: '{shortened(word)}' is no number") from None
+        problem = out_of_bounds(numbers[-1], minimum, maximum)
+        if problem:
+            raise SettingsError(f"{name}={shortened(text)}: {shortened(word)} {problem}")
+    return tuple(numbers)
+
+
 def parse_float(text: str) -> float:
     """Read a number as `parse_number` does, and refuse those that are not finite.
 

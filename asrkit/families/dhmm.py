@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from asrkit.config import option, out_of_bounds, parse_number, shortened
+from asrkit.config import option, parse_numbers, shortened
 from asrkit.errors import SettingsError
 from asrkit.families.base import MAP, HmmFamily, counted, states_of
 from asrkit.models.categorical import Categorical
@@ -38,17 +38,11 @@ class Config(HmmConfig):
     @property
     def weights(self):
         """(K,) weights of the streams; None where they are 1 each."""
-        weights, said = [], shortened(self.stream_weights)
-        for word in self.stream_weights.split(",") if self.stream_weights else ():
-            try:
-                weights.append(parse_number(word))
-            except ValueError:
-                raise SettingsError(f"stream_weights={said}: '{shortened(word)}' is no number") from None
-            problem = out_of_bounds(weights[-1], 0, 1000)
-            if problem:
-                raise SettingsError(f"stream_weights={said}: {shortened(word)} {problem}")
+        weights = parse_numbers("stream_weights", self.stream_weights, 0, 1000)
         if weights and not any(weights):
-            raise SettingsError(f"stream_weights={said}: one of them must be above 0")
+            raise SettingsError(
+                f"stream_weights={shortened(self.stream_weights)}: one of them must be above 0"
+            )
         return np.array(weights) if weights else None
 
     def check_streams(self, num_streams):
@@ -70,8 +64,8 @@ class Dhmm(HmmFamily):
     adaptations = (MAP,)
 
     def rules(self, facts, chosen):
-        """A codebook for the statics and for each order of deltas, tables smoothed between near symbols, which fades with data: never
-        worse beyond chance from 6 to 95 speakers, 5 to 45 recordings a word.
+        """A codebook for the statics and for each order of deltas, tables smoothed between near symbols, which fades with data: fewer
+        errors than one codebook of 512 with six speakers (23 for 90 of 2100), and with 71 of TIDIGITS (6 for 11 of 2072).
         """
         return {
             "cmvn": "map",

@@ -148,14 +148,16 @@ class Gmm(SharesCovariances):
     adaptations = (MAP, MLLR, MLLR_MAP)
 
     def rules(self, facts, chosen):
-        """Few full Gaussians whose covariances the words share as far as they have few frames; more with more recordings. Who asks for
-        diagonal covariances gets as many as were best with many recordings of one microphone.
+        """Few full Gaussians whose covariances the words share as far as they have few frames. With 19 recordings a word (six
+        speakers of TIDIGITS) 4 of them made a quarter of the errors of 64 diagonal ones; with 76 speakers 8 made 1 of 1236, 4 made 2, and
+        a second start changed nothing. Who asks for diagonal covariances gets as many as were best with many recordings of one microphone.
         """
         if chosen.get("covariance") == "diag":
-            form = {"num_gauss": 64, "variance_floor": 0.01, "shared_frames": 0.0}
+            form = {"num_gauss": 64, "num_starts": 2, "variance_floor": 0.01, "shared_frames": 0.0}
             return {"cmvn": "map", "delta_window": 2, "covariance": "diag", **form}
         form = {
             "num_gauss": 4 if facts.recordings < 100 else 8,
+            "num_starts": 1,
             "variance_floor": 0.1,
             "shared_frames": 300.0,
         }

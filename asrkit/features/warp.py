@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from asrkit.config import check_fields, option, out_of_bounds, parse_number, shortened
+from asrkit.config import check_fields, option, parse_numbers, shortened
 from asrkit.errors import SettingsError
 from asrkit.features.mel import mel, mel_edges
 
@@ -74,18 +74,12 @@ class HearWarpedConfig:
 
 def parse_factors(name, text):
     """Read a list of factors, the value of a parameter: tuple of float, 1 first."""
-    factors, shown = [1.0], shortened(text)
-    for word in text.split(",") if text else ():
-        try:
-            factors.append(parse_number(word))
-        except ValueError:
-            raise SettingsError(f"{name}={shown}: '{shortened(word)}' is no number") from None
-        problem = out_of_bounds(factors[-1], LOWEST, HIGHEST)
-        if problem:
-            raise SettingsError(f"{name}={shown}: {shortened(word)} {problem}")
+    factors = (1.0, *parse_numbers(name, text, LOWEST, HIGHEST))
     if len(set(factors)) < len(factors):
-        raise SettingsError(f"{name}={shown}: a factor stands there twice, or is 1, which is always there")
-    return tuple(factors)
+        raise SettingsError(
+            f"{name}={shortened(text)}: a factor stands there twice, or is 1, which is always there"
+        )
+    return factors
 
 
 def warp_hz(hz, factor, low_hz, high_hz, vtln_low_hz, vtln_high_hz):

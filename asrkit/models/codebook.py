@@ -75,13 +75,12 @@ class Codebook:
         return self.size if self.sizes is None else (self.num_streams, self.size)
 
     def described(self):
-        """Say how many code vectors there are: `256 vectors`, or `3 streams of 256 vectors`."""
+        """Say how many code vectors there are: `256 vectors`, or `256 vectors in each of 3 streams`."""
         if self.sizes is None:
             return f"{self.size} vectors"
-        alike = len(set(self.sizes.tolist())) == 1
-        return (
-            f"{self.num_streams} streams of {self.size if alike else ', '.join(map(str, self.sizes))} vectors"
-        )
+        if len(set(self.sizes.tolist())) == 1:
+            return f"{self.size} vectors in each of {self.num_streams} streams"
+        return f"{', '.join(map(str, self.sizes))} vectors in {self.num_streams} streams"
 
     def quantize(self, feats):
         """The nearest code vector of each frame: int32 (T,), or (T, K), each stream's in its own numbers."""

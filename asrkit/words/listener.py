@@ -1,6 +1,6 @@
 """A vocabulary hears a speaker, recording after recording, and learns of him as it goes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,11 +11,12 @@ from asrkit.features.transform import TransformConfig, cmvn_stats
 from asrkit.models.base import Block, chunks
 from asrkit.words.adaptation import CAUSAL, WHOLE, ListenConfig
 from asrkit.words.decoding import Scorer
-from asrkit.words.learning import FIRST, learn, next_step
+from asrkit.words.learning import learn, next_step
 from asrkit.words.memory import Memory
 from asrkit.words.vocabulary import Vocabulary, why_not_adaptable
 
 PLAIN = TransformConfig(cmvn="none", delta_order=0)
+LEARNED = 2000  # recordings, at the most, of a speaker all of whose recordings are there
 
 
 class Listener:
@@ -33,7 +34,6 @@ class Listener:
         vocabulary: Vocabulary,
         method: str = "viterbi",
         *,
-        learns: bool = True,
         normalises: bool = True,
         memory: Memory | None = None,
         frontend: FrontEnd | None = None,
@@ -44,8 +44,6 @@ class Listener:
         ----------
         vocabulary : Vocabulary
         method : {"viterbi", "forward"}
-        learns : bool
-            Move the models, where the family lets them be moved.
         normalises : bool
             Let the normalisation remember, where it can.
         memory : Memory, optional
@@ -56,7 +54,7 @@ class Listener:
             Of the vocabulary and the method, where there is one.
         """
         self._trained, self._method, self._shortest = vocabulary, method, vocabulary.shortest
-        self._learns = learns and why_not_adaptable(vocabulary.family, MLLR) is None
+        self._learns = why_not_adaptable(vocabulary.family, MLLR) is None
         self._frontend = frontend or vocabulary.frontend
         self._normalises = normalises and self._frontend.transform.remembers
         self.memory = memory or Memory.of_nobody(self._frontend)
@@ -88,12 +86,7 @@ class Listener:
                 self._learn()
         return np.concatenate(rows) if rows else np.zeros((0, len(self._trained.words)))
 
-    def features(self, stored: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Make model features of recordings, each by what was heard up to it, and remember them."""
-        feats, self.memory = self._remembered(stored)
-        return feats
-
-    def _remembered(self, stored, until=np.inf):
+    def _remembered(self, stored, until):
         """Model features of recordings up to the one that makes it `until`, and what is known after that one."""
         memory, known = self.memory, []
         for own in stored:
@@ -134,7 +127,7 @@ def hear_speakers(
     scorer: Scorer,
     method: str,
     config: ListenConfig,
-    speakers: list[list[Block]],
+    speakers: Sequence[Iterable[Block]],
 ) -> tuple[list[str], list[int], np.ndarray]:
     """Score several speakers' recordings against every word.
 
@@ -144,8 +137,8 @@ def hear_speakers(
         Of the vocabulary as it was trained.
     config : ListenConfig
         With `adapt` "causal" or "whole".
-    speakers : list of list of Block
-        Of each, what `stored_frontend` makes.
+    speakers : list of iterable of Block
+        Of each, what `stored_frontend` makes; gone through twice where all is heard first.
 
     Returns
     -------
@@ -157,46 +150,66 @@ def hear_speakers(
     if not frontend.transform.remembers:  # the features are the model's already
         frontend = FrontEnd(frontend.model_dim, frontend.kind, PLAIN)
     normalises = config.memory != "none"
-    utts, frames, rows, waiting = [], [], {}, {}
-    for speaker, blocks in enumerate(speakers):
-        items = [item for block in blocks for item in block.items()]
-        utts += [utt for utt, _ in items]
-        stored = [own for _, own in items]
-        frames += [len(own) for own in stored]
+    utts: list[str] = []
+    frames: list[int] = []
+    rows = []
+    for blocks in speakers:
+        listener = None
         if config.adapt == WHOLE:
-            rows[speaker] = hear_whole(vocabulary, stored, method, normalises=normalises, frontend=frontend)
-            continue
-        listener = Listener(vocabulary, method, normalises=normalises, frontend=frontend, scorer=scorer)
-        if len(stored) > FIRST:
-            rows[speaker] = listener.hear(stored)
-        else:  # of whom nothing is learned in time: heard together with others, which is quicker
-            waiting[speaker] = listener.features(stored)
-    if waiting:
-        scores = np.concatenate(_scored(scorer, [own for feats in waiting.values() for own in feats]))
-        ends = np.cumsum([len(feats) for feats in waiting.values()])[:-1]
-        rows.update(zip(waiting, np.split(scores, ends), strict=True))
-    return utts, frames, np.concatenate([rows[speaker] for speaker in range(len(speakers))])
+            moved, known = learn_whole(vocabulary, blocks, normalises=normalises, frontend=frontend)
+            scorer = Scorer(moved, method)
+        else:
+            listener = Listener(vocabulary, method, normalises=normalises, frontend=frontend, scorer=scorer)
+        for block in blocks:
+            stored = [own for _, own in block.items()]
+            utts += block.utts
+            frames += block.lengths.tolist()
+            if listener is not None:
+                rows.append(listener.hear(stored))
+            else:
+                rows += _scored(scorer, frontend.model_features(stored, [known] * len(stored)))
+    return utts, frames, np.concatenate(rows)
 
 
-def hear_whole(
+def learn_whole(
     vocabulary: Vocabulary,
-    stored: Sequence[np.ndarray],
-    method: str = "viterbi",
+    blocks: Iterable[Block],
     *,
     normalises: bool = True,
     frontend: FrontEnd | None = None,
-) -> np.ndarray:
-    """Score all recordings of a speaker by what all of them say of him: float64 (U, W)."""
-    frontend, known = frontend or vocabulary.frontend, None
-    shortest = vocabulary.shortest
-    usable = [own for own in stored if len(own) >= shortest]
-    if normalises and frontend.transform.remembers and usable:
-        known = sum(map(cmvn_stats, usable))
-    if usable:
-        feats = frontend.model_features(usable, [known] * len(usable))
+    most: int = LEARNED,
+) -> tuple[Vocabulary, np.ndarray | None]:
+    """Move a vocabulary to a speaker all of whose recordings are there.
+
+    Parameters
+    ----------
+    blocks : iterable of Block
+        Of stored features.
+    most : int
+        Recordings that are learned of, spread evenly over all; the normalisation knows all.
+
+    Returns
+    -------
+    Vocabulary
+    known : (2, dim + 1) or None
+        What his recordings are normalised by, as `FrontEnd.model_features` takes it.
+    """
+    frontend, known, shortest = frontend or vocabulary.frontend, None, vocabulary.shortest
+    lengths = np.concatenate([block.lengths for block in blocks])
+    usable = np.flatnonzero(lengths >= shortest)
+    chosen = set(usable[np.arange(0, len(usable), max(1, -(-len(usable) // most)))].tolist())
+    learned, place = [], 0
+    for block in blocks:
+        for _, own in block.items():
+            if place in chosen:
+                learned.append(own)
+            if normalises and frontend.transform.remembers and len(own) >= shortest:
+                known = cmvn_stats(own) + (0 if known is None else known)
+            place += 1
+    if learned:
+        feats = frontend.model_features(learned, [known] * len(learned))
         vocabulary = learn(vocabulary, feats, whole=True)
-    feats = frontend.model_features(stored, [known] * len(stored))
-    return np.concatenate(_scored(Scorer(vocabulary, method), feats))
+    return vocabulary, known
 
 
 def _scored(scorer, feats):

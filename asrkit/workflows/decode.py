@@ -3,6 +3,7 @@
 import functools
 import json
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,17 +15,18 @@ from asrkit.config import PathLike
 from asrkit.errors import DataError, SettingsError
 from asrkit.features.warp import HearWarpedConfig
 from asrkit.io.archive import write_archive
-from asrkit.io.data_dir import DataDir
+from asrkit.io.data_dir import DataDir, read_data_dir
 from asrkit.io.decodings import HYP_CHECKSUM, hyp_checksum
 from asrkit.io.features import ReadConfig, read_features, summary
 from asrkit.io.files import atomic_write, remove, write_table
 from asrkit.io.holds import holding
 from asrkit.io.model_file import read_model
-from asrkit.io.store import Store
-from asrkit.models.base import Block, chunks
+from asrkit.io.store import Source, Store
+from asrkit.models.base import chunks
 from asrkit.runtime import one_thread, ordered_map
-from asrkit.words.adaptation import CAUSAL, ListenConfig, adapt_to_heard
+from asrkit.words.adaptation import CAUSAL, WHOLE, ListenConfig, adapt_to_heard
 from asrkit.words.decoding import Scorer, best_words, no_path_reason
+from asrkit.words.learning import FIRST
 from asrkit.words.listener import hear_speakers, learns_speakers, stored_frontend
 from asrkit.words.short import free_in_decoding
 from asrkit.words.vocabulary import Vocabulary
@@ -127,9 +129,13 @@ def decode(
     reason = listen.why_not(vocabulary.family)
     if reason:
         raise DataError(reason)
-    learns = learns_speakers(vocabulary, listen)
+    data = read_data_dir(data_dir, require=("feats.scp",))
+    # of speakers with a few recordings nothing is learned in time
+    learns = learns_speakers(vocabulary, listen) and (
+        listen.adapt == WHOLE or most_of_a_speaker(data) > FIRST
+    )
     features = read_features(
-        data_dir,
+        data,
         frontend=stored_frontend(vocabulary.frontend) if learns else vocabulary.frontend,
         allow_pipes=read.allow_pipes,
         warps=warped.factors,
@@ -218,22 +224,27 @@ def score_chunk(
     return [utt for utt, _ in items], [len(feats) for _, feats in items], scorer.scores(items)
 
 
-def speakers_of(data: DataDir, store: Store) -> Iterator[list[Block]]:
-    """Yield each speaker's utterances as a list of Blocks."""
+def speakers_of(data: DataDir, store: Store) -> Iterator[Source]:
+    """Yield each speaker's utterances."""
     utts: dict[str, list[str]] = {}
     for utt in store.utts:
         utts.setdefault(data.speaker(utt), []).append(utt)
     for own in utts.values():
-        yield list(store.source(own))
+        yield store.source(own)
 
 
-def speaker_groups(speakers: Iterator[list[Block]], frames: int = 8192) -> Iterator[list[list[Block]]]:
+def most_of_a_speaker(data: DataDir) -> int:
+    """Count the recordings of the speaker who has the most."""
+    return max(Counter(map(data.speaker, data.feats)).values(), default=0)
+
+
+def speaker_groups(speakers: Iterator[Source], frames: int = 8192) -> Iterator[list[Source]]:
     """Gather speakers until they have about that many frames: what one process hears at a time."""
-    some: list[list[Block]] = []
+    some: list[Source] = []
     count = 0
-    for blocks in speakers:
-        some.append(blocks)
-        count += sum(len(block.obs) for block in blocks)
+    for source in speakers:
+        some.append(source)
+        count += int(source.lengths.sum())
         if count >= frames:
             yield some
             some, count = [], 0
@@ -242,7 +253,7 @@ def speaker_groups(speakers: Iterator[list[Block]], frames: int = 8192) -> Itera
 
 
 def score_speaker(
-    vocabulary: Vocabulary, method: str, listen: ListenConfig, blocks: list[Block]
+    vocabulary: Vocabulary, method: str, listen: ListenConfig, blocks: Source
 ) -> tuple[list[str], list[int], np.ndarray]:
     """One speaker's utterances, their frames and the scores of every word after adaptation to them."""
     moved = adapt_to_heard(vocabulary, blocks, listen, lambda some: Scorer(some, method))

@@ -197,7 +197,7 @@ def test_info(world, what, capsys):
     expected = {
         "chmm": "5 states, 10 Gaussians",
         "chmm/final.npz": "kaldi MFCC at 8000 Hz",
-        "dhmm/codebook.npz": "vectors: 3 streams of 16 vectors",
+        "dhmm/codebook.npz": "vectors: 16 vectors in each of 3 streams",
         "train": "speakers: 2",
         "train/feats.scp": "entries: 24 (24 matrices of dimension 13; float32)",
         "train/data/raw_mfcc_train.1.ark": "entries: 24",

@@ -177,7 +177,9 @@ def test_each_stream_has_the_codebook_of_its_part():
     whole, histories = train_codebook(x, config, np.random.default_rng(0))
     found = whole.quantize(x)
     assert (
-        found.shape == (300, 3) and found.dtype == np.int32 and whole.described() == "3 streams of 8 vectors"
+        found.shape == (300, 3)
+        and found.dtype == np.int32
+        and whole.described() == "8 vectors in each of 3 streams"
     )
     for k, part in enumerate(np.split(x, 3, axis=1)):
         own, history = train_codebook(part, CodebookConfig(size=8), np.random.default_rng(0))
@@ -192,7 +194,7 @@ def test_streams_may_have_fewer_vectors_than_others():
     book, _ = train_codebook(x, CodebookConfig(size=64, streams=3), np.random.default_rng(0))
     distinct = len(np.unique(x[:, 2:4], axis=0))
     assert book.sizes.tolist() == [64, distinct, 1] and book.size == 64
-    assert book.described() == f"3 streams of 64, {distinct}, 1 vectors"
+    assert book.described() == f"64, {distinct}, 1 vectors in 3 streams"
     found = book.quantize(x)
     assert (found.max(axis=0) + 1).tolist() == book.sizes.tolist()
     near = closeness(book)

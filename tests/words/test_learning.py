@@ -12,9 +12,10 @@ from asrkit.features.kinds.given import GivenFeatures
 from asrkit.features.transform import Prior, TransformConfig
 from asrkit.models.base import Block
 from asrkit.words import learning
+from asrkit.words import listener as listening
 from asrkit.words.adaptation import ListenConfig
 from asrkit.words.decoding import Scorer
-from asrkit.words.listener import Listener, hear_speakers, hear_whole, stored_frontend
+from asrkit.words.listener import Listener, hear_speakers, learn_whole, stored_frontend
 from asrkit.words.memory import Memory
 from asrkit.words.training import TrainConfig, train_words
 from asrkit.words.vocabulary import Vocabulary
@@ -66,6 +67,13 @@ def mixed(number, bend, seed=1, words=WORDS):
 def stranger():
     rng = np.random.default_rng(5)
     return np.eye(DIM) + rng.normal(0, 0.3, (DIM, DIM)), rng.normal(0, 0.7, DIM)
+
+
+def hear_whole(vocabulary, feats):
+    blocks = [Block.from_items([("", own) for own in part]) for part in (feats[:30], feats[30:])]
+    moved, known = learn_whole(vocabulary, blocks)
+    made = vocabulary.frontend.model_features(feats, [known] * len(feats))
+    return Scorer(moved).scores([("", own) for own in made])
 
 
 def errors(scores, said):
@@ -255,3 +263,15 @@ def test_what_is_too_short_is_not_remembered():
     scores = listener.hear([feats[0], short, *feats[1:]])
     assert np.isneginf(scores[1]).all() and listener.memory.recordings == len(feats)
     np.testing.assert_allclose(np.delete(scores, 1, axis=0), Listener(trained).hear(feats), rtol=1e-9)
+
+
+@pytest.mark.parametrize("most, learned", [(2000, 40), (15, 14)])
+def test_of_very_many_recordings_some_are_learned_of(most, learned, monkeypatch):
+    trained, heard = make_vocabulary("map"), []
+    monkeypatch.setattr(
+        listening, "learn", lambda vocabulary, feats, whole: heard.append(feats) or vocabulary
+    )
+    feats, _ = mixed(10, stranger())
+    _, known = learn_whole(trained, [Block.from_items([("", own) for own in feats])], most=most)
+    assert len(heard[0]) == learned
+    np.testing.assert_allclose(known[0, :-1], np.concatenate(feats).sum(axis=0, dtype=np.float64), rtol=1e-6)

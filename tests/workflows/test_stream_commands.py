@@ -43,7 +43,8 @@ def test_streams_are_made_shown_and_quantized(data, exp, tmp_path, capsys):
     assert book.sizes.tolist() == [8, 8, 8] and frontend.model_dim == 6
     asrkit("info", exp)
     out = capsys.readouterr().out
-    assert "vectors: 3 streams of 8 vectors, dimension 2" in out and "codebook: 3 streams of 8 vectors" in out
+    assert "vectors: 8 vectors in each of 3 streams, dimension 2" in out
+    assert "codebook: 8 vectors in each of 3 streams" in out
     asrkit("quantize", exp, data, tmp_path)
     feats = kaldiio.load_scp(str(data / "feats.scp"))
     for utt, codes in kaldiio.load_scp(str(tmp_path / "codes.scp")).items():
