@@ -5,7 +5,7 @@ carries components of weight zero (log weight -inf), which are never visited.
 """
 
 from abc import abstractmethod
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import ClassVar
 
 import numpy as np
@@ -318,30 +318,29 @@ class Mixture(Emission):
         Mixture
             With `num_states` x W states, good for `log_likelihood` and nothing else.
         """
-        most = max(mixture.log_weights.shape[1] for mixture in mixtures)
-
-        def laid(name, missing):
-            first = getattr(mixtures[0], name)
-            out = np.empty((num_states, len(mixtures), most, *first.shape[2:]))
-            out[:] = missing
-            for w, mixture in enumerate(mixtures):
-                array = getattr(mixture, name)
-                out[: len(array), w, : array.shape[1]] = array
-            return out.reshape(-1, *out.shape[2:])
-
         one = mixtures[0]
-        spread = {cls.spread: laid(cls.spread, getattr(one, cls.spread)[0, 0])}
+        first = {"log_weights": -np.inf, "means": one.means[0, 0], cls.spread: getattr(one, cls.spread)[0, 0]}
+        arrays = {name: laid(mixtures, num_states, name, missing) for name, missing in first.items()}
         center = np.mean([mixture.center for mixture in mixtures], axis=0)
-        return cls(
-            laid("log_weights", -np.inf),
-            laid("means", one.means[0, 0]),
-            one.variance_floor,
-            center=center,
-            **spread,
-        )
+        return cls(variance_floor=one.variance_floor, center=center, **arrays)
+
+    def with_means(self, means):
+        """The same Gaussians at other places."""
+        return replace(self, means=means)
 
     def to_arrays(self):
-        return dict(vars(self))
+        return {own.name: getattr(self, own.name) for own in fields(self)}
+
+
+def laid(mixtures, num_states, name, missing):
+    """Lay arrays (S, M, ...) of several mixtures side by side, as `Mixture.stack` says: (num_states x W, M, ...)."""
+    most = max(mixture.log_weights.shape[1] for mixture in mixtures)
+    out = np.empty((num_states, len(mixtures), most, *getattr(mixtures[0], name).shape[2:]))
+    out[:] = missing
+    for w, mixture in enumerate(mixtures):
+        array = getattr(mixture, name)
+        out[: len(array), w, : array.shape[1]] = array
+    return out.reshape(-1, *out.shape[2:])
 
 
 def _visits(gamma, num_components):

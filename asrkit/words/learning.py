@@ -17,8 +17,7 @@ from asrkit.words.training import VITERBI, accumulate
 from asrkit.words.vocabulary import Vocabulary
 
 # Chosen on FSDD's and TIDIGITS' training speakers, as recorded and through other microphones and rooms.
-# recordings after which the first step is taken, and how much more each later one needs
-FIRST, RATIO = 12, 1.5
+FIRST = 15  # recordings after which the first step is taken; each later one waits for as many, or for half as many as were heard
 PASSES = 3  # times that the recordings are heard anew, by what was learned of them, in one step
 WHOLE_PASSES = 8
 CANDIDATES = 3  # words that are looked at again after the first pass
@@ -34,7 +33,7 @@ HALVES = (0, 1)
 
 def next_step(count: int) -> int:
     """Say after how many recordings the next step is taken, `count` having been heard when the last one was."""
-    return FIRST if count < FIRST else max(count + 1, int(count * RATIO))
+    return FIRST if count < FIRST else count + max(FIRST, count // 2)
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,13 @@ class _Sums:
         return float((pull * weighted).sum() - 0.5 * (occ[:, None] * weighted * shift).sum())
 
 
-def learn(vocabulary: Vocabulary, feats: Sequence[np.ndarray], *, whole: bool = False) -> Vocabulary:
+def learn(
+    vocabulary: Vocabulary,
+    feats: Sequence[np.ndarray],
+    *,
+    whole: bool = False,
+    scorer: Scorer | None = None,
+) -> Vocabulary:
     """Move a vocabulary's Gaussians to the speaker of some recordings.
 
     Every call starts from the vocabulary as it was trained: to go on from what was believed of fewer recordings would keep its
@@ -83,6 +88,8 @@ def learn(vocabulary: Vocabulary, feats: Sequence[np.ndarray], *, whole: bool = 
         Model features of the recordings.
     whole : bool
         These are all that there are to hear: none is to come whose word was not among them.
+    scorer : Scorer, optional
+        Of the vocabulary, by Viterbi, where there is one.
 
     Returns
     -------
@@ -97,7 +104,11 @@ def learn(vocabulary: Vocabulary, feats: Sequence[np.ndarray], *, whole: bool = 
     items = [(str(index), own) for index, own in enumerate(feats)]
     moved, heard, candidates = vocabulary, None, None
     for _ in range(WHOLE_PASSES if whole else PASSES):  # each by what was learned in the one before
-        scores = _scores(moved, items, candidates)
+        scores = (
+            (scorer or Scorer(moved)).scores(items)
+            if candidates is None
+            else _scores(moved, items, candidates)
+        )
         best = np.where(np.isfinite(scores.max(axis=1)), scores.argmax(axis=1), -1)
         if heard is not None and (best == heard).all():
             break
@@ -117,8 +128,6 @@ def learn(vocabulary: Vocabulary, feats: Sequence[np.ndarray], *, whole: bool = 
 
 def _scores(vocabulary, items, candidates):
     """Scores (U, W); -inf for a word that is no candidate."""
-    if candidates is None:
-        return Scorer(vocabulary).scores(items)
     scores = np.full((len(items), len(vocabulary.words)), -np.inf)
     for index, word in enumerate(vocabulary.words):
         rows = np.flatnonzero((candidates == index).any(axis=1))
@@ -236,6 +245,6 @@ def _moved(vocabulary, shifts, unit):
     for word, model in vocabulary.models.items():
         gaussians = model.emission.gaussians
         means = gaussians.means + (shifts[word] * unit).reshape(gaussians.means.shape)
-        emission = model.emission.with_gaussians(replace(gaussians, means=means))
+        emission = model.emission.with_gaussians(gaussians.with_means(means))
         models[word] = replace(model, emission=emission)
     return replace(vocabulary, models=models)

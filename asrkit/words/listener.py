@@ -13,6 +13,7 @@ from asrkit.words.adaptation import CAUSAL, WHOLE, ListenConfig
 from asrkit.words.decoding import Scorer
 from asrkit.words.learning import learn, next_step
 from asrkit.words.memory import Memory
+from asrkit.words.training import VITERBI
 from asrkit.words.vocabulary import Vocabulary, why_not_adaptable
 
 PLAIN = TransformConfig(cmvn="none", delta_order=0)
@@ -58,7 +59,8 @@ class Listener:
         self._frontend = frontend or vocabulary.frontend
         self._normalises = normalises and self._frontend.transform.remembers
         self.memory = memory or Memory.of_nobody(self._frontend)
-        self.vocabulary, self._scorer = vocabulary, scorer or Scorer(vocabulary, method)
+        self.vocabulary, self._first = vocabulary, scorer or Scorer(vocabulary, method)
+        self._scorer = self._first
         if self._learns and self.memory.step:
             self._learn()
 
@@ -101,7 +103,8 @@ class Listener:
     def _learn(self):
         heard = self.memory.learned_of
         feats = self._features(heard, [self.memory.step_stats] * len(heard))
-        self.vocabulary = learn(self._trained, feats)
+        scorer = self._first if self._method == VITERBI else None
+        self.vocabulary = learn(self._trained, feats, scorer=scorer)
         self._scorer = Scorer(self.vocabulary, self._method)
 
     def _features(self, stored, known):

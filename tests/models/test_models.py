@@ -1,5 +1,6 @@
 """Mixtures, symbol tables and floors against scipy, scikit-learn, Kaldi and their definitions."""
 
+import pickle
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -421,3 +422,21 @@ def test_a_block_that_keeps_prepares_once_for_each_centre():
     for emission in (moved, random_mixture(FullMixture)):
         np.testing.assert_array_equal(block.prepared(emission), emission.prepare(block.obs))
     assert Block.from_items([("a", frames(5))]).prepared(mixture) is not first
+
+
+@both_kinds
+def test_a_moved_mixture_scores_as_one_made_there(kind):
+    """Nothing that was kept of the first one is left in it, beside others or in a file."""
+    mixture, rng = random_mixture(kind, center=0.0), np.random.default_rng(0)
+    obs = rng.normal(size=(20, 5))
+    shift = rng.normal(size=mixture.means.shape)
+    fresh = replace(mixture, means=mixture.means + shift)
+    bytes_of_it, beside = len(pickle.dumps(fresh)), kind.stack([mixture, fresh], 3).log_likelihood(obs)
+    mixture.log_likelihood(obs)  # after which it may keep something
+    moved = mixture.with_means(fresh.means)
+    np.testing.assert_allclose(kind.stack([mixture, moved], 3).log_likelihood(obs), beside, rtol=1e-12)
+    np.testing.assert_allclose(moved.log_likelihood(obs), fresh.log_likelihood(obs), rtol=1e-12)
+    assert set(moved.to_arrays()) == set(fresh.to_arrays())
+    assert len(pickle.dumps(moved)) == bytes_of_it
+    again = pickle.loads(pickle.dumps(moved))
+    np.testing.assert_allclose(again.log_likelihood(obs), fresh.log_likelihood(obs), rtol=1e-12)

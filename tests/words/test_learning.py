@@ -214,7 +214,7 @@ def test_hearing_is_causal(cmvn):
     listener = Listener(trained)
     one_by_one = np.concatenate([listener.hear([own]) for own in feats])
     np.testing.assert_allclose(one_by_one, scores, rtol=1e-9)
-    assert listener.memory.step == 40 and listener.memory.recordings == 40
+    assert listener.memory.step == 30 and listener.memory.recordings == 40
 
 
 def test_a_listener_goes_on_from_a_memory():
