@@ -27,7 +27,7 @@ MAP_TAUS = (3.0, 10.0, 30.0, 100.0, 300.0)  # frames that count for the old mean
 HEARD = 3  # recordings of a word that let its Gaussians move each by itself
 WHOLE_SHARE = 0.8  # of the words that must have as many where all recordings have been heard; else all: a word that fits its speaker
 # better draws the words to it that were not heard yet
-SHARE = 0.6  # of the words that must have been heard before all of them are moved: a few speak for themselves alone
+SHARE = 0.7  # of the words that must have been heard before all of them are moved: a few speak for themselves alone
 HALVES = (0, 1)
 
 
