@@ -17,13 +17,14 @@ def plot_training_curves(curves, path, title=None):
     Parameters
     ----------
     curves : dict of str to list of tuple
-        Word to (iteration, log-likelihood per frame) or (iteration, log-likelihood per frame, Gaussians).
-        A ring marks an iteration whose number of Gaussians differs from the one before.
+        Word to (iteration, log-likelihood per frame), with or without the number of Gaussians and whether this is the finished model.
+        A ring marks an iteration whose number of Gaussians differs from the one before, a square the finished model: what it shares
+        with the other words costs likelihood.
     """
     figure = Figure(figsize=(7, 4.4), layout="constrained")
     axes = figure.add_subplot()
     colours = matplotlib.colormaps["tab10" if len(curves) <= 10 else "turbo"]
-    ends, split = [], False
+    ends, split, finished = [], False, False
     for number, (word, points) in enumerate(curves.items()):
         colour = colours(number if len(curves) <= 10 else number / (len(curves) - 1))
         iterations, objective = [p[0] for p in points], [p[1] for p in points]
@@ -32,6 +33,9 @@ def plot_training_curves(curves, path, title=None):
             if len(point) > 2 and point[2] != before[2]:
                 axes.plot(*point[:2], "o", markersize=4.5, markerfacecolor="white", markeredgecolor=colour)
                 split = True
+            if len(point) > 3 and point[3]:
+                axes.plot(*point[:2], "s", markersize=3.5, color=colour)
+                finished = True
         if points:
             ends.append((objective[-1], iterations[-1], word, colour))
     low, high = axes.get_ylim()
@@ -49,7 +53,10 @@ def plot_training_curves(curves, path, title=None):
             fontsize=min(9, 200 / max(len(ends), 1)),
             arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.5, "alpha": 0.6},
         )
-    axes.set_xlabel("iteration" + (" (rings: mixtures split, more Gaussians from here on)" if split else ""))
+    told = ["rings: mixtures split, more Gaussians from here on"] * split + [
+        "squares: finished models, shared or smoothed"
+    ] * finished
+    axes.set_xlabel("iteration" + (f" ({'; '.join(told)})" if told else ""))
     axes.set_ylabel("log-likelihood per frame")
     axes.set_title(title or "")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -275,8 +275,8 @@ def draw(plot: Callable[[IO[bytes]], Any], path: Path) -> None:
         plot(stream)
 
 
-def read_curves(path: Path) -> dict[str, list[tuple[int, float, int]]]:
-    """Read a training log: dict of word to list of (iteration, objective per frame, Gaussians).
+def read_curves(path: Path) -> dict[str, list[tuple[int, float, int, bool]]]:
+    """Read a training log: dict of word to list of (iteration, objective per frame, Gaussians, whether it is the finished model's).
 
     {} of a training without iterations, whose log has one line a word.
     """
@@ -288,9 +288,19 @@ def read_curves(path: Path) -> dict[str, list[tuple[int, float, int]]]:
         if all(len(own) == 1 for own in entries.values()):
             return {}
         return {
-            word: [(entry["iteration"], entry["per_frame"], entry["gaussians"]) for entry in own]
+            word: [
+                (entry["iteration"], entry["per_frame"], entry["gaussians"], _ended(before, entry))
+                for before, entry in zip([None, *own], own, strict=False)
+            ]
             for word, own in entries.items()
         }
+
+
+def _ended(before: dict[str, Any] | None, entry: dict[str, Any]) -> bool:
+    """Whether the training had ended before this entry, which is of what all words share then."""
+    return (
+        before is not None and before.get("ending") is not None and before.get("phase") != entry.get("phase")
+    )
 
 
 def draw_alignment(

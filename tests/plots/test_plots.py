@@ -89,6 +89,10 @@ def alignment_arguments(num_frames=30):
     [
         (plots.plot_confusion, (report({**RIGHT, "u2": "yes"}),)),
         (plot_training_curves, (CURVES,)),
+        (
+            plot_training_curves,
+            ({word: [(*point, point[0] == 6) for point in own] for word, own in CURVES.items()},),
+        ),
         (plot_alignment, alignment_arguments()),
         (plots.plot_learning_curve, (LEARNING,)),
         (plots.plot_tuning, (TUNING, "b")),

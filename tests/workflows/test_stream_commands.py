@@ -11,6 +11,7 @@ import asrkit as asrkit_face
 from asrkit.errors import DataError
 from asrkit.io.model_file import read_codebook, read_model, read_npz, write_codebook
 from asrkit.models.codebook import Codebook
+from asrkit.workflows.report import read_curves
 
 DHMM = ["--family=dhmm", "--num-states=2", "--max-iters=1", "--warps="]
 
@@ -102,6 +103,9 @@ def test_smoothing_moves_the_last_iteration_alone(data, exp, tmp_path):
     log, plain = ((folder / "train.jsonl").read_text().splitlines() for folder in (exp, tmp_path))
     assert len(log) == len(plain) + 2
     assert [json.loads(line)["word"] for line in log if line not in plain] == ["a", "b"]
+    marks = [[point[3] for point in own] for own in read_curves(exp / "train.jsonl").values()]
+    assert marks == [[False, False, True]] * 2
+    assert not any(point[3] for own in read_curves(tmp_path / "train.jsonl").values() for point in own)
 
 
 def test_streams_can_be_tried(data, tmp_path):
