@@ -102,7 +102,7 @@ def first_use(corpus, options):
         "--family",
         "chmm",
         "--config",
-        asrkit.CONF / "chmm.conf",
+        asrkit.CONF / "0.1.0-chmm.conf",
         "--delta-order",
         0,
         "--cmvn",
@@ -118,7 +118,7 @@ def first_use(corpus, options):
         return call
 
     rows = compete(
-        f"first-use: asrkit train, chmm.conf, {title}",
+        f"first-use: asrkit train, 0.1.0-chmm.conf, {title}",
         [
             Contestant("asrkit, again", timed(train, False), warm_up=True),
             Contestant("asrkit, with empty caches", timed(train, True)),

@@ -11,7 +11,7 @@ from asrkit.cli.output import say
 from asrkit.io.features import ReadConfig
 from asrkit.workflows.train import train
 
-EXAMPLE = "example: asrkit train data/train exp/chmm --family chmm --config conf/chmm.conf --nj 2"
+EXAMPLE = "example: asrkit train data/train exp/chmm --family chmm --nj 2"
 
 add_chosen_arguments = training_options.add_chosen_arguments
 

@@ -4,7 +4,8 @@ another.
 
 The tables and their commands are in results_plan.py; settings were chosen on training speakers. What is
 complete is kept, so that the script, called again, goes on where it stopped; without --work's folder it
-begins anew. It takes under an hour on two cores.
+begins anew. It takes about an hour on two cores. Some tables go on from what others made: --only names them in
+that order.
 
 example: local/results.py --fsdd ~/free-spoken-digit-dataset --course ~/ASR_Course
 """
@@ -21,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+from results_curve import draw_curve
 from results_plan import SECTIONS
 
 from asrkit import __version__
@@ -190,9 +192,13 @@ def publish(out, sections, results, shell):
         "Written by `local/results.py`, never by hand: the commands of each table stand below it, and are what was run, in `egs/digits`, with",
         "`$fsdd` and `$course` for the two corpora, `$data` and `$exp` for new folders. Seeds are fixed: nothing else is left to chance.",
         "",
+        "**Default** is what nobody has set anything of: `asrkit train --family chmm`, where no other family is named, and `asrkit decode`, which learns who speaks",
+        "from those of his recordings that it has heard before; alone: nothing is remembered. **0.1.0's** is what was the default of asrkit 0.1.0, written down in",
+        "`conf/0.1.0-*.conf`, and trained and decoded by this version. Features are those of `conf/mfcc.conf`.",
+        "",
         "Beside each error rate stand its 95 % Wilson interval, which takes the utterances for independent, and that of a bootstrap over the",
-        "speakers, which says how it might be with others. p is McNemar's exact test against the row in bold, on the same utterances; where rows",
-        "are many, some will look different by chance.",
+        "speakers, which says how it might be with others. p is McNemar's exact test against the row in bold, or the one that the text names, on the same",
+        "utterances; where rows are many, some will look different by chance.",
         "",
         f"asrkit {__version__}; all of it took {minutes(sections, shell):.0f} minutes on two cores.",
         "",
@@ -210,6 +216,12 @@ def publish(out, sections, results, shell):
             lines += [*speaker_table(section, results[section.name]), ""]
         for path in section.shows:
             lines += ["```", shell.path(path).read_text(encoding="utf-8").strip("\n"), "```", ""]
+        if section.curve:
+            name = f"{out.stem}_{section.name}.png"
+            with atomic_write(out.with_name(name), "wb") as stream:
+                draw_curve(section.curve, results[section.name], stream)
+            caption = f"Word error rate against the {section.curve.axis}, with 95 % intervals."
+            lines += [f"![{caption}]({name})", "", caption, ""]
         for path, caption in section.pictures:
             name = f"{out.stem}_{section.name}.png"
             shutil.copyfile(shell.path(path), out.with_name(name))
@@ -228,15 +240,16 @@ def minutes(sections, shell):
 
 def table(section, reports):
     reference = section.reference or min(reports, key=lambda name: reports[name].total.errors)
+    if any(row.against for row in section.rows):
+        reference = ""
     lines = ["| system | errors | % | Wilson | speakers | p |", "|---|---|---|---|---|---|"]
     for row in section.rows:
-        report = reports[row.name]
+        report, against = reports[row.name], row.against or reference
         low, high = report.interval
-        name, p = f"**{row.name}**", ""
-        if row.name != reference:
-            name, p = row.name, said_p(reports[reference], report)
+        bold = "**" * (row.name == reference)
+        p = said_p(reports[against], report) if against and not bold else ""
         lines.append(
-            f"| {name} | {report.total.errors} of {report.total.words} | {100 * report.wer:.2f} | {100 * low:.2f} to {100 * high:.2f} |"
+            f"| {bold}{row.name}{bold} | {report.total.errors} of {report.total.words} | {100 * report.wer:.2f} | {100 * low:.2f} to {100 * high:.2f} |"
             f" {over_speakers(report)} | {p} |"
         )
     return lines
