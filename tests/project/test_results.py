@@ -3,6 +3,7 @@ decodings.
 """
 
 import dataclasses
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,9 @@ RECIPE = Path(__file__).resolve().parents[2] / "egs/digits"
 sys.path.insert(0, str(RECIPE / "local"))
 
 import results  # noqa: E402
-from results_plan import SECTIONS, Row, Section  # noqa: E402
+import results_curve  # noqa: E402
+from results_plan import SECTIONS  # noqa: E402
+from results_rows import Curve, Row, Section  # noqa: E402
 
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.name)
@@ -27,8 +30,38 @@ def test_the_page_shows_the_commands_of_the_plan(section):
     assert "\n".join(["```bash", *results.commands_of(section), "```"]) in here
     for row in section.rows:
         assert f"| {row.name} |" in here or f"| **{row.name}** |" in here
-    for path, _ in section.pictures:
-        assert (RECIPE / f"RESULTS_{section.name}{Path(path).suffix}").exists()
+    if section.pictures or section.curve:
+        assert (RECIPE / f"RESULTS_{section.name}.png").exists()
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.name)
+def test_a_table_names_its_own_rows_and_files_that_are_there(section):
+    names = [row.name for row in section.rows]
+    assert len(set(names)) == len(names)
+    named = {row.against for row in section.rows} | {section.reference} - {""}
+    for _, points in section.curve.lines if section.curve else ():
+        named |= {name for _, name in points}
+    assert named <= {*names, ""}
+    assert len(section.pictures) + (section.curve is not None) <= 1, "pictures have the table's name"
+    commands = "\n".join(results.commands_of(section))
+    for conf in re.findall(r"conf/\S+\.conf", commands):
+        assert (RECIPE / conf).exists()
+    for row in section.rows:
+        for place in row.decodings:
+            assert all(path.startswith(("$data/", "$exp/")) for path in place)
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.name)
+def test_every_decoding_is_of_one_row(section):
+    decodes = [decode for row in section.rows for _, decode in row.decodings]
+    assert len(set(decodes)) == len(decodes)
+
+
+def test_the_functions_of_a_table_are_bash():
+    for section in SECTIONS:
+        lines = "\n".join(results.commands_of(section))
+        done = subprocess.run(["bash", "-n", "-c", lines], capture_output=True, encoding="utf-8")
+        assert (done.returncode, done.stderr) == (0, ""), section.name
 
 
 @pytest.fixture
@@ -88,3 +121,34 @@ def test_the_figures_are_those_of_the_decodings(shell, tmp_path):
         bad in page and "```bash\necho first >> $exp/order\n# good\necho row >> $exp/order\n# bad\n" in page
     )
     assert str(tmp_path) not in page
+
+
+def test_a_row_can_name_what_it_is_tested_against(shell):
+    rows = [dataclasses.replace(row, against="bad" if row.name == "good" else "") for row in ROWS]
+    section = dataclasses.replace(TOY, rows=tuple(rows))
+    bad, good = results.table(section, results.read_section(section, shell))[2:]
+    assert bad.startswith("| bad |") and bad.endswith(" to 66.67 |  |")
+    assert good.startswith("| good |") and good.endswith("| 0.12 |")
+
+
+CURVE = Curve("recordings", (("a", ((1, "bad"), (10, "good"))), ("b", ((1, "bad"),)), ("c", ((1, "good"),))))
+
+
+def test_a_curve_is_drawn_beside_its_page(shell, tmp_path):
+    section = dataclasses.replace(TOY, curve=CURVE)
+    results.run_section(section, shell)
+    results.publish(tmp_path / "page.md", [section], {"toy": results.read_section(section, shell)}, shell)
+    assert (tmp_path / "page_toy.png").read_bytes().startswith(b"\x89PNG")
+    assert "](page_toy.png)" in (tmp_path / "page.md").read_text()
+
+
+def test_no_error_is_drawn_as_half_of_one(shell, monkeypatch):
+    figures = []
+    monkeypatch.setattr(results_curve, "save", lambda figure, path: figures.append(figure))
+    results_curve.draw_curve(CURVE, results.read_section(TOY, shell), "unused")
+    (axes,) = figures[0].axes
+    first, *_ = axes.get_lines()
+    assert first.get_xdata().tolist() == [1, 10]
+    assert first.get_ydata().tolist() == pytest.approx([100 * 4 / 6, 100 * 0.5 / 6])
+    low, high = axes.collections[0].get_paths()[0].get_extents().intervaly
+    assert low == pytest.approx(100 * 0.5 / 6) and high == pytest.approx(90.32, abs=0.01)  # Wilson's end

@@ -22,7 +22,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from results_curve import draw_curve
 from results_plan import SECTIONS
 
 from asrkit import __version__
@@ -217,6 +216,8 @@ def publish(out, sections, results, shell):
         for path in section.shows:
             lines += ["```", shell.path(path).read_text(encoding="utf-8").strip("\n"), "```", ""]
         if section.curve:
+            from results_curve import draw_curve  # late: matplotlib is slow to import
+
             name = f"{out.stem}_{section.name}.png"
             with atomic_write(out.with_name(name), "wb") as stream:
                 draw_curve(section.curve, results[section.name], stream)

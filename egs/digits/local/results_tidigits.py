@@ -220,9 +220,8 @@ SYSTEMS = {
     "default": (BASE, ""),
     "dtw": ("--family dtw", ""),
     "0.1.0's few-speakers.conf": (OLD_FEW, TAKEN_ALONE),
-    "0.1.0's default": (OLD["chmm"], TAKEN_ALONE),
 }
-KEYS = dict(zip(SYSTEMS, ("chmm", "dtw", "old_few", "old")))
+KEYS = dict(zip(SYSTEMS, ("chmm", "dtw", "old_few")))
 
 
 def one_each(count, system):
