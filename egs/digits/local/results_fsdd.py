@@ -152,7 +152,7 @@ RECORDINGS = Section(
     prepare=(
         f"{LOOP}\n"
         + "".join(
-            f"  asrkit subset-data {STRANGE}/chmm/fold_$s/train $data/recordings/${{s}}_{count} --utt-regex '-{last}$'\n"
+            f"  asrkit subset-data {STRANGE}/chmm/fold_$s/train $data/recordings/${{s}}_{count} --utt-regex='-{last}$'\n"
             for count, last in LAST.items()
         )
         + "done\n"
