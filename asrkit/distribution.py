@@ -2,7 +2,7 @@
 
 from asrkit.errors import DataError
 
-VERSION = "0.1.0"
+VERSION = "0.2.0.dev0"
 NAME = "asrkit-classic"  # of the distribution; the package that it brings is asrkit
 # What the extras bring, where only the sources are there.
 _NOT_INSTALLED = {"align": ["pocketsphinx"], "ssl": ["torch", "transformers"]}
