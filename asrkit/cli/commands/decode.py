@@ -5,7 +5,7 @@ to float64 vectors with the score of every word, in the order of OUT/words.txt; 
 utterance has no hypothesis. DIR needs no text.
 
 Where DIR/utt2spk says who speaks, what was heard of a speaker helps to hear him: the normalisation (--cmvn map) goes on from
-recording to recording, in the order of feats.scp, and from the twelfth on the models move to his voice, as far as recordings that were
+recording to recording, in the order of feats.scp, and from the fifteenth on the models move to his voice, as far as recordings that were
 left out bear it out (--adapt causal). --adapt whole hears all of his recordings first, --adapt none takes each alone; with --cmvn-memory
 none nothing is remembered at all. Each speaker is heard by himself, so nothing depends on the others or on --nj; OUT's scores are those of the
 moved models. map, mllr and mllr-map move them to all recordings without asking whether it helps.
