@@ -328,21 +328,42 @@ def solve_transform(lies, occ, distance, precision, free, tau=0.0):
     full = precision.ndim == 3
     pull = _times(precision, distance)
     design, held = (np.concatenate([np.full((len(lies), 1), one), lies], axis=1) for one in (1.0, 0.0))
+    seen = np.concatenate([np.sqrt(occ)[:, None] * design, np.sqrt(tau) * held])
+    # Of each row of C what the Gaussians decide, which with few of them is far less than its free entries.
+    bases = {tuple(row): _decided(seen, row) for row in free}  # (D + 1, r)
+    bases = [bases[tuple(row)] for row in free]
 
     def curvature(i, j):
         p = (precision[:, i, j] if full else precision[:, i])[:, None]
-        return (design[:, free[i]] * p * occ[:, None]).T @ design[:, free[j]] + tau * (
-            held[:, free[i]] * p
-        ).T @ held[:, free[j]]
+        return (design @ bases[i] * p * occ[:, None]).T @ (design @ bases[j]) + tau * (
+            held @ bases[i] * p
+        ).T @ (held @ bases[j])
 
     out = np.zeros(free.shape)
     for rows in [range(len(free))] if full else [[i] for i in range(len(free))]:
         curve = np.block([[curvature(i, j) for j in rows] for i in rows])
-        slope = np.concatenate([design[:, free[i]].T @ pull[:, i] for i in rows])
-        unit = 1.0 / np.sqrt(np.maximum(np.diagonal(curve), 1e-300))
-        mine = np.zeros_like(free)
-        mine[rows] = free[rows]
-        out[mine] = unit * (
-            np.linalg.pinv(curve * np.outer(unit, unit), rcond=1e-10, hermitian=True) @ (unit * slope)
-        )
+        slope = np.concatenate([(design @ bases[i]).T @ pull[:, i] for i in rows])
+        found = _solve(curve, slope)
+        ends = np.cumsum([bases[i].shape[1] for i in rows])[:-1]
+        for i, part in zip(rows, np.split(found, ends), strict=True):
+            out[i] = bases[i] @ part
     return out
+
+
+def _decided(seen, free):
+    """Of what lies in the span of some rows (N, D + 1) and has free entries alone, a basis (D + 1, r)."""
+    unit = np.linalg.norm(seen, axis=0)
+    unit = np.where(free & (unit > 0), 1.0 / np.maximum(unit, 1e-150), 0.0)
+    _, sizes, basis = np.linalg.svd(seen * unit, full_matrices=False)
+    return unit[:, None] * basis[sizes > 1e-5 * sizes[0]].T
+
+
+def _solve(curve, slope):
+    """The solution of a system that is positive definite but for rounding."""
+    unit = 1.0 / np.sqrt(np.maximum(np.diagonal(curve), 1e-300))
+    curve, slope = curve * np.outer(unit, unit), unit * slope
+    try:
+        np.linalg.cholesky(curve)  # refuses what solve would answer with the rounding of a zero
+        return unit * np.linalg.solve(curve, slope)
+    except np.linalg.LinAlgError:
+        return unit * (np.linalg.pinv(curve, rcond=1e-10, hermitian=True) @ slope)

@@ -314,6 +314,35 @@ def test_mllr_is_where_the_likelihood_has_no_slope(kind, transform, tau):
         assert abs(up - down) / 2e-4 < 1e-5 * abs(best) and max(up, down) <= best + 1e-9 * abs(best)
 
 
+@pytest.mark.parametrize("tau", [0.0, 2.0])
+@pytest.mark.parametrize("transform", ["full", "block", "diag", "bias"])
+def test_few_gaussians_move_as_the_least_squares_of_all_entries_say(transform, tau):
+    """Three means, of which one was not seen, leave most entries of a transform open."""
+    rng, dim = np.random.default_rng(6), 6
+    lies, occ = rng.standard_normal((3, dim)), np.array([4.0, 9.0, 0.0])
+    distance, roots = rng.standard_normal((3, dim)) * occ[:, None], rng.standard_normal((3, dim, dim))
+    free = free_entries(transform, dim, 3 if transform == "block" else 1)
+    row, column = np.nonzero(free)
+    design, wanted = [], []
+    for lie, frames, pull, root in zip(lies, occ, distance, roots):
+        for weight, point in ((frames, np.array([1, *lie])), (tau, np.array([0, *lie]))):
+            design.append(np.sqrt(weight) * root[:, row] * point[column])
+            wanted.append(root @ pull / np.sqrt(frames) if point[0] and frames else np.zeros(dim))
+    expected = np.zeros(free.shape)
+    expected[free] = np.linalg.lstsq(np.concatenate(design), np.concatenate(wanted), rcond=1e-8)[0]
+    change = solve_transform(lies, occ, distance, roots.transpose(0, 2, 1) @ roots, free, tau)
+    assert not change[~free].any()
+    points = np.concatenate([np.ones((3, 1)), lies], axis=1)[: 2 if tau == 0 else 3]
+    assert np.allclose(points @ change.T, points @ expected.T, rtol=0, atol=1e-7 * np.abs(expected).max())
+
+
+def test_what_no_precision_decides_does_not_change():
+    change = solve_transform(
+        np.zeros((1, 2)), np.ones(1), np.array([[3.0, 1.0]]), np.ones((1, 2, 2)), free_entries("bias", 2, 1)
+    )
+    assert np.allclose(change, [[2, 0, 0], [2, 0, 0]])
+
+
 @pytest.mark.parametrize("transform, num_blocks", [("full", 1), ("block", 3), ("diag", 1), ("bias", 1)])
 @both_kinds
 def test_mllr_finds_the_map_that_frames_went_through(kind, transform, num_blocks):
