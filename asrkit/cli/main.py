@@ -316,7 +316,9 @@ def main(argv=None):
         with contextlib.suppress(OSError):  # nobody there to read it
             print(usage(group), end="", flush=True)
         return 0 if argv else 2
-    name, known, caller = argv[0], GROUPS[group] if group else all_commands(), f"asrkit {group}".rstrip()
+    name, caller = argv[0], f"asrkit {group}".rstrip()
+    # Those of the kinds are looked for in their files, which takes longer than many a command.
+    known = GROUPS[group] if group else COMMANDS if name in COMMANDS else all_commands()
     if name not in known:
         print(
             f"{caller}: unknown command '{name}'{nearest(name, known)}; {caller} --help lists them",
