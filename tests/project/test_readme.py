@@ -40,7 +40,7 @@ def test_commands_run_as_written(tmp_path):
     shutil.copytree(TOP / "egs", tmp_path / "egs", ignore=shutil.ignore_patterns("data", "exp"))
     for word, name in (("one", "left"), ("three", "right")):
         write_words(
-            tmp_path, "my-words/" + name + "/{speaker}_{take}.wav", words=(word,), takes=range(5), pad_s=0.3
+            tmp_path, "my-words/" + name + "/{speaker}_{take}.wav", words=(word,), takes=range(3), pad_s=0.3
         )
     soundfile.write(tmp_path / "new.wav", word_samples("three", np.random.default_rng(9), pad_s=0.5), RATE_HZ)
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
@@ -56,7 +56,7 @@ def test_commands_run_as_written(tmp_path):
         )
         assert done.returncode == 0, f"{block}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
         shown.append(done.stdout)
-    assert re.search(r"^right: \d+ of 20 words .*\nconfused: .*\nrecord next: ", shown[0], flags=re.MULTILINE)
+    assert re.search(r"^right: \d+ of 12 words .*\nconfused: .*\nrecord next: ", shown[0], flags=re.MULTILINE)
     assert re.search(r"^new.wav right -?\d+\.\d+ \d+\.\d+$", shown[0], flags=re.MULTILINE)
     # The blocks of Python, in the same place; two recordings have the short names that they show.
     for word in ("left", "right"):
