@@ -129,7 +129,6 @@ def test_the_result_is_a_decode_folder(world, tmp_path, capsys):
     assert [line.split()[0] for line in table] == ["system", "one", "two"]
 
 
-@pytest.mark.bytes
 def test_unchanged_folds_are_kept_and_changed_ones_are_not(world, tmp_path, capsys):
     data, exp = tmp_path / "data", tmp_path / "cv"
     shutil.copytree(world / "data", data)

@@ -292,7 +292,6 @@ def test_kept_originals_are_the_recordings_themselves(data, tmp_path):
     assert set(read_table(again / "utt2uniq").values()) == set(UTTS)
 
 
-@pytest.mark.bytes
 def test_same_seed_same_bytes_whatever_the_jobs(data, noise_dir, tmp_path, monkeypatch):
     monkeypatch.setattr("asrkit.workflows.perturb.CHUNK", 3)
     settings = [
