@@ -324,10 +324,10 @@ def test_few_gaussians_move_as_the_least_squares_of_all_entries_say(transform, t
     free = free_entries(transform, dim, 3 if transform == "block" else 1)
     row, column = np.nonzero(free)
     design, wanted = [], []
-    for lie, frames, pull, root in zip(lies, occ, distance, roots):
-        for weight, point in ((frames, np.array([1, *lie])), (tau, np.array([0, *lie]))):
+    for lie, count, pull, root in zip(lies, occ, distance, roots):
+        for weight, point in ((count, np.array([1, *lie])), (tau, np.array([0, *lie]))):
             design.append(np.sqrt(weight) * root[:, row] * point[column])
-            wanted.append(root @ pull / np.sqrt(frames) if point[0] and frames else np.zeros(dim))
+            wanted.append(root @ pull / np.sqrt(count) if point[0] and count else np.zeros(dim))
     expected = np.zeros(free.shape)
     expected[free] = np.linalg.lstsq(np.concatenate(design), np.concatenate(wanted), rcond=1e-8)[0]
     change = solve_transform(lies, occ, distance, roots.transpose(0, 2, 1) @ roots, free, tau)
