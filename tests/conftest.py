@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import soundfile
 
-LONG = ("test_readme", "test_speechocean", "test_recipe")
+LONG = ("test_readme", "test_speechocean", "test_recipe", "test_cross")
 
 
 def pytest_collection_modifyitems(items):

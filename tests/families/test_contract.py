@@ -404,6 +404,14 @@ def run(capsys):
     return call
 
 
+@pytest.fixture(autouse=True, scope="module")
+def no_confusion_pictures():
+    """Every `score` and `crossval` draws one, which knows nothing of the family; tests of plots draw them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("asrkit.plots.words.plot_confusion", lambda *args, **named: None)
+        yield
+
+
 TINY = {"num_states": 3, "num_gauss": 2, "num_starts": 1, "min_count": 3.0, "kmeans_iters": 3}
 BOOK = ["--codebook-size=8", "--cmvn=speaker", "--delta-order=1", "--warps=1.1"]
 SETTINGS = ["--max-iters=2", "--growth-iters=1", "--cmvn=speaker", "--delta-order=1", "--warps=1.1"]
