@@ -39,7 +39,9 @@ def blas_threads():
 
 @pytest.fixture
 def four_threads():
-    """A process that has loaded numpy with four BLAS threads."""
+    """A process that has loaded numpy and scipy, which have a BLAS each, with four threads."""
+    import scipy.linalg  # noqa: F401 (what a block loads comes up with one thread)
+
     with threadpoolctl.threadpool_limits(limits=4, user_api="blas"):
         if blas_threads() != {4}:
             pytest.skip("this BLAS can't have four threads")
