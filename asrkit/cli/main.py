@@ -34,6 +34,7 @@ COMMANDS = {
     "split-data": "split a data directory into N parts by speaker",
     "subset-data": "copy a part of a data directory",
     "combine-data": "several data directories as one",
+    "calibrate": "learn how sure a model may be, from recordings that are held out",
     "check-leaks": "does a training set hold what a test set asks? speakers, recordings, near-duplicates",
     "perturb": "copies of a data directory in noise, in rooms, by other voices",
     "detect-endpoints": "wav.scp -> segments: where the speech is",

@@ -111,14 +111,22 @@ class MixtureBank:
     def __init__(self, models):
         self._emission = type(models[0].emission).stack([model.emission for model in models], 1)
 
-    def scores(self, block, method="viterbi"):
+    def densities(self, block):
+        """log p(x | word): (1, W, N)."""
+        return self._emission.log_likelihood(block.obs).T[None]
+
+    def scores(self, block, method="viterbi", densities=None):
         """Log-likelihoods (U, W); both methods are the same here. An utterance without frames has none."""
-        log_obs = self._emission.log_likelihood(block.obs)
+        log_obs = (self.densities(block) if densities is None else densities)[0].T
         spoken = block.lengths > 0
         scores = np.full((len(spoken), log_obs.shape[1]), -np.inf)
         if spoken.any():
             scores[spoken] = np.add.reduceat(log_obs, block.offsets[:-1][spoken], axis=0)
         return scores
+
+    def paths(self, block, densities, words):
+        """There is one state."""
+        return np.zeros(len(block.obs), dtype=np.int32)
 
 
 def cluster_gaussians(config, block, rng):

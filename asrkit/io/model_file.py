@@ -17,6 +17,7 @@ from asrkit.io.npy import Arrays
 from asrkit.io.reading import reading
 from asrkit.models.base import check_array
 from asrkit.models.codebook import Codebook
+from asrkit.words.confidence import Confidence
 from asrkit.words.training import TrainConfig
 from asrkit.words.vocabulary import Vocabulary
 
@@ -104,6 +105,8 @@ def write_model(path, vocabulary):
         "frontend": vocabulary.frontend.to_dict(),
         "data_hash": vocabulary.data_hash,
     }
+    if vocabulary.confidence is not None:
+        meta["confidence"] = vocabulary.confidence.to_dict()
     write_npz(path, "model", meta, arrays)
 
 
@@ -147,8 +150,29 @@ def read_model(path):
             except ValueError as error:
                 raise ValueError(f"word '{word}': {error}") from None
         return Vocabulary(
-            meta["family"], tuple(models), models, meta["config"], codebook, frontend, str(meta["data_hash"])
+            meta["family"],
+            tuple(models),
+            models,
+            meta["config"],
+            codebook,
+            frontend,
+            str(meta["data_hash"]),
+            _confidence(meta.get("confidence"), models),
         )
+
+
+def _confidence(values, models):
+    """What a model file says of how sure its vocabulary may be; None where it says nothing."""
+    if values is None:
+        return None
+    confidence = Confidence.from_dict(
+        {**values, "states": {composed(w): v for w, v in values["states"].items()}}
+    )
+    if {word: len(own) for word, own in confidence.states.items()} != {
+        w: m.num_states for w, m in models.items()
+    }:
+        raise ValueError("its confidence is of other words or states")
+    return confidence
 
 
 def fitting(path):

@@ -298,6 +298,17 @@ class Bank(Protocol):
     def scores(self, block: Block, method: str) -> np.ndarray: ...
 
 
+class StateBank(Bank, Protocol):
+    """Of families whose words are states with densities, one state or more: what the winner's path is judged by."""
+
+    # with the densities that were computed already
+    def scores(self, block: Block, method: str, densities: np.ndarray | None = None) -> np.ndarray: ...
+    # log p(x | state): (S, W, N), -inf where a word has fewer states
+    def densities(self, block: Block) -> np.ndarray: ...
+    # each utterance's word, by its place in the bank (U,) -> state of each frame, int32 (N,)
+    def paths(self, block: Block, densities: np.ndarray, words: np.ndarray) -> np.ndarray: ...
+
+
 @dataclass(frozen=True)
 class Stats:
     """Sums that support `+`, field by field; subclasses are frozen dataclasses of arrays, numbers and other

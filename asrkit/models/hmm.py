@@ -284,22 +284,33 @@ class HmmBank:
         self._emission = kind.stack(emissions, self._shape[0])
         self._emissions = emissions
 
-    def scores(self, block, method="viterbi"):
+    def densities(self, block):
+        """log p(x | state): (S, W, N), -inf for a state that a word does not have."""
+        obs = block.obs
+        if self._emission is not None:
+            return self._emission.log_likelihood(obs).T.reshape(*self._shape, -1)
+        log_obs = np.full((*self._shape, len(obs)), -np.inf)
+        for w, emission in enumerate(self._emissions):
+            one = emission.log_likelihood(obs).T
+            log_obs[: len(one), w] = one
+        return log_obs
+
+    def scores(self, block, method="viterbi", densities=None):
         """log P(x, best path), or log P(x) with "forward": (U, W), -inf where a word has no path of that
         length.
         """
         schedule = kernels.Schedule(block.lengths)
-        obs = block.obs[schedule.frames]
-        if self._emission is not None:
-            log_obs = self._emission.log_likelihood(obs).T.reshape(*self._shape, -1)
-        else:
-            log_obs = np.full((*self._shape, len(obs)), -np.inf)
-            for w, emission in enumerate(self._emissions):
-                one = emission.log_likelihood(obs).T
-                log_obs[: len(one), w] = one
+        log_obs = (self.densities(block) if densities is None else densities).take(schedule.frames, axis=2)
         if method == "viterbi":
             return kernels.viterbi(log_obs, schedule, self._arcs, path=False)[0].T
         return kernels.forward(log_obs, schedule, self._arcs).T
+
+    def paths(self, block, densities, words):
+        """State of each frame, int32 (N,), on the best path through the word at place `words[u]` of each utterance."""
+        schedule = kernels.Schedule(block.lengths)
+        arcs = self._arcs.each(lambda array: array[:, words[schedule.order], 0])
+        log_obs = densities[:, np.repeat(words, block.lengths), np.arange(len(block.obs))]
+        return kernels.viterbi(log_obs.take(schedule.frames, axis=1), schedule, arcs)[1]
 
 
 def _arcs(models):

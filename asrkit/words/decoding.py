@@ -1,8 +1,11 @@
 """Features in, scores of every word out: argmax over words of the log-likelihood."""
 
+from typing import Any
+
 import numpy as np
 
-from asrkit.models.base import Bank, Block, WordModel
+from asrkit.models.base import Block, WordModel
+from asrkit.words.judging import Judge
 from asrkit.words.vocabulary import Vocabulary
 
 STATES = 512  # states of several words that are scored together, which bounds memory for large vocabularies
@@ -21,7 +24,7 @@ class Scorer:
             The best path's log-probability, or the sum over all paths.
         """
         self._observe, self._method = vocabulary.observe, method
-        self._banks: list[Bank] = []
+        self.banks: list[Any] = []  # of Bank, and of StateBank where a Judge asks
         self._models = [vocabulary.models[word] for word in vocabulary.words]
         models, states = [], 0
         for word in vocabulary.words:
@@ -32,9 +35,13 @@ class Scorer:
                 models, states = [], 0
         if models:
             self._add_bank(models)
+        self._confidence = vocabulary.confidence
+        self._judge = None
+        if self._confidence is not None:
+            self._judge = Judge(self, vocabulary.words, self._confidence.states)
 
     def _add_bank(self, models: list[WordModel]) -> None:
-        self._banks.append(models[0].bank(models))
+        self.banks.append(models[0].bank(models))
 
     def scores(self, items: list[tuple[str, np.ndarray]]) -> np.ndarray:
         """Score utterances against every word.
@@ -53,7 +60,44 @@ class Scorer:
 
     def block_scores(self, block: Block) -> np.ndarray:
         """The same for a Block of what the word models see: features, or codes."""
-        return np.concatenate([bank.scores(block, self._method) for bank in self._banks], axis=1)
+        return np.concatenate([bank.scores(block, self._method) for bank in self.banks], axis=1)
+
+    def judged(self, items: list[tuple[str, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+        """Score utterances, and say how sure it is of the best word of each.
+
+        Returns
+        -------
+        scores : float64 (U, W)
+        sure : float64 (U,)
+            Probability that the best word was said; NaN where the vocabulary knows no confidence.
+        """
+        block = Block.from_items((utt, self._observe(feats)) for utt, feats in items)
+        return self.judged_block(block)
+
+    def judged_block(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
+        """The same for a Block of what the word models see."""
+        if self._judge is None or self._confidence is None:
+            return self.block_scores(block), np.full(len(block.utts), np.nan)
+        scores, (measures,) = self._judge.measure(block)
+        return scores, self._confidence.probability(measures)
+
+    def scores_and_densities(self, block: Block) -> tuple[np.ndarray, list[tuple[np.ndarray, slice]]]:
+        """Score a Block of what the models see against every word, and keep the densities that the scores are made of.
+
+        Returns
+        -------
+        scores : float64 (U, W)
+        densities : list of (float64 (S, w, N), slice)
+            Of each bank's words, and which of all words they are.
+        """
+        parts: list[np.ndarray] = []
+        densities, start = [], 0
+        for bank in self.banks:
+            own = bank.densities(block)
+            parts.append(bank.scores(block, self._method, own))
+            densities.append((own, slice(start, start + own.shape[1])))
+            start += own.shape[1]
+        return np.concatenate(parts, axis=1), densities
 
     def word_scores(self, index: int, block: Block) -> np.ndarray:
         """The same for one word alone, by its place in the Vocabulary: (U,)."""

@@ -64,7 +64,7 @@ class Listener:
         if self._learns and self.memory.step:
             self._learn()
 
-    def hear(self, stored: Sequence[np.ndarray]) -> np.ndarray:
+    def hear(self, stored: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Score recordings against every word, in the order they were spoken, each by what was heard up to it.
 
         Parameters
@@ -74,19 +74,21 @@ class Listener:
 
         Returns
         -------
-        numpy.ndarray
-            float64 (U, W), -inf where a word has no path. What no word has a path for is not remembered.
+        scores : float64 (U, W)
+            -inf where a word has no path. What no word has a path for is not remembered.
+        sure : float64 (U,)
+            As `Scorer.judged` gives it.
         """
         rows, start = [], 0
         while start < len(stored):
             until = next_step(self.memory.step) if self._learns else np.inf
             feats, self.memory = self._remembered(stored[start:], until)
-            rows += _scored(self._scorer, feats)
+            rows += _judged(self._scorer, feats)
             start += len(feats)
             if self.memory.recordings >= until:
                 self.memory = self.memory.stepped()
                 self._learn()
-        return np.concatenate(rows) if rows else np.zeros((0, len(self._trained.words)))
+        return _together(rows, len(self._trained.words))
 
     def _remembered(self, stored, until):
         """Model features of recordings up to the one that makes it `until`, and what is known after that one."""
@@ -131,7 +133,7 @@ def hear_speakers(
     method: str,
     config: ListenConfig,
     speakers: Sequence[Iterable[Block]],
-) -> tuple[list[str], list[int], np.ndarray]:
+) -> tuple[list[str], list[int], np.ndarray, np.ndarray]:
     """Score several speakers' recordings against every word.
 
     Parameters
@@ -148,6 +150,8 @@ def hear_speakers(
     utts : list of str
     frames : list of int
     scores : float64 (U, W)
+    sure : float64 (U,)
+        As `Scorer.judged` gives it.
     """
     frontend = vocabulary.frontend
     if not frontend.transform.remembers:  # the features are the model's already
@@ -155,7 +159,7 @@ def hear_speakers(
     normalises = config.memory != "none"
     utts: list[str] = []
     frames: list[int] = []
-    rows = []
+    rows: list[tuple[np.ndarray, np.ndarray]] = []
     for blocks in speakers:
         listener = None
         if config.adapt == WHOLE:
@@ -170,8 +174,8 @@ def hear_speakers(
             if listener is not None:
                 rows.append(listener.hear(stored))
             else:
-                rows += _scored(scorer, frontend.model_features(stored, [known] * len(stored)))
-    return utts, frames, np.concatenate(rows)
+                rows += _judged(scorer, frontend.model_features(stored, [known] * len(stored)))
+    return utts, frames, *_together(rows, len(vocabulary.words))
 
 
 def learn_whole(
@@ -215,5 +219,12 @@ def learn_whole(
     return vocabulary, known
 
 
-def _scored(scorer, feats):
-    return [scorer.scores(some) for some in chunks(("", own) for own in feats)]
+def _judged(scorer, feats):
+    return [scorer.judged(some) for some in chunks(("", own) for own in feats)]
+
+
+def _together(rows, num_words):
+    if not rows:
+        return np.zeros((0, num_words)), np.zeros(0)
+    scores, sure = zip(*rows, strict=True)
+    return np.concatenate(scores), np.concatenate(sure)

@@ -27,6 +27,9 @@ class TrainConfig:
     growth_iters: int = option(8, "iterations at the most before Gaussians are split", minimum=1)
     tol: float = option(1e-3, "converged when an iteration gains less than this, in nats a frame", minimum=0)
     seed: int = option(0, "seed of everything drawn by chance", minimum=0)
+    calibrate: bool = option(
+        True, "learn how sure the model may be, from parts of the recordings held out in turn"
+    )
 
     def __post_init__(self):
         check_fields(self)

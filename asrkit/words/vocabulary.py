@@ -10,6 +10,7 @@ from asrkit.errors import DataError
 from asrkit.features.frontend import FrontEnd
 from asrkit.models.base import WordModel
 from asrkit.models.codebook import Codebook
+from asrkit.words.confidence import Confidence
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Vocabulary:
     frontend : FrontEnd
     data_hash : str
         SHA-256 over the training utterances' names, words and features.
+    confidence : Confidence or None
+        What it takes to say how sure it is; None where nobody calibrated it.
 
     Examples
     --------
@@ -49,6 +52,7 @@ class Vocabulary:
     codebook: Codebook | None
     frontend: FrontEnd
     data_hash: str
+    confidence: Confidence | None = None
 
     def observe(self, feats: np.ndarray) -> np.ndarray:
         """Turn model features (T, D) into what the word models see: the features, or their codes (T,) or (T, K)."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from asrkit import families
-from asrkit.config import PathLike, check_fields, option
+from asrkit.config import PathLike, check_fields, option, parse_float
 from asrkit.errors import DataError, SettingsError
 from asrkit.evaluation import folds
 from asrkit.evaluation.scoring import ErrorReport, compute_errors, wer_lines
@@ -444,10 +444,11 @@ def gather(out: Path, decodings: list[Path]) -> tuple[dict[str, str], dict[str, 
     """Write several decode folders as one; a word that one of them has no model for scores -inf there.
     Returns (hyps, skipped, how many of these were too short).
     """
-    hyps, skipped, facts, known, entries = {}, {}, [], {}, {}
+    hyps, skipped, facts, known, entries, sure = {}, {}, [], {}, {}, {}
     for folder in decodings:
         hyps.update(read_table(folder / "hyp"))
         skipped.update(read_table(folder / "skipped"))
+        sure.update({utt: parse_float(p) for utt, p in read_table(folder / "confidence").items()})
         needed = {"words": [str], "frames": int, "seconds": float, "short": int}
         facts.append(read_object(folder / "decode.json", needed, "asrkit decode"))
         own = read_table(folder / "scores.scp")
@@ -465,7 +466,7 @@ def gather(out: Path, decodings: list[Path]) -> tuple[dict[str, str], dict[str, 
             yield utt, whole
 
     sums = {name: sum(fact[name] for fact in facts) for name in ("frames", "seconds", "short")}
-    write_decoding(out, hyps, scores(), skipped, {**facts[0], **sums, "words": words})
+    write_decoding(out, hyps, scores(), skipped, {**facts[0], **sums, "words": words}, sure)
     return hyps, skipped, sums["short"]
 
 

@@ -25,6 +25,7 @@ from asrkit.io.store import Source, Store
 from asrkit.models.base import chunks
 from asrkit.runtime import one_thread, ordered_map
 from asrkit.words.adaptation import CAUSAL, WHOLE, ListenConfig, adapt_to_heard
+from asrkit.words.confidence import UNKNOWN, AcceptConfig
 from asrkit.words.decoding import Scorer, best_words, no_path_reason
 from asrkit.words.learning import FIRST
 from asrkit.words.listener import hear_speakers, learns_speakers, stored_frontend
@@ -33,7 +34,7 @@ from asrkit.words.vocabulary import Vocabulary
 from asrkit.words.warped import check_warped, hear_warped
 
 # in the order they are written in: where hyp is, the others are
-FILES = ("scores.ark", "scores.scp", "words.txt", "skipped", "decode.json", "hyp")
+FILES = ("scores.ark", "scores.scp", "words.txt", "skipped", "confidence", "decode.json", "hyp")
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ def decode(
     method: str = "viterbi",
     listen: ListenConfig | None = None,
     warped: HearWarpedConfig | None = None,
+    accept: AcceptConfig | None = None,
     read: ReadConfig | None = None,
     jobs: int = 1,
 ) -> Decoded:
@@ -113,6 +115,8 @@ def decode(
         Whether the models move to each speaker first.
     warped : HearWarpedConfig, optional
         Whether recordings are heard with a warped frequency axis, too; the models then learn no speaker.
+    accept : AcceptConfig, optional
+        When a word is believed; others are `<unk>`.
     jobs : int
         Processes.
 
@@ -129,6 +133,7 @@ def decode(
     reason = listen.why_not(vocabulary.family)
     if reason:
         raise DataError(reason)
+    limit = believed(vocabulary, accept or AcceptConfig(), warped)
     data = read_data_dir(data_dir, require=("feats.scp",))
     # of speakers with a few recordings nothing is learned in time
     learns = learns_speakers(vocabulary, listen) and (
@@ -156,16 +161,20 @@ def decode(
         store = Store(features, out, vocabulary.observe)
         score = functools.partial(score_speaker, vocabulary, method, listen)
         results = ordered_map(score, speakers_of(features.data, store), jobs=jobs, label="speakers")
-    hyps, unheard, scores, lengths = {}, {}, {}, {}
-    for utts, frames, rows in results:
-        for utt, length, row, (word, _, _) in zip(
-            utts, frames, rows, best_words(vocabulary, rows), strict=True
+    hyps, unheard, scores, lengths, sure = {}, {}, {}, {}, {}
+    for utts, frames, rows, *judged in results:
+        for place, (utt, length, row, (word, _, _)) in enumerate(
+            zip(utts, frames, rows, best_words(vocabulary, rows), strict=True)
         ):
             scores[utt], lengths[utt] = row, length
             if word is None:
                 unheard[utt] = no_path_reason(vocabulary, length)
-            else:
-                hyps[utt] = word
+                continue
+            hyps[utt] = word
+            if limit is not None:
+                sure[utt] = float(judged[0][place])
+                if sure[utt] < limit:
+                    hyps[utt] = UNKNOWN
     skipped = {**features.skipped, **unheard}
     short = sum(lengths[utt] < vocabulary.shortest for utt in unheard)
     facts = {
@@ -175,15 +184,28 @@ def decode(
         "method": method,
         **(vars(warped) if warped.test_warps else {}),
         "adapt": listen.adapt,
+        **({"min_confidence": limit} if limit else {}),
         "frames": sum(lengths.values()),
         "seconds": round(time.perf_counter() - started, 3),
     }
     ordered = ((utt, scores[utt]) for utt in features.data.feats if utt in scores)
-    write_decoding(out, hyps, ordered, skipped, facts)
+    write_decoding(out, hyps, ordered, skipped, facts, sure)
     free = free_in_decoding(
         vocabulary.family, vocabulary.family_config, len(features.data.feats), vocabulary.ruled
     )
     return Decoded(hyps, skipped, read.max_skipped, Path(out), short, free)
+
+
+def believed(vocabulary: Vocabulary, accept: AcceptConfig, warped: HearWarpedConfig) -> float | None:
+    """Give the probability below which a word is `<unk>`, or None where probabilities are not known."""
+    if warped.test_warps:
+        if accept.asked:
+            raise SettingsError(
+                f"test_warps={warped.test_warps}: of warped copies no probability is known (leave one out)"
+            )
+        return None
+    limit = accept.limit(vocabulary.confidence)
+    return None if vocabulary.confidence is None else limit
 
 
 def without_learning(listen: ListenConfig, warped: HearWarpedConfig) -> ListenConfig:
@@ -201,8 +223,9 @@ def write_decoding(
     scores: Iterable[tuple[str, np.ndarray]],
     skipped: dict[str, str],
     facts: dict[str, Any],
+    sure: dict[str, float] | None = None,
 ) -> None:
-    """Write a decode folder; `scores` are pairs (utt, array in the order of facts["words"]), gone through once."""
+    """Write a decode folder; `scores` are pairs (utt, array in the order of facts["words"]), gone through once; `sure` are probabilities."""
     out = Path(out)
     # of an earlier decoding: must not stand beside new scores if this one breaks off
     for old in ("hyp", "wer_1"):
@@ -210,6 +233,7 @@ def write_decoding(
     write_archive(out / "scores.ark", out / "scores.scp", scores)
     write_table(out / "words.txt", {word: index for index, word in enumerate(facts["words"])})
     write_table(out / "skipped", skipped)
+    write_table(out / "confidence", {utt: f"{p:.6f}" for utt, p in (sure or {}).items()})
     counts = {"decoded": len(hyps), "skipped": len(skipped), HYP_CHECKSUM: hyp_checksum(hyps)}
     with atomic_write(out / "decode.json", sync=True) as stream:
         json.dump({**facts, **counts}, stream, sort_keys=True)
@@ -219,9 +243,9 @@ def write_decoding(
 
 def score_chunk(
     scorer: Scorer, items: list[tuple[str, np.ndarray]]
-) -> tuple[list[str], list[int], np.ndarray]:
-    """Utterances, their frames and the scores of every word."""
-    return [utt for utt, _ in items], [len(feats) for _, feats in items], scorer.scores(items)
+) -> tuple[list[str], list[int], np.ndarray, np.ndarray]:
+    """Utterances, their frames, the scores of every word, and how sure it is of the best."""
+    return [utt for utt, _ in items], [len(feats) for _, feats in items], *scorer.judged(items)
 
 
 def speakers_of(data: DataDir, store: Store) -> Iterator[Source]:
@@ -254,12 +278,13 @@ def speaker_groups(speakers: Iterator[Source], frames: int = 8192) -> Iterator[l
 
 def score_speaker(
     vocabulary: Vocabulary, method: str, listen: ListenConfig, blocks: Source
-) -> tuple[list[str], list[int], np.ndarray]:
-    """One speaker's utterances, their frames and the scores of every word after adaptation to them."""
+) -> tuple[list[str], list[int], np.ndarray, np.ndarray]:
+    """One speaker's utterances, their frames, the scores of every word after adaptation to them, and how sure it is of the best."""
     moved = adapt_to_heard(vocabulary, blocks, listen, lambda some: Scorer(some, method))
-    rows = [Scorer(moved, method).block_scores(block) for block in blocks]
+    scores, sure = zip(*[Scorer(moved, method).judged_block(block) for block in blocks], strict=True)
     return (
         [utt for block in blocks for utt in block.utts],
         np.concatenate([block.lengths for block in blocks]).tolist(),
-        np.concatenate(rows),
+        np.concatenate(scores),
+        np.concatenate(sure),
     )

@@ -3,7 +3,6 @@
 import functools
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from asrkit.io.model_file import read_model, write_model
 from asrkit.io.remarks import Remarks, warn_of
 from asrkit.models.base import chunks
 from asrkit.runtime import one_thread
+from asrkit.words.confidence import UNKNOWN, AcceptConfig
 from asrkit.words.decoding import METHODS, Scorer, best_words, no_path_reason
 from asrkit.words.memory import Memory
 from asrkit.words.vocabulary import Vocabulary, why_not_adaptable
@@ -34,40 +34,13 @@ from asrkit.workflows.arguments import (
     is_path,
     read_recording,
 )
+from asrkit.workflows.hypothesis import Hypothesis
 from asrkit.workflows.speaker import Speaker
 
 if TYPE_CHECKING:
     from asrkit.workflows.train import Trained
 
 log = logging.getLogger("asrkit")
-
-
-@dataclass(frozen=True)
-class Hypothesis:
-    """What was heard.
-
-    Attributes
-    ----------
-    word : str
-    log_likelihood : float
-        Natural logarithm of the likelihood of all frames under the word's model.
-    margin : float
-        Lead over the second-best word in nats; inf where no other word has a path of that length. It grows with the length of
-        the recording and is no confidence: noise, and a word that no model knows, are heard as some word.
-    scores : dict of str to float
-        The log-likelihood of every word, -inf where a word has no path.
-
-    Examples
-    --------
-    >>> from asrkit import Hypothesis
-    >>> Hypothesis("yes", -512.5, 30.25, {"no": -542.75, "yes": -512.5})
-    Hypothesis(word='yes', log_likelihood=-512.5, margin=30.25)
-    """
-
-    word: str
-    log_likelihood: float
-    margin: float
-    scores: dict[str, float] = field(repr=False)
 
 
 class Recognizer:
@@ -100,7 +73,15 @@ class Recognizer:
     ('up', True)
     """
 
-    def __init__(self, vocabulary: Vocabulary, method: str = "viterbi", *, test_warps: str = "") -> None:
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        method: str = "viterbi",
+        *,
+        test_warps: str = "",
+        reject: float = 0.0,
+        min_confidence: float = 0.0,
+    ) -> None:
         """
         Parameters
         ----------
@@ -110,6 +91,17 @@ class Recognizer:
         test_warps : str
             Factors, such as "0.9,1.1": recordings are heard with the frequency axis warped by them, too, and what is likeliest
             counts. Of `recognize` and `scores`, not of `score`, which is given features; and of strangers, not of a Speaker.
+        reject : float
+            Share of rightly heard words that may be rejected, such as 0.05: what is less sure than that is heard as `<unk>`.
+        min_confidence : float
+            Or the probability below which a word is `<unk>`.
+
+        Raises
+        ------
+        DataError
+            Something is to be rejected, and the model does not know how sure it may be.
+        SettingsError
+            A setting has no such value, or the model can't promise such a share.
         """
         if not isinstance(vocabulary, Vocabulary):
             raise DataError(
@@ -120,8 +112,13 @@ class Recognizer:
         self.vocabulary, self.method = vocabulary, method
         self.training: Trained | None = None
         self._scorer, self._factors = Scorer(vocabulary, method), HearWarpedConfig(test_warps).factors
+        self._limit = AcceptConfig(reject, min_confidence).limit(vocabulary.confidence)
         if test_warps:
             check_warped(vocabulary)
+            if self._limit:
+                raise SettingsError(
+                    "with test_warps= no probability is known (leave reject= and min_confidence= out)"
+                )
 
     def __repr__(self) -> str:
         return f"<Recognizer: {self.family} of {len(self.words)} words>"
@@ -252,17 +249,19 @@ class Recognizer:
             The array is none of the model's features, or too short for every word.
         """
         feats = check_feats(feats, name, self.frontend.model_dim)
-        (row,) = self._scorer.scores([(name, feats)])
-        return self._heard(row, len(feats), name)
+        (row,), (sure,) = self._scorer.judged([(name, feats)])
+        return self._heard(row, len(feats), name, sure)
 
-    def _heard(self, row: np.ndarray, num_frames: int, name: str) -> Hypothesis:
+    def _heard(self, row: np.ndarray, num_frames: int, name: str, sure: float = np.nan) -> Hypothesis:
         ((word, log_likelihood, margin),) = best_words(self.vocabulary, row[None])
         if word is None:
             raise DataError(
                 f"{name}: {no_path_reason(self.vocabulary, num_frames)} (the word was cut too short, or is not one)"
             )
         scores = dict(zip(self.words, row.tolist(), strict=True))
-        return Hypothesis(word, log_likelihood, margin, scores)
+        if sure < self._limit:
+            word = UNKNOWN
+        return Hypothesis(word, log_likelihood, margin, scores, None if np.isnan(sure) else float(sure))
 
     def recognize(
         self,
@@ -325,17 +324,26 @@ class Recognizer:
             self._check_memory(speaker.memory, "speaker")
         stored = self._stored(recording, "recording", rate_hz, endpoint, channel, strict)
         name = _label(recording, "recording")
-        if speaker is None:
-            return self._heard(self._scored([self._copies(stored, name)])[0], len(stored), name)
-        return self._heard(self._hear(stored, speaker, name), len(stored), name)
+        if speaker is not None:
+            row, sure = self._hear(stored, speaker)
+        elif len(self._factors) > 1:
+            (row,), sure = self._scored([self._copies(stored, name)]), np.nan
+        else:
+            (row,), (sure,) = self._judged([(name, stored)])
+        return self._heard(row, len(stored), name, sure)
 
     @one_thread()
-    def _hear(self, stored: np.ndarray, speaker: Speaker, name: str) -> np.ndarray:
+    def _hear(self, stored: np.ndarray, speaker: Speaker) -> tuple[np.ndarray, float]:
         listener = speaker.listener(self.vocabulary, self.method, self._scorer)
-        (row,) = listener.hear([stored])
+        (row,), (sure,) = listener.hear([stored])
         if np.isfinite(row).any():
             speaker.memory = listener.memory
-        return row
+        return row, sure
+
+    @one_thread()
+    def _judged(self, items: list[tuple[str, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+        feats = self.frontend.model_features([stored for _, stored in items], [None] * len(items))
+        return self._scorer.judged([(name, own) for (name, _), own in zip(items, feats, strict=True)])
 
     @one_thread()
     def scores(
@@ -437,7 +445,14 @@ def _label(recording: Any, name: str) -> str:
     return str(recording) if is_path(recording) else name
 
 
-def load(path: PathLike, method: str = "viterbi", *, test_warps: str = "") -> Recognizer:
+def load(
+    path: PathLike,
+    method: str = "viterbi",
+    *,
+    test_warps: str = "",
+    reject: float = 0.0,
+    min_confidence: float = 0.0,
+) -> Recognizer:
     """Load a trained vocabulary.
 
     Parameters
@@ -446,8 +461,8 @@ def load(path: PathLike, method: str = "viterbi", *, test_warps: str = "") -> Re
         A model file, or a folder with final.npz.
     method : {"viterbi", "forward"}
         A word's score: its best path, or the sum over all.
-    test_warps : str
-        As `Recognizer` takes it.
+    test_warps, reject, min_confidence
+        As `Recognizer` takes them.
 
     Returns
     -------
@@ -467,7 +482,7 @@ def load(path: PathLike, method: str = "viterbi", *, test_warps: str = "") -> Re
     asrkit.errors.DataError: no/such/folder: no such file or folder (asrkit train makes it)
     """
     vocabulary = read_model(check_path(path, "path", "a model file or its folder"))
-    return Recognizer(vocabulary, method, test_warps=test_warps)
+    return Recognizer(vocabulary, method, test_warps=test_warps, reject=reject, min_confidence=min_confidence)
 
 
 def recognize_files(
@@ -481,6 +496,7 @@ def recognize_files(
     same_speaker: bool = False,
     speaker_file: PathLike | None = None,
     test_warps: str = "",
+    accept: AcceptConfig | None = None,
 ) -> Iterator[tuple[PathLike, Hypothesis | DataError]]:
     """Hear files one by one.
 
@@ -492,6 +508,8 @@ def recognize_files(
         The same, and what was heard of him goes on from this file, where it is there, and is written to it at the end.
     test_warps : str
         As `Recognizer` takes it; of files whose speakers are strangers.
+    accept : AcceptConfig, optional
+        When a word is believed; others are `<unk>`.
 
     Yields
     ------
@@ -504,7 +522,8 @@ def recognize_files(
     DataError
         The model can't be read, or hears no recordings, or knows no speakers; or the speaker's file is none of this model's.
     """
-    recognizer, speaker = load(exp, method, test_warps=test_warps), None
+    accept = accept or AcceptConfig()
+    recognizer, speaker = load(exp, method, test_warps=test_warps, **vars(accept)), None
     known = speaker_file is not None and Path(speaker_file).exists()
     try:
         recognizer.frontend.check_hears()

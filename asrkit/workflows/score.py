@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from asrkit.characters import composed
 from asrkit.config import PathLike
 from asrkit.errors import DataError
@@ -18,6 +20,7 @@ from asrkit.io.data_dir import read_data_dir
 from asrkit.io.decodings import read_facts, read_hyp
 from asrkit.io.files import atomic_write, write_table
 from asrkit.io.json_file import checked
+from asrkit.words.confidence import UNKNOWN
 
 log = logging.getLogger("asrkit")
 
@@ -76,13 +79,20 @@ def score(data_dir: PathLike, decode_dir: PathLike, *, mode: str = "all") -> Sco
         raise DataError(
             f"{out / 'hyp'}: none of its {len(hyps)} utterances is in {data_dir}/text (was another directory decoded?)"
         )
+    vocabulary, refs = read_vocabulary(out), data.text
+    if vocabulary is not None and rejects(out):  # a word that no model knows is rightly heard as none
+        vocabulary = [*vocabulary, UNKNOWN]
+        refs = {
+            utt: " ".join(word if word in vocabulary else UNKNOWN for word in text.split())
+            for utt, text in refs.items()
+        }
     try:
         report = compute_errors(
-            data.text,
+            refs,
             hyps,
             {utt: data.speaker(utt) for utt in data.text},
             mode,
-            vocabulary=read_vocabulary(out),
+            vocabulary=vocabulary,
             skipped=skipped,
         )
     except DataError as error:
@@ -99,7 +109,7 @@ def score(data_dir: PathLike, decode_dir: PathLike, *, mode: str = "all") -> Sco
             data_dir,
         )
     skipped = {utt: reason for utt, reason in skipped.items() if utt in data.text and utt not in hyps}
-    write_kaldi_files(report, data.text, out)
+    write_kaldi_files(report, refs, out)
     write_reports(report, skipped, out)
     # Last, because scripts take wer_* for the sign that the scoring is complete.
     write_lines(out / "wer_1", wer_lines(report))
@@ -113,6 +123,34 @@ def read_vocabulary(folder: Path) -> list[str] | None:
         return None
     checked(facts, {"words": [str]}, folder / "decode.json", "decode again, or delete it")
     return [composed(word) for word in facts["words"]]
+
+
+def rejects(folder: Path) -> bool:
+    """Whether the decoder was to hear what it is not sure of as `<unk>`."""
+    return "min_confidence" in (read_facts(folder) or {})
+
+
+def rejection_lines(report: ErrorReport) -> list[str]:
+    """Say how many words were rejected and accepted, rightly and wrongly; none where nothing was rejected."""
+    if UNKNOWN not in report.words:
+        return []
+    place = report.words.index(UNKNOWN)
+    known = np.arange(len(report.words)) != place
+    counts, right = report.confusion, report.confusion.diagonal()
+    said, unsaid = counts[known].sum(), counts[place].sum()
+    rejected, accepted = counts[known, place].sum(), counts[known][:, :-1][:, known].sum()
+    lines = [
+        f"rejected {rejected} of {said} words that it knows ({_percent(rejected, said)}), "
+        f"{accepted - right[known].sum()} of {accepted} accepted are wrong ({_percent(accepted - right[known].sum(), accepted)})"
+    ]
+    if unsaid:
+        passed = unsaid - right[place]
+        lines.append(f"accepted {passed} of {unsaid} that it does not know ({_percent(passed, unsaid)})")
+    return lines
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / max(whole, 1):.1f} %"
 
 
 def notes(report: ErrorReport, skipped: Mapping[str, str]) -> list[str]:
@@ -131,6 +169,7 @@ def notes(report: ErrorReport, skipped: Mapping[str, str]) -> list[str]:
             f"{total} {'utterance says a word' if total == 1 else 'utterances say words'} without a model (counted as errors): "
             + ", ".join(f"{word} ({count})" for word, count in often)
         )
+    lines += rejection_lines(report)
     if skipped:
         lines.append(
             f"{len(skipped)} skipped by the decoder (counted as errors): "

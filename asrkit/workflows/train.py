@@ -39,6 +39,7 @@ from asrkit.words.short import counted_short, too_short
 from asrkit.words.training import LIMIT, TrainConfig
 from asrkit.words.training import train_beside as train_words_beside
 from asrkit.words.vocabulary import Vocabulary
+from asrkit.workflows.calibrate import confidence_lines, confidence_of
 from asrkit.workflows.train_codebook import CodebookTrained, make_codebook, publish
 
 FILES = ("train.jsonl", "num_jobs", "train.json", "final.npz")  # in the order they are written in
@@ -101,9 +102,11 @@ class Trained:
             )
         copies = len([factor for factor in self.vocabulary.config["warps"].split(",") if factor])
         said = f", {copies} warped copies of each" if copies else ""
+        sure = self.vocabulary.confidence
         return [
             *lines,
             *reductions(self.vocabulary, self.last),
+            *([] if sure is None else confidence_lines(sure)),
             f"trained {len(self.vocabulary.words)} words, {summary('on', self.utts, self.skipped)} utterances{said}",
         ]
 
@@ -330,6 +333,9 @@ def train_opened(
         entries = [entry for _, entries in by_word.values() for entry in entries]
         seconds = round(time.perf_counter() - started, 3)
         vocabulary = vocabulary_of(own, models, opened)
+        if own.training.calibrate and families.load(family_name).adds_up:
+            known = confidence_of(vocabulary, features.data, store, jobs)
+            vocabulary = replace(vocabulary, confidence=known)
         num_short = len(skipped) - len(features.skipped)
         notes = (*filter(None, [own.why()]), *opened.notes)
         trained.append(Trained(vocabulary, entries, used, skipped, seconds, notes, num_short))

@@ -43,7 +43,7 @@ def test_several_banks_equal_one(name, method, states, monkeypatch):
     together = Scorer(vocabulary, method)
     monkeypatch.setattr(decoding, "STATES", states)
     apart = Scorer(vocabulary, method)
-    assert len(together._banks) == 1 and len(apart._banks) > 1
+    assert len(together.banks) == 1 and len(apart.banks) > 1
     np.testing.assert_allclose(apart.scores(items), together.scores(items), rtol=1e-10)
     for item, row in zip(items, together.scores(items), strict=True):
         np.testing.assert_allclose(together.scores([item])[0], row, rtol=1e-10)

@@ -99,7 +99,7 @@ def test_a_fold_with_a_damaged_file_is_made_anew_and_the_file_named(data, finish
     names = [name for name in names if not name.startswith("t") or name in GIVEN or name.startswith("train.")]
     if family == "dhmm":
         names = [name for name in names if name.startswith("codebook")]
-    assert len(names) == (2 if family == "dhmm" else 13)
+    assert len(names) == (2 if family == "dhmm" else 14)
     for name in names:
         changed = damage(exp / "fold_1" / name, DAMAGES[how])
         caplog.clear()

@@ -60,13 +60,14 @@ def test_a_file_is_heard_as_by_the_command(world, family, method, capsys):
         (["--endpoint=false"], {"endpoint": False}),
     ):
         command("recognize", world / family, world / "new.wav", f"--method={method}", *options)
-        _, word, log_likelihood, margin = capsys.readouterr().out.split()
+        _, word, log_likelihood, margin, sure = capsys.readouterr().out.split()
         heard = asrkit.load(world / family, method=method).recognize(world / "new.wav", **settings)
         assert (heard.word, f"{heard.log_likelihood:.2f}", f"{heard.margin:.2f}") == (
             word,
             f"{float(log_likelihood):.2f}",
             f"{float(margin):.2f}",
         )
+        assert sure == ("-" if family == "dtw" else f"{heard.confidence:.3f}")
         best, second = sorted(heard.scores.values())[:-3:-1]
         assert (heard.log_likelihood, heard.margin) == (best, best - second)
         assert list(heard.scores) == ["one", "three", "two"] and heard.scores[heard.word] == best

@@ -16,6 +16,7 @@ from asrkit.cli.output import say
 from asrkit.features.warp import HearWarpedConfig
 from asrkit.io.features import ReadConfig
 from asrkit.words.adaptation import ListenConfig
+from asrkit.words.confidence import AcceptConfig
 from asrkit.workflows.decode import decode
 
 EXAMPLE = "example: asrkit decode exp/chmm data/test exp/chmm/decode_test"
@@ -36,6 +37,7 @@ def add_arguments(parser):
     add_options(parser, ReadConfig)
     add_options(parser, ListenConfig, "adaptation to the speakers of DIR")
     add_options(parser, HearWarpedConfig, "other vocal tracts")
+    add_options(parser, AcceptConfig, "words that are no words of the model")
 
 
 def main(args):
@@ -46,6 +48,7 @@ def main(args):
         method=args.method,
         listen=from_args(ListenConfig, args),
         warped=from_args(HearWarpedConfig, args),
+        accept=from_args(AcceptConfig, args),
         read=from_args(ReadConfig, args),
         jobs=args.nj,
     )

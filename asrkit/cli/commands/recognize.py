@@ -1,11 +1,12 @@
-"""Recognise recordings: one line `file word loglik margin` each.
+"""Recognise recordings: one line `file word loglik margin p` each.
 
 loglik is the natural log-likelihood of the recording under the winning word, margin its lead over the
-runner-up; it grows with the recording's length and is no confidence: a word that no model knows, or noise,
-gets a word, too. The speech is found in the recording first where the training did so, with its settings, and
+runner-up; it grows with the recording's length. p is the probability that the word was said, and not another one, noise, or a
+word that no model knows (`-` where the model does not know how sure it may be: asrkit calibrate). With --reject 0.05 what is less
+sure than all but 5 % of the rightly heard words of held-out recordings gets the word <unk>. The speech is found in the recording first where the training did so, with its settings, and
 otherwise in a recording that is clearly not trimmed (--endpoint true always looks, false takes all of the
 recording). A recording in which the training's settings find none, or that is too short for every word, gets
-the word `-`, the reason on stderr, and exit status 1.
+the word `-`, the reason on stderr, and exit status 1. With --json each line is a JSON object, with the log-likelihoods of all words.
 
 A model that was trained with --cmvn map gets to know who speaks: with --same-speaker true what it has heard in one
 recording helps it with the next, and with --speaker-file FILE that goes on where the last call ended. Nothing is
@@ -14,10 +15,12 @@ learned from a recording in which no word is heard.
 
 import sys
 
-from asrkit.cli.options import add_auto, add_flag
+from asrkit.cli.options import add_auto, add_flag, add_options, from_args
 from asrkit.cli.output import in_words
 from asrkit.errors import DataError
 from asrkit.features.warp import HearWarpedConfig
+from asrkit.words.confidence import AcceptConfig
+from asrkit.workflows.hypothesis import nothing_json_line, nothing_line
 from asrkit.workflows.recognizer import recognize_files
 
 EXAMPLE = "example: asrkit recognize exp/chmm one.wav two.wav"
@@ -44,6 +47,8 @@ def add_arguments(parser):
     )
     field = HearWarpedConfig.__dataclass_fields__["test_warps"]
     add_flag(parser, "test-warps", field.default, field.metadata["help"])
+    add_flag(parser, "json", False, "print JSON, an object a line")
+    add_options(parser, AcceptConfig)
 
 
 def main(args):
@@ -58,15 +63,16 @@ def main(args):
         same_speaker=args.same_speaker,
         speaker_file=args.speaker_file or None,
         test_warps=args.test_warps,
+        accept=from_args(AcceptConfig, args),
     )
     for path, found in heard:
         if isinstance(found, DataError):
             failed += 1
-            print(f"{path} - -inf 0", flush=True)
+            print(nothing_json_line(path, str(found)) if args.json else nothing_line(path), flush=True)
             print(
                 f"asrkit recognize: {in_words(str(found))}",
                 file=sys.stderr,
             )
         else:
-            print(f"{path} {found.word} {found.log_likelihood:.2f} {found.margin:.2f}", flush=True)
+            print(found.json_line(path) if args.json else found.line(path), flush=True)
     return 1 if failed else 0

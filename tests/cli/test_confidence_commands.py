@@ -1,0 +1,146 @@
+"""Words that are no words of the model, through the commands and from Python: train, calibrate, decode, recognize, score."""
+
+import json
+
+import pytest
+from command import MFCC, asrkit
+from synthetic import write_words
+
+import asrkit as asrkit_face
+from asrkit.io.files import read_table
+from asrkit.words.confidence import UNKNOWN
+
+SPEAKERS = ("anna", "bert", "carl", "dora")
+SMALL = ["--family=chmm", "--num-states=4", "--warps=", "--cmvn=none"]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """Three words of four speakers; other takes of them and of a fourth word; a model."""
+    top = tmp_path_factory.mktemp("world")
+    for part, words, takes in (
+        ("train", ("one", "two", "three"), range(6)),
+        ("test", ("one", "two", "three", "four"), range(6, 9)),
+    ):
+        write_words(top / f"{part}_wavs", "{word}_{speaker}_{take}.wav", words, SPEAKERS, takes)
+        asrkit("prepare-wavs", top / f"{part}_wavs", top / part, "--pattern", "{word}_{speaker}_{index}")
+        asrkit("compute-mfcc", top / part, *MFCC)
+    asrkit("train", top / "train", top / "exp", *SMALL)
+    return top
+
+
+def test_training_says_what_passes_and_another_number_of_jobs_says_the_same(world, tmp_path, capsys):
+    asrkit("train", world / "train", tmp_path, *SMALL, "--nj=2")
+    said = capsys.readouterr().out
+    assert "confidence: where 5 % of the right words are rejected (from speaker to speaker" in said
+    assert "speakers held out, each word unknown in turn" in said
+    assert (tmp_path / "final.npz").read_bytes() == (world / "exp" / "final.npz").read_bytes()
+
+
+def test_calibrating_afterwards_is_as_if_training_had_done_it(world, tmp_path, capsys):
+    asrkit("train", world / "train", tmp_path, *SMALL, "--calibrate=false")
+    assert "confidence" not in capsys.readouterr().out
+    asrkit("recognize", tmp_path, world / "test_wavs" / "one_anna_6.wav")
+    assert capsys.readouterr().out.endswith(" -\n")
+    asrkit("decode", tmp_path, world / "test", tmp_path / "decode", "--reject=0.05", status=1)
+    assert "does not know how sure it may be (asrkit calibrate" in capsys.readouterr().err
+    asrkit("calibrate", tmp_path, world / "train")
+    mine, theirs = (asrkit_face.load(exp).vocabulary.confidence for exp in (tmp_path, world / "exp"))
+    assert mine.to_dict() == theirs.to_dict()
+
+
+def test_other_recordings_of_the_words_serve_too(world, tmp_path, capsys):
+    (tmp_path / "final.npz").write_bytes((world / "exp" / "final.npz").read_bytes())
+    asrkit("calibrate", tmp_path / "final.npz", world / "test")
+    assert "speakers held out" in capsys.readouterr().out
+    mine, theirs = (asrkit_face.load(exp).vocabulary.confidence for exp in (tmp_path, world / "exp"))
+    assert mine.folds == "speakers" and mine.to_dict() != theirs.to_dict()
+
+
+def test_what_has_no_states_is_refused(world, tmp_path, capsys):
+    asrkit("train", world / "train", tmp_path, "--family=dtw", "--warps=")
+    asrkit("calibrate", tmp_path, world / "train", status=1)
+    assert "a dtw has no states to be judged by (a chmm, gmm, schmm or dhmm has)" in capsys.readouterr().err
+
+
+def test_a_word_without_recordings_is_named(world, tmp_path, capsys):
+    asrkit("subset-data", world / "train", tmp_path / "some", "--utt-regex=-(one|two)-")
+    asrkit("calibrate", world / "exp", tmp_path / "some", status=1)
+    assert "no recording of 'three', a word of the model" in capsys.readouterr().err
+
+
+def test_unknown_words_are_rejected_and_counted_apart(world, tmp_path, capsys):
+    asrkit("decode", world / "exp", world / "test", tmp_path / "all")
+    asrkit("decode", world / "exp", world / "test", tmp_path / "sure", "--reject=0.05")
+    truth, hyp, sure = (
+        read_table(path)
+        for path in (world / "test" / "text", tmp_path / "sure" / "hyp", tmp_path / "sure" / "confidence")
+    )
+    assert set(sure) == set(hyp) == set(truth)
+    unknown = [utt for utt, word in truth.items() if word == "four"]
+    assert sum(hyp[utt] == UNKNOWN for utt in unknown) >= 10  # of 12
+    rejected = sum(hyp[utt] == UNKNOWN for utt in truth) - sum(hyp[utt] == UNKNOWN for utt in unknown)
+    assert rejected <= 8  # of 36
+    passed = sum(hyp[utt] != UNKNOWN for utt in unknown)
+    capsys.readouterr()
+    asrkit("score", world / "test", tmp_path / "sure")
+    said = capsys.readouterr().out
+    assert f"rejected {rejected} of 36 words that it knows" in said
+    assert f"accepted {passed} of 12 that it does not know" in said
+    assert f"[ {rejected + passed} / 48," in said  # a word that is not known is rightly heard as none
+    asrkit("score", world / "test", tmp_path / "all")
+    assert "rejected" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("listen", ["--adapt=none", "--adapt=whole", "--adapt=mllr", "--method=forward"])
+def test_however_it_listens_it_says_how_sure_it_is(world, tmp_path, listen):
+    asrkit("decode", world / "exp", world / "test", tmp_path, listen, "--min-confidence=0.95")
+    hyp, sure = read_table(tmp_path / "hyp"), read_table(tmp_path / "confidence")
+    assert {utt: float(p) < 0.95 for utt, p in sure.items()} == {
+        utt: word == UNKNOWN for utt, word in hyp.items()
+    }
+    assert 0 < sum(word == UNKNOWN for word in hyp.values()) < 48
+
+
+def test_warped_copies_have_no_probability(world, tmp_path, capsys):
+    warped = [world / "exp", world / "test", tmp_path, "--test-warps=0.9,1.1"]
+    asrkit("decode", *warped)
+    assert read_table(tmp_path / "confidence") == {}
+    with pytest.raises(SystemExit):
+        asrkit("decode", *warped, "--reject=0.05")
+    assert "of warped copies no probability is known" in capsys.readouterr().err
+
+
+def test_files_are_heard_as_lines_of_json(world, capsys):
+    paths = [world / "test_wavs" / f"{word}_anna_6.wav" for word in ("one", "four")]
+    asrkit("recognize", world / "exp", *paths, "--reject=0.05", "--json=true")
+    known, unknown = map(json.loads, capsys.readouterr().out.splitlines())
+    assert known["word"] == "one" and known["file"] == str(paths[0]) and 0.5 < known["confidence"] <= 1
+    assert unknown["word"] == UNKNOWN and 0 <= unknown["confidence"] < known["confidence"]
+    assert max(known["scores"], key=known["scores"].get) == "one" and set(known["scores"]) == {
+        "one",
+        "two",
+        "three",
+    }
+
+
+def test_a_file_that_cannot_be_heard_is_a_line_of_json_too(world, tmp_path, capsys):
+    asrkit("recognize", world / "exp", tmp_path / "none.wav", "--json=true", status=1)
+    line = json.loads(capsys.readouterr().out)
+    assert line["word"] is None and "none.wav" in line["error"]
+
+
+def test_python_says_the_same(world, capsys):
+    path = world / "test_wavs" / "four_bert_7.wav"
+    asrkit("recognize", world / "exp", path)
+    sure = capsys.readouterr().out.split()[-1]
+    heard = asrkit_face.load(world / "exp").recognize(path)
+    assert f"{heard.confidence:.3f}" == sure and heard.word != UNKNOWN
+    doubtful = asrkit_face.load(world / "exp", min_confidence=min(1.0, heard.confidence + 0.001)).recognize(
+        path
+    )
+    assert doubtful.word == UNKNOWN and doubtful.scores == heard.scores
+    with pytest.raises(asrkit_face.AsrkitError, match="one of them decides"):
+        asrkit_face.load(world / "exp", reject=0.1, min_confidence=0.5)
+    with pytest.raises(asrkit_face.AsrkitError, match="leave reject= and min_confidence= out"):
+        asrkit_face.load(world / "exp", reject=0.1, test_warps="0.9")
