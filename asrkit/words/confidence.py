@@ -102,7 +102,7 @@ class Confidence:
     def probability(self, measures: np.ndarray) -> np.ndarray:
         """Turn measures (U, 6) into probabilities (U,) that the best word was said; 0 where no word has a path."""
         odds = measures @ self.weights[:-1] + self.weights[-1]
-        return np.where(np.isnan(odds), 0.0, np.exp(-np.logaddexp(0.0, -odds)))
+        return np.exp(-np.logaddexp(0.0, -np.where(np.isnan(odds), -np.inf, odds)))
 
     def threshold(self, rate: float) -> float:
         """Find the probability below which that share of rightly heard words is rejected.
