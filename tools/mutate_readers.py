@@ -48,6 +48,7 @@ from asrkit.workflows.combine import read_scores as read_decoded_scores
 from asrkit.workflows.info import info
 from asrkit.workflows.report import read_conditions, read_curves, read_system, table
 from asrkit.workflows.score import read_vocabulary
+from asrkit.workflows.unknown import read_trials
 
 RATE_HZ = 8000
 FRONTEND = FrontEnd.of("mfcc", num_ceps=2, delta_order=0)
@@ -303,6 +304,12 @@ def read_lexicon_file(path):
     (read_lexicon if path.name == "lexicon.txt" else read_pronunciations)(path)
 
 
+def trials(folder):
+    path = folder / "trials.tsv"
+    path.write_text("utt\tspeaker\tknown\tright\tp\nann-1\tann\t1\t1\t0.98\nann-1\tann\t0\t0\t0.125\n")
+    return [path]
+
+
 def ratings(folder):
     (folder / "long.tsv").write_text("utt\tidx\trating\nu1\t0\t1.5\nu1\t1\tnan\nu2\t0\t2\n", encoding="utf-8")
     (folder / "wide.tsv").write_text("u1\tAA B\t1 2\nu2\tB\t0.5\n", encoding="utf-8")
@@ -417,6 +424,7 @@ READERS = {
     "ali": Reader(alis, read_ali_file),
     "lexicon": Reader(lexicon, read_lexicon_file),
     "ratings": Reader(ratings, read_ratings),
+    "trials": Reader(trials, read_trials),
     "scores": Reader(scores, read_score_table),
     "decoding": Reader(decoding, read_decoding),
     "crossval": Reader(crossval, read_crossval),

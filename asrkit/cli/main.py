@@ -57,6 +57,7 @@ COMMANDS = {
     "combine": "several systems' scores as one, with learned weights",
     "compare": "is system B better than system A? McNemar's test",
     "report": "one table and the pictures of several decodings",
+    "unknown": "how well a model tells its words from others: each word unknown in turn",
     "recognize": "wav files -> words",
     "mixgop": "how typical is each phone's pronunciation? mixtures of typical speech score it",
     "info": "what a model, data directory, ark or exp folder holds",

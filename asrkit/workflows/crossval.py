@@ -37,6 +37,7 @@ from asrkit.workflows.train import FILES as TRAINED
 from asrkit.workflows.train import train
 from asrkit.workflows.train_codebook import FILES as CODEBOOK
 from asrkit.workflows.train_codebook import CodebookTrained, train_codebook
+from asrkit.workflows.unknown import UnknownJudged, gather_trials, judge_unknown
 
 WORST = 3  # speakers that are named
 VOICES = "the same voice may be in training and in test"
@@ -55,6 +56,11 @@ class FoldPlan:
         "train on half of each fold's part of DIR: of its speakers, or of each speaker's recordings of a word; what that costs "
         "says what more of them may bring",
         choices=("none", "speakers", "recordings"),
+    )
+    unknown: str = option(
+        "none",
+        "each: hear every recording with its word left out, too: how many unknown words pass (trials.tsv, det.png, calibration.png)",
+        choices=("none", "each"),
     )
 
     def __post_init__(self) -> None:
@@ -75,6 +81,7 @@ class RunSettings:
     training: TrainingSettings
     listen: ListenConfig = field(default_factory=ListenConfig)
     read: ReadConfig = field(default_factory=ReadConfig)
+    unknown: str = "none"
 
     def __post_init__(self) -> None:
         reason = self.listen.why_not(self.training.family)
@@ -92,6 +99,7 @@ class RunSettings:
             **self.training.values(),
             "listen": asdict(self.listen),
             "read": asdict(self.read),
+            **({"unknown": self.unknown} if self.unknown != "none" else {}),
         }
 
 
@@ -109,6 +117,8 @@ class Crossvalidated:
     skipped : dict of str to str
     max_skipped, short, free : int
         As in `Decoded`.
+    judged : UnknownJudged or None
+        Trials with each word unknown in turn, where they were asked for.
     exp : Path
     unknown : str
         Whose speakers are not known; empty where all are.
@@ -123,6 +133,7 @@ class Crossvalidated:
     unknown: str = ""
     short: int = 0
     free: int = 0
+    judged: UnknownJudged | None = None
 
     @property
     def complete(self) -> bool:
@@ -137,6 +148,7 @@ class Crossvalidated:
             *notes(report, self.skipped),
             *short_lines(self.short),
             *worst_speakers(report),
+            *(self.judged.lines() if self.judged else []),
         ]
         known = len({speaker for fact in self.folds for speaker in fact["known_speakers"]})
         if known:
@@ -186,6 +198,11 @@ def crossval(
         The folds can't be made, or a training failed; with the end of its log.
     """
     exp, plan = Path(exp), plan or FoldPlan()
+    settings = replace(settings, unknown=plan.unknown)
+    if plan.unknown != "none" and not families.load(settings.training.family).adds_up:
+        raise SettingsError(
+            f"unknown={plan.unknown}: a {settings.training.family} does not know how sure it may be (leave it out)"
+        )
     data, others, tested = read_folds(data_dir, plan, settings.training.training.seed)
     names = list(tested)
     folders = {name: exp / f"fold_{file_name(name)}" for name in names}
@@ -221,6 +238,10 @@ def crossval(
             ensure_ascii=False,
         )
         stream.write("\n")
+    judged = None
+    if plan.unknown != "none":
+        words = len(set(data.text.values()))
+        judged = gather_trials([folder / "unknown_test" for folder in folders.values()], words, exp)
     report = compute_errors(data.text, hyps, {utt: data.speaker(utt) for utt in data.text}, "all")
     unknown = who_is_unknown(data, *others)
     return Crossvalidated(
@@ -233,6 +254,7 @@ def crossval(
         unknown,
         short,
         free_in_decoding(settings.training.family, settings.training.model, len(hyps) + len(skipped)),
+        judged,
     )
 
 
@@ -403,9 +425,14 @@ def run(settings: RunSettings, places: tuple[Path, Path, Path]) -> dict[str, Any
             tell(make_codebook(train_dir, folder, settings))
         tell(train(train_dir, folder, settings.training, read=settings.read))
         test(folder, test_dir, settings)
+        if settings.unknown != "none":
+            tell(judge_unknown(folder, test_dir, folder / "unknown_test", read=settings.read))
 
     codebook = CODEBOOK if families.load(settings.training.family).has_codes else ()
-    return once(work, folder, settings.facts(), (train_dir, test_dir), results_of(folder, codebook))
+    results = results_of(folder, codebook)
+    if settings.unknown != "none":
+        results.append(folder / "unknown_test" / "trials.tsv")
+    return once(work, folder, settings.facts(), (train_dir, test_dir), results)
 
 
 def results_of(folder: Path, codebook: Sequence[str]) -> list[Path]:

@@ -9,6 +9,7 @@ from synthetic import write_words
 import asrkit as asrkit_face
 from asrkit.io.files import read_table
 from asrkit.words.confidence import UNKNOWN
+from asrkit.workflows.unknown import read_trials
 
 SPEAKERS = ("anna", "bert", "carl", "dora")
 SMALL = ["--family=chmm", "--num-states=4", "--warps=", "--cmvn=none"]
@@ -144,3 +145,66 @@ def test_python_says_the_same(world, capsys):
         asrkit_face.load(world / "exp", reject=0.1, min_confidence=0.5)
     with pytest.raises(asrkit_face.AsrkitError, match="leave reject= and min_confidence= out"):
         asrkit_face.load(world / "exp", reject=0.1, test_warps="0.9")
+
+
+def test_each_word_is_unknown_in_turn(world, tmp_path, capsys):
+    asrkit("unknown", world / "exp", world / "test", tmp_path / "a", "--nj=2")
+    said = capsys.readouterr().out
+    assert "unknown words: equal error rate" in said and "probabilities: Brier score" in said
+    trials = read_trials(tmp_path / "a" / "trials.tsv")
+    # 36 recordings of three words with all words and without their own, and 12 of a fourth
+    assert len(trials) == 2 * 36 + 12 and sum(trial.known for trial in trials) == 36
+    asrkit("decode", world / "exp", world / "test", tmp_path / "decode", "--adapt=none", "--cmvn-memory=none")
+    sure = read_table(tmp_path / "decode" / "confidence")
+    for trial in trials:
+        if trial.known or trial.utt.partition("-")[2].startswith("four"):
+            assert f"{trial.p:.6f}" == sure[trial.utt]
+    told = json.loads((tmp_path / "a" / "detection.json").read_text())
+    assert told["words"] == 3 and 0 <= told["false_accepts"]["0.05"] <= 0.2
+    for name in ("det.png", "calibration.png"):
+        assert (tmp_path / "a" / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_others_are_all_unknown(world, tmp_path):
+    asrkit("subset-data", world / "test", tmp_path / "four", "--utt-regex=-four-")
+    asrkit("subset-data", world / "test", tmp_path / "one", "--utt-regex=-one-")
+    (tmp_path / "four" / "text").unlink()
+    asrkit("unknown", world / "exp", tmp_path / "one", tmp_path / "out", "--others", tmp_path / "four")
+    trials = read_trials(tmp_path / "out" / "trials.tsv")
+    assert len(trials) == 2 * 12 + 12 and sum(not trial.known for trial in trials) == 24
+
+
+def test_crossval_leaves_words_out(world, tmp_path, capsys):
+    options = [world / "train", tmp_path, *SMALL, "--folds=2", "--unknown=each"]
+    asrkit("crossval", *options)
+    said = capsys.readouterr().out
+    trials = read_trials(tmp_path / "trials.tsv")
+    assert len(trials) == 2 * 72 and {trial.utt for trial in trials} == set(
+        read_table(world / "train" / "text")
+    )
+    assert "unknown words: equal error rate" in said and len(read_table(tmp_path / "confidence")) == 72
+    before = (tmp_path / "trials.tsv").stat().st_mtime_ns
+    asrkit("crossval", *options)
+    captured = capsys.readouterr()
+    assert captured.out == said and "kept" in captured.err and before
+    with pytest.raises(SystemExit):
+        asrkit("crossval", world / "train", tmp_path / "dtw", "--family=dtw", "--unknown=each")
+
+
+def test_broken_trials_are_named(tmp_path):
+    path = tmp_path / "trials.tsv"
+    for text in (
+        "",
+        "utt\tp\n",
+        "utt\tspeaker\tknown\tright\tp\nu\ts\t1\t1\n",
+        "utt\tspeaker\tknown\tright\tp\nu\ts\t1\t1\tx\n",
+    ):
+        path.write_text(text)
+        with pytest.raises(asrkit_face.AsrkitError, match="trials.tsv"):
+            read_trials(path)
+
+
+def test_a_model_without_confidence_is_told_how_to_get_it(world, tmp_path, capsys):
+    asrkit("train", world / "train", tmp_path, *SMALL, "--calibrate=false")
+    asrkit("unknown", tmp_path, world / "test", tmp_path / "out", status=1)
+    assert "asrkit calibrate makes it know" in capsys.readouterr().err
