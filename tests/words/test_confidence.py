@@ -263,6 +263,16 @@ def test_recordings_that_were_not_trained_on_are_heard_as_they_are(calibrated):
     assert known.folds == "speakers" and 0 < known.threshold(0.05) < 1
 
 
+def test_a_word_whose_recordings_are_all_too_short_is_no_reason_to_stop(calibrated):
+    vocabulary, _, rest, who = calibrated
+    short = {
+        s: {**own, "w0": _Source(Block.from_items([(f"{s}-short", recorded(0, 0, 0)[:2])]))}
+        for s, own in rest.items()
+    }
+    known = learn_confidence(vocabulary, short, short, who, "speakers", trained_on=False)
+    np.testing.assert_array_equal(known.states["w0"][:, :2], [[1.0, 0.0]] * 3)
+
+
 def test_few_recordings_move_the_weights_of_others():
     parts, who = corpus(3, 1, 4)
     folds = {
