@@ -39,6 +39,7 @@ class Listener:
         memory: Memory | None = None,
         frontend: FrontEnd | None = None,
         scorer: Scorer | None = None,
+        least: float = 0.0,
     ) -> None:
         """
         Parameters
@@ -53,8 +54,11 @@ class Listener:
             What makes model features of those that are heard; the vocabulary's.
         scorer : Scorer, optional
             Of the vocabulary and the method, where there is one.
+        least : float
+            Probability below which a word is not believed: nothing is learned of its recording.
         """
         self._trained, self._method, self._shortest = vocabulary, method, vocabulary.shortest
+        self._least = least
         self._learns = why_not_adaptable(vocabulary.family, MLLR) is None
         self._frontend = frontend or vocabulary.frontend
         self._normalises = normalises and self._frontend.transform.remembers
@@ -75,16 +79,20 @@ class Listener:
         Returns
         -------
         scores : float64 (U, W)
-            -inf where a word has no path. What no word has a path for is not remembered.
+            -inf where a word has no path. What no word has a path for is not remembered, nor what is not believed.
         sure : float64 (U,)
             As `Scorer.judged` gives it.
         """
         rows, start = [], 0
         while start < len(stored):
             until = next_step(self.memory.step) if self._learns else np.inf
-            feats, self.memory = self._remembered(stored[start:], until)
+            # where something may not be believed, what is known afterwards hangs on what was heard
+            some = stored[start : start + 1] if self._least else stored[start:]
+            feats, memory = self._remembered(some, until)
             rows += _judged(self._scorer, feats)
             start += len(feats)
+            if not self._least or rows[-1][1][-1] >= self._least:
+                self.memory = memory
             if self.memory.recordings >= until:
                 self.memory = self.memory.stepped()
                 self._learn()
@@ -132,6 +140,7 @@ def hear_speakers(
     scorer: Scorer,
     method: str,
     config: ListenConfig,
+    least: float,
     speakers: Sequence[Iterable[Block]],
 ) -> tuple[list[str], list[int], np.ndarray, np.ndarray]:
     """Score several speakers' recordings against every word.
@@ -142,6 +151,8 @@ def hear_speakers(
         Of the vocabulary as it was trained.
     config : ListenConfig
         With `adapt` "causal" or "whole".
+    least : float
+        Of causal listening, as `Listener` has it.
     speakers : list of iterable of Block
         Of each, what `stored_frontend` makes; gone through twice where all is heard first.
 
@@ -166,7 +177,9 @@ def hear_speakers(
             moved, known = learn_whole(vocabulary, blocks, normalises=normalises, frontend=frontend)
             scorer = Scorer(moved, method)
         else:
-            listener = Listener(vocabulary, method, normalises=normalises, frontend=frontend, scorer=scorer)
+            listener = Listener(
+                vocabulary, method, normalises=normalises, frontend=frontend, scorer=scorer, least=least
+            )
         for block in blocks:
             stored = [own for _, own in block.items()]
             utts += block.utts

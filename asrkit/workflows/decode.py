@@ -151,7 +151,8 @@ def decode(
         results = hear_warped(features, Scorer(vocabulary, method), warped.test_warps_by, jobs)
     elif learns:
         store = Store(features, out)
-        hear = functools.partial(hear_speakers, vocabulary, Scorer(vocabulary, method), method, listen)
+        scorer = Scorer(vocabulary, method)
+        hear = functools.partial(hear_speakers, vocabulary, scorer, method, listen, limit or 0.0)
         groups = speaker_groups(speakers_of(features.data, store))
         results = ordered_map(hear, groups, jobs=jobs, label="speakers")
     elif listen.adapt in ("none", CAUSAL):

@@ -290,7 +290,7 @@ class Recognizer:
             Refuse files with several channels.
         speaker : Speaker, optional
             Who says it, where that is known: what was heard of him before helps, and what is heard now is added to it. Of a
-            recording in which no word is heard nothing is.
+            recording in which no word is heard, or `<unk>`, nothing is.
 
         Returns
         -------
@@ -334,7 +334,7 @@ class Recognizer:
 
     @one_thread()
     def _hear(self, stored: np.ndarray, speaker: Speaker) -> tuple[np.ndarray, float]:
-        listener = speaker.listener(self.vocabulary, self.method, self._scorer)
+        listener = speaker.listener(self.vocabulary, self.method, self._scorer, self._limit)
         (row,), (sure,) = listener.hear([stored])
         if np.isfinite(row).any():
             speaker.memory = listener.memory

@@ -35,14 +35,16 @@ class Speaker:
     def __init__(self, memory: Memory) -> None:
         self.memory = memory
         self._listener: Listener | None = None
-        self._of: tuple[Vocabulary, str] | None = None
+        self._of: tuple[Vocabulary, str, float] | None = None
 
-    def listener(self, vocabulary: Vocabulary, method: str, scorer: Scorer) -> Listener:
-        """Give what hears the speaker by a vocabulary and by what is known of him; `scorer` is the vocabulary's own."""
-        known = self._of is not None and self._of[0] is vocabulary and self._of[1] == method
+    def listener(self, vocabulary: Vocabulary, method: str, scorer: Scorer, least: float = 0.0) -> Listener:
+        """Give what hears the speaker by a vocabulary and by what is known of him; `scorer` is the vocabulary's own, `least` the
+        probability below which nothing is learned.
+        """
+        known = self._of is not None and self._of[0] is vocabulary and self._of[1:] == (method, least)
         if self._listener is None or not known or self._listener.memory is not self.memory:
-            self._listener = Listener(vocabulary, method, memory=self.memory, scorer=scorer)
-            self._of = vocabulary, method
+            self._listener = Listener(vocabulary, method, memory=self.memory, scorer=scorer, least=least)
+            self._of = vocabulary, method, least
         return self._listener
 
     def __repr__(self) -> str:

@@ -23,6 +23,7 @@ from asrkit.words.confidence import MEASURES, AcceptConfig, Confidence
 from asrkit.words.decoding import Scorer
 from asrkit.words.finishing import finish_words
 from asrkit.words.judging import Judge
+from asrkit.words.listener import Listener
 from asrkit.words.training import TrainConfig, train_words
 from asrkit.words.vocabulary import Vocabulary
 
@@ -242,6 +243,24 @@ def test_noise_is_no_word(calibrated):
         for spread in (0.1, 1, 9)
     ]
     assert (Scorer(vocabulary).judged(noise)[1] < vocabulary.confidence.threshold(0.05)).all()
+
+
+def test_nothing_is_learned_of_what_is_not_believed(calibrated):
+    vocabulary, rng = calibrated[0], np.random.default_rng(0)
+    limit = vocabulary.confidence.threshold(0.05)
+    feats = [recorded(word, 8, take) for take in range(3) for word in range(5)]
+    feats[2:2] = [rng.normal(0, 9, (20, 3)).astype(np.float32)]
+    feats += [rng.normal(5, 0.1, (20, 3)).astype(np.float32), recorded(0, 9, 0)]
+    listener = Listener(vocabulary, least=limit)
+    scores, sure = listener.hear(feats)
+    believed = [own for own, p in zip(feats, sure, strict=True) if p >= limit]
+    assert 10 < len(believed) < len(feats) - 1 and not (sure[[2, -2]] >= limit).any()
+    assert listener.memory.recordings == len(believed) and listener.memory.step in (0, 15)
+    for mine, theirs in zip(listener.memory.kept, believed, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    careless = Listener(vocabulary)
+    careless.hear(feats)
+    assert careless.memory.recordings == len(feats) and np.isfinite(scores).any()
 
 
 def test_what_no_word_has_a_path_for_is_not_believed(calibrated):

@@ -248,7 +248,7 @@ def test_speakers_do_not_know_each_other(cmvn, adapt):
     blocks = [
         [Block.from_items((f"{n}-{i}", own) for i, own in enumerate(feats))] for n, feats in enumerate(people)
     ]
-    hear = (trained, Scorer(trained), "viterbi", ListenConfig(adapt=adapt))
+    hear = (trained, Scorer(trained), "viterbi", ListenConfig(adapt=adapt), 0.0)
     utts, frames, scores, _ = hear_speakers(*hear, blocks)
     assert frames == [len(own) for feats in people for own in feats] and utts[-1] == "2-3"
     alone = [hear_speakers(*hear, [own])[2] for own in blocks]

@@ -10,7 +10,7 @@ the word `-`, the reason on stderr, and exit status 1. With --json each line is 
 
 A model that was trained with --cmvn map gets to know who speaks: with --same-speaker true what it has heard in one
 recording helps it with the next, and with --speaker-file FILE that goes on where the last call ended. Nothing is
-learned from a recording in which no word is heard.
+learned from a recording in which no word is heard, or <unk>.
 """
 
 import sys
