@@ -36,10 +36,10 @@ class Hypothesis:
     scores: dict[str, float] = field(repr=False)
     confidence: float | None = field(default=None, repr=False)
 
-    def line(self, name: object) -> str:
-        """Give the line `name word loglik margin p`."""
+    def line(self, name: object, with_p: bool = False) -> str:
+        """Give the line `name word loglik margin`, or `name word loglik margin p`."""
         sure = "-" if self.confidence is None else f"{self.confidence:.3f}"
-        return f"{name} {self.word} {self.log_likelihood:.2f} {self.margin:.2f} {sure}"
+        return f"{name} {self.word} {self.log_likelihood:.2f} {self.margin:.2f}" + f" {sure}" * with_p
 
     def json_line(self, name: object) -> str:
         """Give it as a JSON object in one line; what is infinite is null."""
@@ -54,9 +54,9 @@ class Hypothesis:
         return json.dumps(values, ensure_ascii=False)
 
 
-def nothing_line(name: object) -> str:
+def nothing_line(name: object, with_p: bool = False) -> str:
     """Give the line of a recording that has no word."""
-    return f"{name} - -inf 0 -"
+    return f"{name} - -inf 0" + " -" * with_p
 
 
 def nothing_json_line(name: object, why: str) -> str:

@@ -41,7 +41,7 @@ def test_training_says_what_passes_and_another_number_of_jobs_says_the_same(worl
 def test_calibrating_afterwards_is_as_if_training_had_done_it(world, tmp_path, capsys):
     asrkit("train", world / "train", tmp_path, *SMALL, "--calibrate=false")
     assert "confidence" not in capsys.readouterr().out
-    asrkit("recognize", tmp_path, world / "test_wavs" / "one_anna_6.wav")
+    asrkit("recognize", tmp_path, world / "test_wavs" / "one_anna_6.wav", "--confidence=true")
     assert capsys.readouterr().out.endswith(" -\n")
     asrkit("decode", tmp_path, world / "test", tmp_path / "decode", "--reject=0.05", status=1)
     assert "does not know how sure it may be (asrkit calibrate" in capsys.readouterr().err
@@ -134,7 +134,11 @@ def test_a_file_that_cannot_be_heard_is_a_line_of_json_too(world, tmp_path, caps
 def test_python_says_the_same(world, capsys):
     path = world / "test_wavs" / "four_bert_7.wav"
     asrkit("recognize", world / "exp", path)
-    sure = capsys.readouterr().out.split()[-1]
+    plain = capsys.readouterr().out
+    asrkit("recognize", world / "exp", path, "--min-confidence=0.0001")
+    assert capsys.readouterr().out.startswith(plain.rstrip() + " ")
+    asrkit("recognize", world / "exp", path, "--confidence=true")
+    sure = capsys.readouterr().out.removeprefix(plain.rstrip()).strip()
     heard = asrkit_face.load(world / "exp").recognize(path)
     assert f"{heard.confidence:.3f}" == sure and heard.word != UNKNOWN
     doubtful = asrkit_face.load(world / "exp", min_confidence=min(1.0, heard.confidence + 0.001)).recognize(

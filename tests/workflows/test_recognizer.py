@@ -59,7 +59,14 @@ def test_a_file_is_heard_as_by_the_command(world, family, method, capsys):
         (["--endpoint", "auto"], {}),
         (["--endpoint=false"], {"endpoint": False}),
     ):
-        command("recognize", world / family, world / "new.wav", f"--method={method}", *options)
+        command(
+            "recognize",
+            world / family,
+            world / "new.wav",
+            f"--method={method}",
+            "--confidence=true",
+            *options,
+        )
         _, word, log_likelihood, margin, sure = capsys.readouterr().out.split()
         heard = asrkit.load(world / family, method=method).recognize(world / "new.wav", **settings)
         assert (heard.word, f"{heard.log_likelihood:.2f}", f"{heard.margin:.2f}") == (

@@ -1,9 +1,11 @@
-"""Recognise recordings: one line `file word loglik margin p` each.
+"""Recognise recordings: one line `file word loglik margin` each; with --confidence, --reject or --min-confidence, `file word loglik margin p`.
 
 loglik is the natural log-likelihood of the recording under the winning word, margin its lead over the
 runner-up; it grows with the recording's length. p is the probability that the word was said, and not another one, noise, or a
 word that no model knows (`-` where the model does not know how sure it may be: asrkit calibrate). With --reject 0.05 what is less
-sure than all but 5 % of the rightly heard words of held-out recordings gets the word <unk>. The speech is found in the recording first where the training did so, with its settings, and
+sure than all but 5 % of the rightly heard words of held-out recordings gets the word <unk>.
+
+The speech is found in the recording first where the training did so, with its settings, and
 otherwise in a recording that is clearly not trimmed (--endpoint true always looks, false takes all of the
 recording). A recording in which the training's settings find none, or that is too short for every word, gets
 the word `-`, the reason on stderr, and exit status 1. With --json each line is a JSON object, with the log-likelihoods of all words.
@@ -47,12 +49,14 @@ def add_arguments(parser):
     )
     field = HearWarpedConfig.__dataclass_fields__["test_warps"]
     add_flag(parser, "test-warps", field.default, field.metadata["help"])
-    add_flag(parser, "json", False, "print JSON, an object a line")
+    add_flag(parser, "confidence", False, "print how sure it is, too: p")
+    add_flag(parser, "json", False, "print JSON, an object a line, p among it")
     add_options(parser, AcceptConfig)
 
 
 def main(args):
-    failed = 0
+    failed, accept = 0, from_args(AcceptConfig, args)
+    with_p = args.confidence or accept.asked
     heard = recognize_files(
         args.exp,
         args.wavs,
@@ -63,16 +67,18 @@ def main(args):
         same_speaker=args.same_speaker,
         speaker_file=args.speaker_file or None,
         test_warps=args.test_warps,
-        accept=from_args(AcceptConfig, args),
+        accept=accept,
     )
     for path, found in heard:
         if isinstance(found, DataError):
             failed += 1
-            print(nothing_json_line(path, str(found)) if args.json else nothing_line(path), flush=True)
+            print(
+                nothing_json_line(path, str(found)) if args.json else nothing_line(path, with_p), flush=True
+            )
             print(
                 f"asrkit recognize: {in_words(str(found))}",
                 file=sys.stderr,
             )
         else:
-            print(found.json_line(path) if args.json else found.line(path), flush=True)
+            print(found.json_line(path) if args.json else found.line(path, with_p), flush=True)
     return 1 if failed else 0
