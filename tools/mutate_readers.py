@@ -306,7 +306,9 @@ def read_lexicon_file(path):
 
 def trials(folder):
     path = folder / "trials.tsv"
-    path.write_text("utt\tspeaker\tknown\tright\tp\nann-1\tann\t1\t1\t0.98\nann-1\tann\t0\t0\t0.125\n")
+    path.write_text(
+        "utt\tspeaker\tknown\tright\tp\nann-1\tann\t1\t1\t0.98\nann-1\tann\t0\t0\t0.125\n", encoding="utf-8"
+    )
     return [path]
 
 
