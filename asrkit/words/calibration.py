@@ -161,9 +161,7 @@ def _fitted(states, trials, speakers, held, num_words):
 
 
 def _weights(measures, right, share):
-    """Logistic regression: (7,)."""
-    from sklearn.linear_model import LogisticRegression  # late: slow to import
-
+    """The seven numbers that make the log odds of what is right: (7,)."""
     if right.all() or not right.any():
         return np.array(WEIGHTS)
     if len(right) < LEAST_HELD:  # others' weights, moved and stretched
@@ -171,7 +169,34 @@ def _weights(measures, right, share):
     else:
         others = None
     mean, spread = measures.mean(axis=0), np.maximum(measures.std(axis=0), 1e-6)
-    fitted = LogisticRegression(max_iter=1000).fit((measures - mean) / spread, right, share)
-    slope = fitted.coef_[0] / spread
-    constant = fitted.intercept_[0] - slope @ mean
+    fitted = logistic_regression((measures - mean) / spread, right, share)
+    slope = fitted[:-1] / spread
+    constant = fitted[-1] - slope @ mean
     return np.append(slope if others is None else slope[0] * others, constant)
+
+
+def logistic_regression(x, right, share):
+    """Weights of x (N, D) and, last, a constant, (D + 1,): the maximum of the weighted log-likelihood less half the weights' squares.
+
+    By Newton's method, halving steps that overshoot. scikit-learn finds the same, but to import it takes longer than a small training,
+    and brings another BLAS with threads of its own.
+    """
+    design = np.concatenate([x, np.ones((len(x), 1))], axis=1)
+    penalty = np.append(np.ones(x.shape[1]), 0.0)
+
+    def loss(weights):
+        odds = design @ weights
+        return share @ (np.logaddexp(0.0, odds) - right * odds) + 0.5 * penalty @ weights**2
+
+    weights, best = np.zeros(design.shape[1]), np.inf
+    for _ in range(100):
+        p = np.exp(-np.logaddexp(0.0, -(design @ weights)))
+        slope = design.T @ (share * (p - right)) + penalty * weights
+        curve = (design.T * (share * p * (1 - p))) @ design + np.diag(penalty + 1e-9)
+        best, step = loss(weights), np.linalg.solve(curve, slope)
+        while loss(weights - step) > best and np.abs(step).max() > 1e-12:
+            step = step / 2
+        weights = weights - step
+        if best - loss(weights) <= 1e-12 * abs(best):
+            break
+    return weights

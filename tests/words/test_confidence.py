@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from oracle import NUM_SYMBOLS, small_config, spoken, train_word
 from scipy.special import logsumexp
+from sklearn.linear_model import LogisticRegression
 
 from asrkit import families
 from asrkit.errors import SettingsError
@@ -184,6 +185,16 @@ def test_a_part_taken_out_is_as_if_it_had_not_been_there(shared_frames):
         mine, theirs = (each.models[word].emission for each in (without, alone))
         np.testing.assert_allclose(mine.means, theirs.means, rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(mine.covariances, theirs.covariances, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("count, separable", [(50, False), (2000, False), (60, True)])
+def test_the_regression_is_scikit_learn_s(count, separable):
+    rng = np.random.default_rng(count)
+    x, share = rng.normal(size=(count, 4)), rng.integers(1, 12, count)
+    right = x @ [3.0, -1.0, 0.5, 0.0] + (0 if separable else 2) * rng.normal(size=count) > 1
+    weights = calibration.logistic_regression(x, right, share)
+    theirs = LogisticRegression(tol=1e-10, max_iter=10_000).fit(x, right, share)
+    np.testing.assert_allclose(weights, [*theirs.coef_[0], theirs.intercept_[0]], rtol=1e-4, atol=1e-4)
 
 
 def test_weights_are_fair_to_unknown_words():
