@@ -38,8 +38,9 @@ class Detection:
 
     Attributes
     ----------
-    share_unknown : float
-        Of the trials by weight: with W words, each of which is unknown in turn, 1 / W.
+    trials : list of Trial
+    accepted_rightly, unknown : (N,), (M,)
+        Sorted probabilities of the words that were heard rightly, and of the unknown ones.
     """
 
     def __init__(self, trials: list[Trial], num_words: int | None = None) -> None:

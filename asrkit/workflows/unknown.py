@@ -91,13 +91,14 @@ def judge_unknown(
     if vocabulary.confidence is None:
         raise DataError(f"{exp}: the model does not know how sure it may be (asrkit calibrate makes it know)")
     trials: list[Trial] = []
+    judge = Judge(Scorer(vocabulary), vocabulary.words, vocabulary.confidence.states)
     for place in (data_dir, *others):
         features = read_features(
             place, frontend=vocabulary.frontend, allow_pipes=read.allow_pipes, need_text=place is data_dir
         )
         texts = features.data.text if place is data_dir else {}
-        judge = functools.partial(_trials, vocabulary, texts, features.data.utt2spk)
-        for some in ordered_map(judge, chunks(features), jobs=jobs, label="about 8000 frames a step"):
+        hear = functools.partial(_trials, vocabulary, judge, texts, features.data.utt2spk)
+        for some in ordered_map(hear, chunks(features), jobs=jobs, label="about 8000 frames a step"):
             trials += some
     judged = UnknownJudged(trials, len(vocabulary.words), out)
     write_judged(judged)
@@ -106,6 +107,7 @@ def judge_unknown(
 
 def _trials(
     vocabulary: Vocabulary,
+    judge: Judge,
     texts: dict[str, str],
     speakers: dict[str, str],
     items: list[tuple[str, np.ndarray]],
@@ -113,7 +115,6 @@ def _trials(
     assert vocabulary.confidence is not None
     place = {word: index for index, word in enumerate(vocabulary.words)}
     said = np.array([place.get(texts.get(utt, ""), -1) for utt, _ in items])
-    judge = Judge(Scorer(vocabulary), vocabulary.words, vocabulary.confidence.states)
     block = Block.from_items((utt, vocabulary.observe(feats)) for utt, feats in items)
     several = len(place) > 1
     scores, measures = judge.measure(block, *([None, np.maximum(said, 0)] if several else [None]))
