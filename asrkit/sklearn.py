@@ -28,6 +28,7 @@ from asrkit.io.features import ReadConfig, features_of_arrays
 from asrkit.io.remarks import Remarks, warn_of
 from asrkit.models.base import chunks
 from asrkit.runtime import count_jobs, one_thread, ordered_map
+from asrkit.words.confidence import posteriors
 from asrkit.words.decoding import METHODS
 from asrkit.words.settings import TrainingSettings, fields_of
 from asrkit.workflows.arguments import check_feats, check_kind, is_vocabulary_word, make_kind, read_recording
@@ -258,17 +259,27 @@ class WordClassifier(ClassifierMixin, _Settings):
     def predict_proba(self, X: Sequence, groups: Sequence | None = None) -> np.ndarray:
         """Give posterior probabilities of the classes, all equally likely beforehand; (U, W).
 
-        They come of likelihoods that take frames for independent, and are nearly always close to 0 and 1.
+        They are calibrated on sequences that `fit` has held out, and given that one of the classes is there: what the recogniser leaves to `<unk>` is
+        divided among the classes in proportion. With `calibrate=False`, or a family that can't be calibrated, they come of likelihoods
+        that take frames for independent, and are nearly always close to 0 and 1.
         """
-        scores = self._scores(X, groups)
+        scores, lengths, sure = self._judged(X, groups)
+        if len(sure) and not np.isnan(sure).any():
+            shares = posteriors(scores, lengths, np.maximum(sure, 1e-9))[:, :-1]
+            shares[~np.isfinite(scores).any(axis=1)] = 1.0  # no class has a path: nothing is known
+            return shares / shares.sum(axis=1, keepdims=True)
         peak = scores.max(axis=1, keepdims=True)
         likelihoods = np.exp(scores - np.where(np.isfinite(peak), peak, 0.0))
         likelihoods[~np.isfinite(peak[:, 0])] = 1.0  # no class has a path: nothing is known
         return likelihoods / likelihoods.sum(axis=1, keepdims=True)
 
+    def _scores(self, X: Sequence, groups: Sequence | None) -> np.ndarray:
+        return self._judged(X, groups)[0]
+
     @one_thread()
     @_value_errors()
-    def _scores(self, X: Sequence, groups: Sequence | None) -> np.ndarray:
+    def _judged(self, X: Sequence, groups: Sequence | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Scores (U, W), frames (U,), and how sure it is of the best class (U,), NaN where it does not know."""
         check_is_fitted(self, "recognizer_")
         X = _sequences(X, self.n_features_in_)
         vocabulary = self.recognizer_.vocabulary
@@ -279,9 +290,11 @@ class WordClassifier(ClassifierMixin, _Settings):
             for speaker, feats in zip(speakers, X, strict=True):
                 sums[speaker] = sums.get(speaker, 0) + cmvn_stats(feats)
             stats = [sums[speaker] for speaker in speakers]
-        made = vocabulary.frontend.model_features(X, stats)
+        made = list(vocabulary.frontend.model_features(X, stats))
         items = ((f"X[{u}]", own) for u, own in enumerate(made))
-        return np.concatenate([self.recognizer_._scorer.scores(some) for some in chunks(items)])
+        rows = [self.recognizer_._scorer.judged(some) for some in chunks(items)]
+        scores, sure = map(np.concatenate, zip(*rows, strict=True))
+        return scores, np.array(list(map(len, made))), sure
 
 
 class Mfcc(TransformerMixin, _Settings):

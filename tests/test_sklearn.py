@@ -138,7 +138,7 @@ def test_a_fitted_model_is_the_command_s(world, stored, tmp_path):
     heard = model.recognizer_.recognize(path, endpoint=False)  # it hears recordings, too
     expected = asrkit.load(tmp_path / "exp").recognize(path, endpoint=False)
     # without groups nobody is known, so that recordings were held out, not speakers
-    assert replace(heard, confidence=None) == replace(expected, confidence=None)
+    assert replace(heard, confidence=None, posteriors={}) == replace(expected, confidence=None, posteriors={})
     assert model.recognizer_.vocabulary.confidence.folds == "recordings"
 
 
@@ -157,6 +157,30 @@ def test_scores_and_probabilities():
         assert model.score(X, labels) == np.mean(model.predict(X) == labels)
     forward = small(score_method="forward").fit(X, Y)
     assert (forward._scores(X, None) >= small().fit(X, Y)._scores(X, None)).all()
+
+
+def test_probabilities_say_how_often_it_is_right():
+    """On sequences that are hard to tell apart; likelihoods of frames that are no strangers to each other promise far too much."""
+    rng = np.random.default_rng(3)
+
+    def hard(count):
+        """Three classes of nearly one mean; all frames of a sequence are off by the same."""
+        labels = np.arange(count) % 3
+        return [0.4 * own + rng.normal(0, 0.4) + rng.normal(0, 0.3, (20, 2)) for own in labels], labels
+
+    X, y = hard(180)
+    others, truth = hard(300)
+    brier = {}
+    for calibrate in (True, False):
+        model = small(num_states=1, calibrate=calibrate, cmvn="none").fit(X, y, groups=np.arange(180) // 12)
+        found = model.predict_proba(others)
+        np.testing.assert_allclose(found.sum(axis=1), 1)
+        assert (found.argmax(axis=1) == model.predict(others)).all()
+        brier[calibrate] = ((found - np.eye(3)[truth]) ** 2).sum(axis=1).mean()
+        right = (found.argmax(axis=1) == truth).mean()
+        if calibrate:
+            assert abs(found.max(axis=1).mean() - right) < 0.1
+    assert 0.3 < right < 0.8 and brier[True] < brier[False] - 0.1
 
 
 def test_sequences_without_a_path():

@@ -4,7 +4,7 @@ import functools
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,20 +18,21 @@ from asrkit.io.archive import write_archive
 from asrkit.io.data_dir import DataDir, read_data_dir
 from asrkit.io.decodings import HYP_CHECKSUM, hyp_checksum
 from asrkit.io.features import ReadConfig, read_features, summary
-from asrkit.io.files import atomic_write, remove, write_table
+from asrkit.io.files import atomic_write, c_sorted, remove, write_table
 from asrkit.io.holds import holding
 from asrkit.io.model_file import read_model
 from asrkit.io.store import Source, Store
 from asrkit.models.base import chunks
 from asrkit.runtime import one_thread, ordered_map
 from asrkit.words.adaptation import CAUSAL, WHOLE, ListenConfig, adapt_to_heard
-from asrkit.words.confidence import UNKNOWN, AcceptConfig
+from asrkit.words.confidence import UNKNOWN, AcceptConfig, posteriors
 from asrkit.words.decoding import Scorer, best_words, no_path_reason
 from asrkit.words.learning import FIRST
 from asrkit.words.listener import hear_speakers, learns_speakers, stored_frontend
 from asrkit.words.short import free_in_decoding
 from asrkit.words.vocabulary import Vocabulary
 from asrkit.words.warped import check_warped, hear_warped
+from asrkit.workflows.hypothesis import Candidate, nbest
 
 # in the order they are written in: where hyp is, the others are
 FILES = ("scores.ark", "scores.scp", "words.txt", "skipped", "confidence", "decode.json", "hyp")
@@ -98,6 +99,7 @@ def decode(
     listen: ListenConfig | None = None,
     warped: HearWarpedConfig | None = None,
     accept: AcceptConfig | None = None,
+    num_best: int = 0,
     read: ReadConfig | None = None,
     jobs: int = 1,
 ) -> Decoded:
@@ -117,6 +119,8 @@ def decode(
         Whether recordings are heard with a warped frequency axis, too; the models then learn no speaker.
     accept : AcceptConfig, optional
         When a word is believed; others are `<unk>`.
+    num_best : int
+        Of each utterance as many of the likeliest words are written to OUT/nbest, `<unk>` among them.
     jobs : int
         Processes.
 
@@ -163,7 +167,10 @@ def decode(
         score = functools.partial(score_speaker, vocabulary, method, listen)
         results = ordered_map(score, speakers_of(features.data, store), jobs=jobs, label="speakers")
     hyps, unheard, scores, lengths, sure = {}, {}, {}, {}, {}
+    likeliest: dict[str, list[Candidate]] = {}
     for utts, frames, rows, *judged in results:
+        if num_best:
+            likeliest.update(zip(utts, _likeliest(vocabulary, num_best, frames, rows, *judged)))
         for place, (utt, length, row, (word, _, _)) in enumerate(
             zip(utts, frames, rows, best_words(vocabulary, rows), strict=True)
         ):
@@ -190,11 +197,24 @@ def decode(
         "seconds": round(time.perf_counter() - started, 3),
     }
     ordered = ((utt, scores[utt]) for utt in features.data.feats if utt in scores)
-    write_decoding(out, hyps, ordered, skipped, facts, sure)
+    write_decoding(out, hyps, ordered, skipped, facts, sure, likeliest)
     free = free_in_decoding(
         vocabulary.family, vocabulary.family_config, len(features.data.feats), vocabulary.ruled
     )
     return Decoded(hyps, skipped, read.max_skipped, Path(out), short, free)
+
+
+def _likeliest(
+    vocabulary: Vocabulary, n: int, frames: list[int], rows: np.ndarray, sure: np.ndarray | None = None
+) -> list[list[Candidate]]:
+    """The n likeliest of each utterance; without `sure`, or where it is NaN, no posteriors are known."""
+    shares: list[Sequence[float]] = [()] * len(rows)
+    if sure is not None and vocabulary.confidence is not None:
+        shares = posteriors(rows, np.array(frames), sure).tolist()
+    return [
+        nbest(dict(zip(vocabulary.words, row)), dict(zip((*vocabulary.words, UNKNOWN), own)), n)
+        for row, own in zip(rows.tolist(), shares, strict=True)
+    ]
 
 
 def believed(vocabulary: Vocabulary, accept: AcceptConfig, warped: HearWarpedConfig) -> float | None:
@@ -225,12 +245,18 @@ def write_decoding(
     skipped: dict[str, str],
     facts: dict[str, Any],
     sure: dict[str, float] | None = None,
+    likeliest: dict[str, list[Candidate]] | None = None,
 ) -> None:
     """Write a decode folder; `scores` are pairs (utt, array in the order of facts["words"]), gone through once; `sure` are probabilities."""
     out = Path(out)
     # of an earlier decoding: must not stand beside new scores if this one breaks off
-    for old in ("hyp", "wer_1"):
+    for old in ("hyp", "wer_1", "nbest"):
         remove(out / old)
+    if likeliest:
+        with atomic_write(out / "nbest") as stream:
+            stream.writelines(
+                f"{utt} {candidate.line()}\n" for utt in c_sorted(likeliest) for candidate in likeliest[utt]
+            )
     write_archive(out / "scores.ark", out / "scores.scp", scores)
     write_table(out / "words.txt", {word: index for index, word in enumerate(facts["words"])})
     write_table(out / "skipped", skipped)

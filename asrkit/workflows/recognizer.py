@@ -19,7 +19,7 @@ from asrkit.io.model_file import read_model, write_model
 from asrkit.io.remarks import Remarks, warn_of
 from asrkit.models.base import chunks
 from asrkit.runtime import one_thread
-from asrkit.words.confidence import UNKNOWN, AcceptConfig
+from asrkit.words.confidence import UNKNOWN, AcceptConfig, posteriors
 from asrkit.words.decoding import METHODS, Scorer, best_words, no_path_reason
 from asrkit.words.memory import Memory
 from asrkit.words.vocabulary import Vocabulary, why_not_adaptable
@@ -261,7 +261,12 @@ class Recognizer:
         scores = dict(zip(self.words, row.tolist(), strict=True))
         if sure < self._limit:
             word = UNKNOWN
-        return Hypothesis(word, log_likelihood, margin, scores, None if np.isnan(sure) else float(sure))
+        if np.isnan(sure):
+            return Hypothesis(word, log_likelihood, margin, scores)
+        (shares,) = posteriors(row[None], np.array([num_frames]), np.array([sure])).tolist()
+        return Hypothesis(
+            word, log_likelihood, margin, scores, float(sure), dict(zip((*self.words, UNKNOWN), shares))
+        )
 
     def recognize(
         self,

@@ -63,12 +63,11 @@ def judge_unknown(
     out: PathLike,
     *,
     others: Sequence[PathLike] = (),
+    memory: str = "none",
     read: ReadConfig | None = None,
     jobs: int = 1,
 ) -> UnknownJudged:
     """Hear each recording with all words and with its own left out, and write OUT's tables and pictures.
-
-    Each recording is heard alone, whoever speaks.
 
     Parameters
     ----------
@@ -78,6 +77,8 @@ def judge_unknown(
         With feats.scp and text; a word that the model does not know is unknown as it is.
     others : sequence of path
         Further data directories whose recordings all are unknown: noise, other languages. They need no text.
+    memory : {"none", "speaker", "whole"}
+        What the normalisation knows of a speaker, where it can: nothing, each recording being heard alone, what was heard before, or all.
     jobs : int
         Processes.
 
@@ -94,7 +95,12 @@ def judge_unknown(
     judge = Judge(Scorer(vocabulary), vocabulary.words, vocabulary.confidence.states)
     for place in (data_dir, *others):
         features = read_features(
-            place, frontend=vocabulary.frontend, allow_pipes=read.allow_pipes, need_text=place is data_dir
+            place,
+            frontend=vocabulary.frontend,
+            allow_pipes=read.allow_pipes,
+            need_text=place is data_dir,
+            memories=(memory,),
+            shortest=vocabulary.shortest,
         )
         texts = features.data.text if place is data_dir else {}
         hear = functools.partial(_trials, vocabulary, judge, texts, features.data.utt2spk)

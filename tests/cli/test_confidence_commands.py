@@ -211,3 +211,67 @@ def test_a_model_without_confidence_is_told_how_to_get_it(world, tmp_path, capsy
     asrkit("train", world / "train", tmp_path, *SMALL, "--calibrate=false")
     asrkit("unknown", tmp_path, world / "test", tmp_path / "out", status=1)
     assert "asrkit calibrate makes it know" in capsys.readouterr().err
+
+
+def test_the_likeliest_words_and_their_probabilities(world, tmp_path, capsys):
+    path = world / "test_wavs" / "four_bert_7.wav"
+    heard = asrkit_face.load(world / "exp").recognize(path)
+    best = heard.nbest(9)
+    assert {own.word for own in best} == {"one", "two", "three", UNKNOWN}
+    assert (
+        sum(own.posterior for own in best) == pytest.approx(1)
+        and heard.posteriors[heard.word] == heard.confidence
+    )
+    assert [own.posterior for own in best] == sorted((own.posterior for own in best), reverse=True)
+    assert {own.word: own.log_likelihood for own in best} == {**heard.scores, UNKNOWN: None}
+    asrkit("recognize", world / "exp", path, "--json=true", "--nbest=2")
+    told = json.loads(capsys.readouterr().out)
+    assert told["nbest"] == [own._asdict() for own in best[:2]] and told["word"] == heard.word
+    asrkit("recognize", world / "exp", path, "--nbest=4", "--reject=0.05")
+    lines = [line.split(" ") for line in capsys.readouterr().out.splitlines()]
+    assert [(line[1], line[4]) for line in lines] == [(own.word, f"{own.posterior:.3f}") for own in best]
+    margins = {line[1]: line[3] for line in lines}
+    assert margins[heard.word] == f"{heard.margin:.2f}" and margins[UNKNOWN] == "-"
+    assert (
+        sum(float(margin) < 0 for word, margin in margins.items() if word not in (heard.word, UNKNOWN)) == 2
+    )
+    with pytest.raises(asrkit_face.AsrkitError, match="n=0 is less than 1"):
+        heard.nbest(0)
+
+
+@pytest.mark.parametrize("nj", [1, 2])
+def test_decoding_writes_the_likeliest_words(world, tmp_path, nj):
+    asrkit("decode", world / "exp", world / "test", tmp_path, "--nbest=2", "--adapt=none", f"--nj={nj}")
+    rows = [line.split(" ") for line in (tmp_path / "nbest").read_text().splitlines()]
+    hyp, sure = read_table(tmp_path / "hyp"), read_table(tmp_path / "confidence")
+    assert [row[0] for row in rows] == [utt for utt in hyp for _ in range(2)]
+    for first, second in zip(rows[::2], rows[1::2]):
+        assert float(first[2]) >= float(second[2])
+        assert {word: p for _, word, p, _ in (first, second)}.get(hyp[first[0]], sure[first[0]]) == sure[
+            first[0]
+        ]
+    asrkit("decode", world / "exp", world / "test", tmp_path)
+    assert not (tmp_path / "nbest").exists()  # of another decoding
+
+
+def test_without_a_calibration_the_likeliest_have_no_probabilities(world, tmp_path, capsys):
+    asrkit("train", world / "train", tmp_path, *SMALL, "--calibrate=false")
+    asrkit("decode", tmp_path, world / "test", tmp_path / "decode", "--nbest=9")
+    rows = [line.split(" ") for line in (tmp_path / "decode" / "nbest").read_text().splitlines()]
+    assert len(rows) == 48 * 3 and {row[2] for row in rows} == {"-"}
+    hyp = read_table(tmp_path / "decode" / "hyp")
+    assert {row[0]: row[1] for row in rows[::3]} == hyp
+    capsys.readouterr()
+    asrkit("recognize", tmp_path, world / "test_wavs" / "one_anna_6.wav", "--nbest=2")
+    assert [line.split(" ")[4] for line in capsys.readouterr().out.splitlines()] == ["-", "-"]
+
+
+@pytest.mark.parametrize("memory", ["speaker", "whole"])
+def test_unknown_words_of_speakers_who_are_normalised(world, tmp_path, memory):
+    asrkit("train", world / "train", tmp_path / "exp", *SMALL[:-1], "--cmvn=map")
+    asrkit("unknown", tmp_path / "exp", world / "test", tmp_path / "a", f"--cmvn-memory={memory}")
+    listen = ["--adapt=none", f"--cmvn-memory={memory}"]
+    asrkit("decode", tmp_path / "exp", world / "test", tmp_path / "decode", *listen)
+    sure = read_table(tmp_path / "decode" / "confidence")
+    trials = [trial for trial in read_trials(tmp_path / "a" / "trials.tsv") if trial.known]
+    assert len(trials) == 36 and all(f"{trial.p:.6f}" == sure[trial.utt] for trial in trials)

@@ -20,7 +20,7 @@ from asrkit.models.base import Block
 from asrkit.models.codebook import Codebook
 from asrkit.words import calibration, decoding, judging
 from asrkit.words.calibration import learn_confidence
-from asrkit.words.confidence import MEASURES, AcceptConfig, Confidence
+from asrkit.words.confidence import MEASURES, AcceptConfig, Confidence, posteriors
 from asrkit.words.decoding import Scorer
 from asrkit.words.finishing import finish_words
 from asrkit.words.judging import Judge
@@ -361,3 +361,29 @@ def test_a_model_file_keeps_it(calibrated, tmp_path):
 def test_what_is_no_confidence_is_refused(calibrated, wrong):
     with pytest.raises(ValueError, match="confidence|shapes"):
         Confidence.from_dict({**calibrated[0].confidence.to_dict(), **wrong})
+
+
+def test_what_the_winner_leaves_is_divided():
+    """Word by word, and by the properties that it should have."""
+    rng = np.random.default_rng(5)
+    scores = -rng.uniform(100, 300, (40, 6))
+    scores[0, 1:] = -np.inf  # one word has a path
+    scores[1] = -np.inf
+    scores[2, :2] = scores[2].max() + 1  # two are equally likely
+    lengths, sure = rng.integers(5, 60, 40), rng.uniform(0.01, 1, 40)
+    sure[1], sure[3] = 0.0, 1.0
+    found = posteriors(scores, lengths, sure)
+    np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-12)
+    assert (found >= 0).all() and (found[1] == [0, 0, 0, 0, 0, 0, 1]).all()
+    for own, row, frames, p in zip(found[2:], scores[2:], lengths[2:], sure[2:]):
+        best = int(row.argmax())
+        weights = {w: np.exp(-0.28 * (row[best] - row[w]) / frames**0.5) for w in range(6) if w != best}
+        whole = sum(weights.values()) + 0.2 * (1 - p) / p
+        for word, weight in weights.items():
+            assert own[word] == pytest.approx(min((1 - p) * weight / whole, p))
+        assert own[best] == p == own[:-1].max()
+        order = np.argsort(-row)
+        assert (np.diff(own[order]) <= 1e-15).all()  # no word is likelier than one that scores better
+    assert found[0, 1:-1].sum() == 0 and np.isnan(
+        posteriors(scores[:1], lengths[:1], np.array([np.nan]))[0, 0]
+    )

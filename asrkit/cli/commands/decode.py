@@ -2,7 +2,8 @@
 
 The word with the largest log-likelihood wins. hyp has a line `utt word` for each utterance; scores.scp leads
 to float64 vectors with the score of every word, in the order of OUT/words.txt; OUT/skipped says why an
-utterance has no hypothesis. DIR needs no text.
+utterance has no hypothesis. DIR needs no text. With --nbest 5 OUT/nbest has lines `utt word posterior loglik` of each utterance's five
+likeliest words, the likeliest first, `<unk>` (none of them) among these; a posterior is `-` where the model does not know how sure it may be.
 
 Where DIR/utt2spk says who speaks, what was heard of a speaker helps to hear him: the normalisation (--cmvn map) goes on from
 recording to recording, in the order of feats.scp, and from the fifteenth on the models move to his voice, as far as recordings that were
@@ -34,6 +35,7 @@ def add_arguments(parser):
         "score of a word: its best path, or the sum over all",
         choices=("viterbi", "forward"),
     )
+    add_flag(parser, "nbest", 0, "likeliest words of each utterance in OUT/nbest", minimum=0)
     add_options(parser, ReadConfig)
     add_options(parser, ListenConfig, "adaptation to the speakers of DIR")
     add_options(parser, HearWarpedConfig, "other vocal tracts")
@@ -49,6 +51,7 @@ def main(args):
         listen=from_args(ListenConfig, args),
         warped=from_args(HearWarpedConfig, args),
         accept=from_args(AcceptConfig, args),
+        num_best=args.nbest,
         read=from_args(ReadConfig, args),
         jobs=args.nj,
     )

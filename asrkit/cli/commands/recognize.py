@@ -10,6 +10,10 @@ otherwise in a recording that is clearly not trimmed (--endpoint true always loo
 recording). A recording in which the training's settings find none, or that is too short for every word, gets
 the word `-`, the reason on stderr, and exit status 1. With --json each line is a JSON object, with the log-likelihoods of all words.
 
+--nbest 3 prints, of each recording, the three likeliest words in lines `file word loglik margin p`, the likeliest first; the margin is the lead
+over the best of the other words, and among the words is <unk>, that it was none of them. With --json they are the list "nbest" of objects with
+word, posterior and log_likelihood. --reject does not change their order.
+
 A model that was trained with --cmvn map gets to know who speaks: with --same-speaker true what it has heard in one
 recording helps it with the next, and with --speaker-file FILE that goes on where the last call ended. Nothing is
 learned from a recording in which no word is heard, or <unk>.
@@ -51,12 +55,13 @@ def add_arguments(parser):
     add_flag(parser, "test-warps", field.default, field.metadata["help"])
     add_flag(parser, "confidence", False, "print how sure it is, too: p")
     add_flag(parser, "json", False, "print JSON, an object a line, p among it")
+    add_flag(parser, "nbest", 0, "print the likeliest words of each, and their probabilities", minimum=0)
     add_options(parser, AcceptConfig)
 
 
 def main(args):
     failed, accept = 0, from_args(AcceptConfig, args)
-    with_p = args.confidence or accept.asked
+    with_p = args.confidence or accept.asked or args.nbest > 0
     heard = recognize_files(
         args.exp,
         args.wavs,
@@ -79,6 +84,10 @@ def main(args):
                 f"asrkit recognize: {in_words(str(found))}",
                 file=sys.stderr,
             )
+        elif args.json:
+            print(found.json_line(path, args.nbest), flush=True)
+        elif args.nbest:
+            print(*found.nbest_lines(path, args.nbest), sep="\n", flush=True)
         else:
-            print(found.json_line(path) if args.json else found.line(path, with_p), flush=True)
+            print(found.line(path, with_p), flush=True)
     return 1 if failed else 0

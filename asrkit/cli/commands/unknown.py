@@ -22,13 +22,26 @@ def add_arguments(parser):
     add_flag(
         parser, "others", "", "data directories in which nothing is a word of the model, with commas between"
     )
+    add_flag(
+        parser,
+        "cmvn-memory",
+        "none",
+        "cmvn map: normalise a recording alone, with its speaker's before it, too, or with all of its speaker's",
+        choices=("none", "speaker", "whole"),
+    )
     add_options(parser, ReadConfig)
 
 
 def main(args):
     others = [part for part in args.others.split(",") if part]
     judged = judge_unknown(
-        args.exp, args.dir, args.out, others=others, read=from_args(ReadConfig, args), jobs=args.nj
+        args.exp,
+        args.dir,
+        args.out,
+        others=others,
+        memory=args.cmvn_memory,
+        read=from_args(ReadConfig, args),
+        jobs=args.nj,
     )
     say(judged.lines())
     return 0
