@@ -1,4 +1,4 @@
-"""The characters of words and names: one Unicode form, and none that nobody sees."""
+"""The characters of words and names: one Unicode form, and none that nobody sees; phrases, which are classes of several words."""
 
 import re
 import unicodedata
@@ -21,6 +21,28 @@ def composed(text: str) -> str:
     True
     """
     return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def phrase(text: str) -> str:
+    """Write several words in the one form that a phrase has: one blank between them, none around.
+
+    Examples
+    --------
+    >>> phrase(" turn\\t left ")
+    'turn left'
+    """
+    return " ".join(text.split())
+
+
+def column(word: str) -> str:
+    """Write a word, or a phrase, where columns stand side by side: blanks become `_`.
+
+    Examples
+    --------
+    >>> column("turn left"), column("left")
+    ('turn_left', 'left')
+    """
+    return word.replace(" ", "_")
 
 
 def unseen(text: str, pattern: re.Pattern[str] = UNSEEN) -> str | None:

@@ -280,7 +280,10 @@ def test_grid_search_with_speakers_as_groups():
 @pytest.mark.parametrize("scoring", ["accuracy", "roc_auc", "neg_log_loss", "f1_macro"])
 def test_scorers(scoring):
     found = cross_val_score(small(), X, Y, groups=GROUPS, cv=GroupKFold(3), scoring=scoring)
-    np.testing.assert_allclose(found, 0 if scoring == "neg_log_loss" else 1, atol=1e-6)
+    if scoring == "neg_log_loss":  # eight recordings promise no certainty
+        assert (-0.2 < found).all() and (found < 0).all()
+    else:
+        np.testing.assert_allclose(found, 1, atol=1e-6)
 
 
 def test_groups_are_routed_where_it_is_asked_for():
@@ -474,11 +477,11 @@ class OfRows(TakesTables):
         X, y = validate_data(self, X, y)
         return super().fit([row[None] for row in X], y)
 
-    def _scores(self, X, groups):
+    def _judged(self, X, groups):
         from sklearn.utils.validation import check_is_fitted, validate_data
 
         check_is_fitted(self)
-        return super()._scores([row[None] for row in validate_data(self, X, reset=False)], groups)
+        return super()._judged([row[None] for row in validate_data(self, X, reset=False)], groups)
 
 
 @pytest.fixture

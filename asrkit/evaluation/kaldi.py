@@ -5,6 +5,7 @@ from collections import Counter
 
 import numpy as np
 
+from asrkit.characters import column
 from asrkit.evaluation.scoring import edit_kind
 
 GAP = "***"  # Kaldi's sign for the missing side of an insertion or a deletion
@@ -31,10 +32,13 @@ def per_utt_lines(report):
     """Write Kaldi's wer_details/per_utt: four lines an utterance, words and operations in centred columns."""
     lines = []
     for utt, scored in report.utts.items():
-        columns = [(ref or GAP, hyp or GAP, edit_kind(ref, hyp)[0].upper()) for ref, hyp in scored.pairs]
-        widths = [max(map(len, column)) for column in columns]
+        parts = [
+            (column(ref or GAP), column(hyp or GAP), edit_kind(ref, hyp)[0].upper())
+            for ref, hyp in scored.pairs
+        ]
+        widths = [max(map(len, part)) for part in parts]
         for row, name in enumerate(("ref ", "hyp ", "op  ")):
-            cells = [_centre(column[row], width) for column, width in zip(columns, widths)]
+            cells = [_centre(part[row], width) for part, width in zip(parts, widths)]
             lines.append(f"{utt} {name} {'  '.join(cells)}".rstrip())
         c = scored.counts
         lines.append(f"{utt} #csid {c.correct} {c.substitutions} {c.insertions} {c.deletions}")
@@ -59,7 +63,10 @@ def per_spk_lines(report):
 def ops_lines(report):
     """Write Kaldi's wer_details/ops: how often each operation happened, most frequent first within a kind."""
     pairs = Counter(pair for utt in report.utts.values() for pair in utt.pairs)
-    ops = [(edit_kind(ref, hyp), ref or GAP, hyp or GAP, count) for (ref, hyp), count in pairs.items()]
+    ops = [
+        (edit_kind(ref, hyp), column(ref or GAP), column(hyp or GAP), count)
+        for (ref, hyp), count in pairs.items()
+    ]
     ops.sort(key=lambda op: (op[0], -op[3], op[1].encode(), op[2].encode()))
     width = min(16, max((max(len(ref), len(hyp)) for _, ref, hyp, _ in ops), default=0))
     digits = max((len(str(count)) for *_, count in ops), default=0)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from asrkit.characters import phrase
 from asrkit.errors import DataError, SettingsError
 from asrkit.evaluation.significance import bootstrap_wer, wilson_interval
 from asrkit.evaluation.texts import c_sorted, check_words, first, texts_by_utt
@@ -192,6 +193,11 @@ def align_words(ref: Sequence[str], hyp: Sequence[str]) -> tuple[Pair, ...]:
     return tuple(reversed(pairs))
 
 
+def units(text: str, phrases: bool = False) -> list[str]:
+    """Cut a text into what is compared: its words, or all of them as one phrase."""
+    return ([phrase(text)] if text else []) if phrases else text.split()
+
+
 def compute_errors(
     refs: Mapping[str, str],
     hyps: Mapping[str, str],
@@ -200,6 +206,7 @@ def compute_errors(
     *,
     vocabulary: Collection[str] | None = None,
     skipped: Collection[str] = (),
+    phrases: bool = False,
 ) -> ErrorReport:
     """Score hypotheses against references, as compute-wer does.
 
@@ -216,6 +223,8 @@ def compute_errors(
         The words the system has models for.
     skipped : collection of str
         Utterances the system is known to have given up: scored as empty in every mode.
+    phrases : bool
+        Whatever an utterance says is one unit, of however many words.
 
     Raises
     ------
@@ -245,7 +254,9 @@ def compute_errors(
     cells: Counter[Pair] = Counter()
     for utt in c_sorted(utt for utt in refs if utt not in left_out):
         ref, hyp = refs[utt], hyps.get(utt, "")
-        scored = ScoredUtt(ref, hyp, speakers.get(utt, utt), align_words(ref.split(), hyp.split()))
+        scored = ScoredUtt(
+            ref, hyp, speakers.get(utt, utt), align_words(units(ref, phrases), units(hyp, phrases))
+        )
         utts[utt] = scored
         by_speaker[scored.speaker] = by_speaker.get(scored.speaker, Counts()) + scored.counts
         cells.update(scored.pairs)
@@ -288,7 +299,7 @@ def score_errors(
     Parameters
     ----------
     references : dict of str to str, or sequence of str
-        The word that was said: by utterance id, or one word an utterance. The ids of a sequence are its
+        The word, or phrase, that was said: by utterance id, or one an utterance. The ids of a sequence are its
         indices, with leading zeros.
     hypotheses : dict of str to str, or sequence of str
         The word that was recognised, in the same way; "" or None for no decision. An utterance that a dict
@@ -331,7 +342,7 @@ def score_errors(
     refs, hyps, owners = texts_by_utt(references, hypotheses, speakers)
     if vocabulary is not None:
         vocabulary = check_words("vocabulary", vocabulary)
-    return compute_errors(refs, hyps, owners, "all", vocabulary=vocabulary)
+    return compute_errors(refs, hyps, owners, "all", vocabulary=vocabulary, phrases=True)
 
 
 def wer_lines(report: ErrorReport) -> list[str]:

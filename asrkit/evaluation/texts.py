@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Set
 
-from asrkit.characters import composed, unseen
+from asrkit.characters import composed, phrase, unseen
 from asrkit.errors import DataError, told
 
-ONE_WORD = "one word, a str without white space"
+ONE_WORD = "one word, a str without white space, or a phrase of words with one blank between"
 NAME = "a str that is not empty"
 
 
@@ -59,14 +59,13 @@ def check_words(name, words):
         raise DataError(f"{name} is {told(words)}; it should be a collection of words")
     for word in words:
         if not is_word(word):
-            raise DataError(
-                f"{name} holds {told(word)}; it should hold words, each a str without white space"
-            )
+            raise DataError(f"{name} holds {told(word)}; it should hold words, each {ONE_WORD}")
     return [composed(word) for word in words]
 
 
 def is_word(value):
-    return isinstance(value, str) and value.split() == [value] and not unseen(value)
+    """Whether it is one word or one phrase."""
+    return isinstance(value, str) and value != "" and phrase(value) == value and not unseen(value)
 
 
 def is_decision(value):

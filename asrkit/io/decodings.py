@@ -30,6 +30,15 @@ def read_facts(folder):
     return facts if isinstance(facts, dict) else {}
 
 
+def hears_phrases(folder):
+    """Whether a text line of several words is one class to the system of a decode folder."""
+    facts = read_facts(folder) or {}
+    words = facts.get("words")
+    return facts.get("phrases") is True or (
+        isinstance(words, list) and any(" " in str(word) for word in words)
+    )
+
+
 def check_scored(folder, table):
     """Refuse a table scores.scp with fewer utterances than decode.json beside it says were decoded."""
     told = (read_facts(folder) or {}).get("decoded")

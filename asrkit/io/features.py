@@ -5,12 +5,13 @@ What can't be used is not dropped in silence: every utterance comes back as feat
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from asrkit.audio.endpoint import EndpointConfig
+from asrkit.characters import column, phrase
 from asrkit.config import format_conf, from_conf, option, read_conf
 from asrkit.errors import DataError, SettingsError
 from asrkit.features.frontend import LARGEST, FrontEnd, unusable
@@ -198,6 +199,7 @@ def read_features(
     warps=(1.0,),
     memories=("none",),
     shortest=1,
+    phrases=False,
 ):
     """Open the features of a data directory and check what can be checked without reading them all.
 
@@ -205,7 +207,7 @@ def read_features(
     ----------
     directory : path or DataDir
     need_text : bool
-        Every utterance must have a transcript of exactly one word.
+        Every utterance must have a transcript of exactly one word, or, with `phrases`, of any.
     transform_config : TransformConfig, optional
         For training: what to do with the stored features.
     frontend : FrontEnd, optional
@@ -228,7 +230,9 @@ def read_features(
     if isinstance(directory, DataDir):
         data = directory
     else:
-        data = read_words(directory) if need_text else read_data_dir(directory, require=("feats.scp",))
+        data = (
+            read_words(directory, phrases) if need_text else read_data_dir(directory, require=("feats.scp",))
+        )
     made = read_kind(data.path / KIND_RECORD)
     endpoint = read_record(EndpointConfig, data.path / ENDPOINT_RECORD)
 
@@ -249,10 +253,18 @@ def read_features(
     )
 
 
-def read_words(directory):
-    """Read a data directory that can be trained on: DataDir."""
+def read_words(directory, phrases=False):
+    """Read a data directory that can be trained on: DataDir.
+
+    Parameters
+    ----------
+    phrases : bool
+        A text line of several words is one class, a phrase; they are in the form that `phrase` gives.
+    """
     data = read_data_dir(directory, require=("text", "feats.scp"))
-    check_words(data)
+    if phrases:
+        data = replace(data, text={utt: phrase(said) for utt, said in data.text.items()})
+    check_words(data, phrases)
     return data
 
 
@@ -409,29 +421,47 @@ def usable_matrices(data, scp, skipped, allow_pipes, dim=None):
         raise DataError(f"{data.path / 'feats.scp'}: {error}") from None
 
 
-def check_words(data):
-    """Every utterance with features says exactly one word, and every word has features."""
+def check_words(data, phrases=False):
+    """Every utterance with features says exactly one word, or phrase, and every word has features."""
     text, feats = data.path / "text", data.path / "feats.scp"
     for utt, word in data.text.items():
         if utt not in data.feats:
             raise DataError(
                 f"{text}:{line_of(text, utt)}: utterance '{utt}' is not in feats.scp (asrkit fix-data {data.path} removes it)"
             )
-        fault = word_fault(word)
+        fault = word_fault(word, phrases)
         if fault:
+            remedy = (
+                ", or phrases=true takes a line for one class"
+                if len(word.split()) > 1 and not phrases
+                else ""
+            )
             raise DataError(
-                f"{text}:{line_of(text, utt)}: utterance '{utt}' {fault} (cut it, or leave it out)"
+                f"{text}:{line_of(text, utt)}: utterance '{utt}' {fault} (cut it, or leave it out{remedy})"
             )
     for utt in data.feats:
         if utt not in data.text:
             raise DataError(
                 f"{feats}:{line_of(feats, utt)}: utterance '{utt}' is not in text (asrkit fix-data {data.path} removes it)"
             )
+    alike = alike_in_columns(data.text.values())
+    if alike:
+        raise DataError(f"{text}: {alike}")
 
 
-def word_fault(text):
-    """Say why a transcript is not the one word that can be trained, or None."""
-    if len(text.split()) != 1:
+def alike_in_columns(words):
+    """Say which two words are one where columns stand side by side, or None."""
+    names = {}
+    for word in words:
+        other = names.setdefault(column(word), word)
+        if other != word:
+            return f"'{other}' and '{word}' would be one word in tables of several columns (rename one)"
+    return None
+
+
+def word_fault(text, phrases=False):
+    """Say why a transcript is not the one word, or phrase, that can be trained, or None."""
+    if len(text.split()) != 1 and not (phrases and text):
         said = f"'{text if len(text) <= 60 else text[:57] + '...'}'" if text else "nothing"
         return f"says {said}, one word is needed"
     size = len(text.encode())

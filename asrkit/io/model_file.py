@@ -24,7 +24,7 @@ from asrkit.words.vocabulary import Vocabulary
 VERSION = 3  # 2 had a front end without a kind of features, which `FrontEnd.from_dict` still reads
 READABLE = (2, 3)
 META = "meta"  # the array that says what the others are
-CODEBOOK = "the codebook"  # where its arrays stand among the words'; no word holds white space
+CODEBOOK = "the codebook"  # where its arrays stand among the words'; a phrase's stand under its words with two blanks between
 
 
 def write_npz(path, kind, meta, arrays):
@@ -92,7 +92,7 @@ def _check_version(path, meta):
 
 def write_model(path, vocabulary):
     arrays = {
-        f"{word}/{name}": a
+        f"{_place(word)}/{name}": a
         for word in vocabulary.words
         for name, a in vocabulary.models[word].to_arrays().items()
     }
@@ -119,7 +119,7 @@ def read_model(path):
         path = path / "final.npz"
     if not path.exists():
         raise DataError(f"{path}: no such file or folder (asrkit train makes it)")
-    meta, arrays = read_npz(path, "model", lambda meta: {CODEBOOK, *meta["words"]})
+    meta, arrays = read_npz(path, "model", lambda meta: {CODEBOOK, *map(_place, meta["words"])})
     with fitting(path):
         if meta["family"] not in families.names():
             raise ValueError(f"no family '{meta['family']}'")
@@ -143,7 +143,7 @@ def read_model(path):
             codebook = checked_codebook(below(arrays, CODEBOOK), width)
             width = codebook.width
         # of an asrkit that let the letters of words be taken apart, too
-        models = {composed(word): family.from_arrays(below(arrays, word)) for word in words}
+        models = {composed(word): family.from_arrays(below(arrays, _place(word))) for word in words}
         for word, model in models.items():
             try:
                 model.check(width)
@@ -159,6 +159,11 @@ def read_model(path):
             str(meta["data_hash"]),
             _confidence(meta.get("confidence"), models),
         )
+
+
+def _place(word):
+    """Where a word's arrays stand; that of a phrase is no name that another word, or the codebook, could have."""
+    return word.replace(" ", "  ")
 
 
 def _confidence(values, models):
@@ -239,15 +244,19 @@ def write_stats(path, stats, model_hash):
 
 def write_stat_arrays(path, sums, model_hash):
     """The same from what `read_stats` gives: dict of word to dict of arrays."""
-    arrays = {f"{word}/{name}": array for word, fields in sums.items() for name, array in fields.items()}
+    arrays = {
+        f"{_place(word)}/{name}": array for word, fields in sums.items() for name, array in fields.items()
+    }
     write_npz(path, "statistics", {"words": list(sums), "model_hash": model_hash}, arrays)
 
 
 def read_stats(path):
     """Dict of word to dict of arrays, and the hash of the model the sums belong to."""
-    meta, arrays = read_npz(path, "statistics", lambda meta: set(meta["words"]))
+    meta, arrays = read_npz(path, "statistics", lambda meta: set(map(_place, meta["words"])))
     with fitting(path):
         for name, array in arrays.items():
             if not np.isfinite(array).all():
                 raise ValueError(f"{name} holds NaN or infinite values")
-        return {composed(word): below(arrays, word) for word in meta["words"]}, str(meta["model_hash"])
+        return {composed(word): below(arrays, _place(word)) for word in meta["words"]}, str(
+            meta["model_hash"]
+        )

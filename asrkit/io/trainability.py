@@ -10,7 +10,14 @@ import numpy as np
 from asrkit import families
 from asrkit.audio.endpoint import EndpointConfig
 from asrkit.errors import DataError
-from asrkit.io.features import ENDPOINT_RECORD, KIND_RECORD, read_kind, read_record, word_fault
+from asrkit.io.features import (
+    ENDPOINT_RECORD,
+    KIND_RECORD,
+    alike_in_columns,
+    read_kind,
+    read_record,
+    word_fault,
+)
 from asrkit.io.files import c_sorted
 from asrkit.models.topology import choose_num_states
 
@@ -33,13 +40,18 @@ def record_faults(path: Path) -> list[str]:
     return faults
 
 
-def word_faults(path: Path, words: Mapping[str, str], lines: Mapping[str, int]) -> list[str]:
-    """Find utterances that do not say one word; `lines` is dict of utterance to the line of `text`."""
-    return [
-        f"{path}/text:{lines[utt]}: utterance '{utt}' {fault} (sentences=true where text is to hold several words)"
+def word_faults(
+    path: Path, words: Mapping[str, str], lines: Mapping[str, int], phrases: bool = False
+) -> list[str]:
+    """Find utterances that do not say one word, or phrase; `lines` is dict of utterance to the line of `text`."""
+    faults = [
+        f"{path}/text:{lines[utt]}: utterance '{utt}' {fault} (phrases=true where several words are one class, sentences=true where text "
+        "is to hold several words)"
         for utt, word in words.items()
-        if word and (fault := word_fault(word))
+        if word and (fault := word_fault(word, phrases))
     ]
+    alike = alike_in_columns(words.values())
+    return [*faults, *([f"{path}/text: {alike}"] if alike and phrases else [])]
 
 
 def vocabulary_faults(path: Path, words: Mapping[str, str], frames: Mapping[str, int]) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from asrkit.characters import BYTE_ORDER_MARK, composed, unseen
+from asrkit.characters import BYTE_ORDER_MARK, composed, phrase, unseen
 from asrkit.config import PathLike, option, parse_float, parse_int
 from asrkit.errors import DataError, printable
 from asrkit.features.frontend import unusable
@@ -51,6 +51,7 @@ class Checks:
     sentences: bool = option(
         False, "text may hold several words an utterance, as mixgop takes them and train does not"
     )
+    phrases: bool = option(False, "several words an utterance are one class, as train --phrases takes them")
     allow_pipes: bool = option(False, "accept shell pipes in scp files; reading runs them")
     read_feats: bool = option(True, "read every feature matrix and CMVN statistic, not only its scp line")
     read_wavs: bool = option(True, "read every recording, not only look whether its file exists")
@@ -102,8 +103,8 @@ def find_faults(path: PathLike, checks: Checks) -> list[str]:
     faults += record_faults(path)
     if not checks.sentences:
         text = tables.get("text", {})
-        words = {utt: entry.value for utt, entry in text.items()}
-        faults += word_faults(path, words, {utt: entry.line for utt, entry in text.items()})
+        words = {utt: phrase(entry.value) if checks.phrases else entry.value for utt, entry in text.items()}
+        faults += word_faults(path, words, {utt: entry.line for utt, entry in text.items()}, checks.phrases)
         if "feats.scp" in tables and checks.read_feats:
             frames = {utt: frames for utt, (frames, _) in shapes.items()}
             faults += vocabulary_faults(path, words, frames)

@@ -31,6 +31,8 @@ class TrainConfig:
         True, "learn how sure the model may be, from parts of the recordings held out in turn"
     )
 
+    phrases: bool = option(False, "a text line of several words is one class, a phrase")
+
     def __post_init__(self):
         check_fields(self)
 

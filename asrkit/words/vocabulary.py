@@ -69,6 +69,11 @@ class Vocabulary:
         return min(model.shortest for model in self.models.values())
 
     @property
+    def phrases(self) -> bool:
+        """Whether a text line of several words is one class."""
+        return bool(self.config.get("train", {}).get("phrases")) or any(" " in word for word in self.words)
+
+    @property
     def ruled(self) -> tuple[str, ...]:
         """Names of the settings that the data chose."""
         return tuple(self.config.get("rules", {}).get("settings", ()))

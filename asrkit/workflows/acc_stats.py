@@ -71,6 +71,7 @@ def acc_stats(
     features = read_features(
         data_dir,
         need_text=True,
+        phrases=vocabulary.phrases,
         frontend=vocabulary.frontend,
         allow_pipes=read.allow_pipes,
         warps=copies.factors,

@@ -94,6 +94,7 @@ def adapt(
     features = read_features(
         data_dir,
         need_text=True,
+        phrases=vocabulary.phrases,
         frontend=vocabulary.frontend,
         allow_pipes=read.allow_pipes,
         memories=("speaker",),  # as decode normalises this speaker's

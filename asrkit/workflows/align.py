@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from asrkit import families
+from asrkit.characters import column
 from asrkit.config import PathLike
 from asrkit.errors import DataError
 from asrkit.io.archive import write_archive
@@ -60,7 +61,11 @@ def align(exp: PathLike, data_dir: PathLike, out: PathLike, *, read: ReadConfig 
             f"{exp}: a {vocabulary.family} has no states that frames could be aligned with (take a chmm)"
         )
     features = read_features(
-        data_dir, need_text=True, frontend=vocabulary.frontend, allow_pipes=read.allow_pipes
+        data_dir,
+        need_text=True,
+        phrases=vocabulary.phrases,
+        frontend=vocabulary.frontend,
+        allow_pipes=read.allow_pipes,
     )
     store = Store(features, out, vocabulary.observe)
     skipped, paths, scores = dict(features.skipped), {}, {}
@@ -86,5 +91,5 @@ def align(exp: PathLike, data_dir: PathLike, out: PathLike, *, read: ReadConfig 
     write_archive(out / "ali.ark", out / "ali.scp", ((utt, paths[utt]) for utt in order))
     with atomic_write(out / "ctm") as stream:
         for utt in order:
-            stream.write(f"{utt} 1 0.00 {len(paths[utt]) * shift_s:.2f} {features.data.text[utt]}\n")
+            stream.write(f"{utt} 1 0.00 {len(paths[utt]) * shift_s:.2f} {column(features.data.text[utt])}\n")
     return Aligned(paths, scores, skipped)

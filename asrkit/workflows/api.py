@@ -25,6 +25,7 @@ from asrkit.io.facts import count_facts, data_facts
 from asrkit.io.features import (
     ENDPOINT_RECORD,
     ReadConfig,
+    alike_in_columns,
     features_of_arrays,
     read_features,
     read_record,
@@ -154,7 +155,7 @@ def train(
             speakers=speakers is not None,
         )
         chosen = _training_settings(family, settings, ())
-        directory = read_words(path)
+        directory = read_words(path, chosen.training.phrases)
         chosen = chosen.for_data(data_facts(directory))
         opened = functools.partial(read_features, directory, allow_pipes=read.allow_pipes)
     with tempfile.TemporaryDirectory() as folder:  # for a corpus that does not fit in memory
@@ -235,6 +236,7 @@ def adapt(
         feature_set = read_features(
             path,
             need_text=True,
+            phrases=vocabulary.phrases,
             frontend=frontend,
             allow_pipes=read.allow_pipes,
             memories=("speaker",),
@@ -580,6 +582,9 @@ def _named(data: Recordings, rate_hz: Any) -> dict[str, tuple[str, Recording]]:
     for word in data:
         if not is_vocabulary_word(word):
             raise DataError(f"data has the word {told(word)}, it should be {WORD}")
+    alike = alike_in_columns(map(str, data))
+    if alike:
+        raise DataError(f"data: {alike}")
     named = {}
     own = {word: composed(str(word)) for word in data}
     if len(set(own.values())) < len(own):

@@ -26,7 +26,7 @@ from asrkit.io.remarks import Remarks
 Recording = PathLike | IO[bytes] | np.ndarray | tuple[np.ndarray, int]
 
 HIGHEST_HZ = 16000  # of features whose settings leave the rate open
-WORD = f"a str without white space, in UTF-8 at most {WORD_BYTES} bytes"
+WORD = f"a str without white space, or of words with one blank between, in UTF-8 at most {WORD_BYTES} bytes"
 RECORDING = "a path, a binary file, a numpy array of samples, or (samples, rate_hz)"
 
 

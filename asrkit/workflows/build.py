@@ -139,6 +139,7 @@ def build(
     *,
     family: str | None = None,
     reading: SourceConfig | None = None,
+    phrases: bool = False,
     read: ReadConfig | None = None,
     jobs: int = 1,
     tell: Callable[[str], object] = log.info,
@@ -157,6 +158,8 @@ def build(
         Which family of models; by the data where nobody says it.
     reading : SourceConfig, optional
         How the paths of a folder say which words its recordings hold.
+    phrases : bool
+        Several words are one class.
     read : ReadConfig, optional
     jobs : int
         Processes.
@@ -179,13 +182,14 @@ def build(
         families.load(family)
     data_dir = exp / "data"
     run = functools.partial(step, tell)
-    kept = prepare(Path(source), data_dir, reading or SourceConfig(), read, jobs, run)
+    kept = prepare(Path(source), data_dir, reading or SourceConfig(), phrases, read, jobs, run)
     tell_kept(tell, kept)
-    data = read_words(data_dir)
+    data = read_words(data_dir, phrases)
     facts = data_facts(data)
     family = family or family_for(facts)
-    settings = RunSettings(TrainingSettings.of(family), read=read)
-    words = ["--family", family, *flags(read)]
+    chosen: dict[str, Any] = {"phrases": True} if phrases else {}
+    settings = RunSettings(TrainingSettings.of(family, **chosen), read=read)
+    words = ["--family", family, *(["--phrases", "true"] if phrases else []), *flags(read)]
 
     def training() -> dict[str, Any]:
         command = ["train", data_dir, exp, *words, *parallel(jobs)]
@@ -224,7 +228,13 @@ def build(
 
 
 def prepare(
-    source: Path, data_dir: Path, reading: SourceConfig, read: ReadConfig, jobs: int, run: Callable[..., Any]
+    source: Path,
+    data_dir: Path,
+    reading: SourceConfig,
+    phrases: bool,
+    read: ReadConfig,
+    jobs: int,
+    run: Callable[..., Any],
 ) -> dict[str, Any]:
     """Make the data directory with its features, unless that was done of these recordings; the facts that `once` gives."""
     is_data = any((source / name).exists() for name in ("wav.scp", "feats.scp"))
@@ -249,10 +259,10 @@ def prepare(
                 for field in fields(reading)
                 if (value := getattr(reading, field.name)) != field.default
                 for word in (f"--{SOURCE_FLAGS[field.name]}", format_value(value))
-            ]
+            ] + (["--phrases", "true"] if phrases else [])
             do(
                 ["prepare-wavs", source, data_dir, *options, *parallel(jobs)],
-                lambda: prepare_wavs(source, data_dir, **vars(reading), jobs=jobs),
+                lambda: prepare_wavs(source, data_dir, **vars(reading), phrases=phrases, jobs=jobs),
             )
         data = read_data_dir(data_dir)
         if not data.feats:
@@ -270,6 +280,7 @@ def prepare(
     facts = {
         "source": str(source.resolve()),
         "reading": {name: value and str(value) for name, value in vars(reading).items()},
+        **({"phrases": True} if phrases else {}),
         "read": vars(read),
         "recordings": stamps(recordings_of(source, is_data)),
     }

@@ -91,7 +91,7 @@ def calibrate(
             f"{exp}: a {vocabulary.family} has no states to be judged by (a chmm, gmm, schmm or dhmm has)"
         )
     warp = WarpConfig(vocabulary.config["warps"], train_memory=vocabulary.config.get("train_memory", "none"))
-    data = read_words(data_dir)
+    data = read_words(data_dir, vocabulary.phrases)
     features = read_features(
         data,
         need_text=True,

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from asrkit.characters import phrase
 from asrkit.config import PathLike
 from asrkit.errors import DataError, SettingsError
 from asrkit.io.archive import read_scp
 from asrkit.io.data_dir import read_data_dir
-from asrkit.io.decodings import check_scored
+from asrkit.io.decodings import check_scored, hears_phrases, read_facts
 from asrkit.io.files import atomic_write, c_sorted, read_table
 from asrkit.io.holds import holding
 from asrkit.runtime import one_thread
@@ -150,6 +151,7 @@ def taught_weights(data_dir: PathLike, decode_dirs: Sequence[PathLike]) -> np.nd
     """Learn weights from held-out decodings of a data directory: float64 array (K,)."""
     text = read_data_dir(data_dir, require=("text",)).text
     utts, words, scores = read_scores(decode_dirs)
+    text = {utt: phrase(said) for utt, said in text.items()}
     known = [i for i, utt in enumerate(utts) if text.get(utt) in words]
     if not known:
         raise DataError(
@@ -180,7 +182,9 @@ def read_scores(decode_dirs: Sequence[PathLike]) -> tuple[list[str], list[str], 
             raise DataError(f"{path}: no scores.scp in this folder (asrkit decode makes it)")
         tables.append(read_table(path / "scores.scp"))
         check_scored(path, tables[-1])
-        vocabularies.append(list(read_table(path / "words.txt")))
+        # where columns stand side by side a phrase has no blanks
+        known = (read_facts(path) or {}).get("words") if hears_phrases(path) else None
+        vocabularies.append(known or list(read_table(path / "words.txt")))
     utts = [utt for utt in tables[0] if all(utt in table for table in tables)]
     if not utts:
         raise DataError(

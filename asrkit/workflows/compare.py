@@ -8,7 +8,7 @@ from asrkit.errors import DataError
 from asrkit.evaluation.comparison import Comparison, compare_reports
 from asrkit.evaluation.scoring import compute_errors, wer_lines
 from asrkit.io.data_dir import read_data_dir
-from asrkit.io.decodings import read_hyp
+from asrkit.io.decodings import hears_phrases, read_hyp
 
 log = logging.getLogger("asrkit")
 
@@ -65,8 +65,9 @@ def compare(
     if not any(data.text.values()):
         raise DataError(f"{data_dir}/text: no words, nothing to compare")
     speakers, reports = {utt: data.speaker(utt) for utt in data.text}, []
+    phrases = any(map(hears_phrases, (decode_a, decode_b)))
     for folder in (decode_a, decode_b):
-        report = compute_errors(data.text, read_hyp(folder)[0], speakers, "all")
+        report = compute_errors(data.text, read_hyp(folder)[0], speakers, "all", phrases=phrases)
         if report.ignored:
             log.warning(
                 "%s/hyp: ignored %d hypotheses that have no reference in %s/text",

@@ -30,6 +30,7 @@ from asrkit.runtime import ordered_map
 from asrkit.words.adaptation import ListenConfig
 from asrkit.words.settings import TrainingSettings
 from asrkit.words.short import free_in_decoding
+from asrkit.words.training import TrainConfig
 from asrkit.workflows.decode import FILES as DECODED
 from asrkit.workflows.decode import Decoded, decode, short_lines, write_decoding
 from asrkit.workflows.score import notes
@@ -203,7 +204,7 @@ def crossval(
         raise SettingsError(
             f"unknown={plan.unknown}: a {settings.training.family} does not know how sure it may be (leave it out)"
         )
-    data, others, tested = read_folds(data_dir, plan, settings.training.training.seed)
+    data, others, tested = read_folds(data_dir, plan, settings.training.training)
     names = list(tested)
     folders = {name: exp / f"fold_{file_name(name)}" for name in names}
     halve = functools.partial(half, plan.train_half, settings.training.training.seed)
@@ -242,7 +243,9 @@ def crossval(
     if plan.unknown != "none":
         words = len(set(data.text.values()))
         judged = gather_trials([folder / "unknown_test" for folder in folders.values()], words, exp)
-    report = compute_errors(data.text, hyps, {utt: data.speaker(utt) for utt in data.text}, "all")
+    speakers = {utt: data.speaker(utt) for utt in data.text}
+    phrases = settings.training.training.phrases
+    report = compute_errors(data.text, hyps, speakers, "all", phrases=phrases)
     unknown = who_is_unknown(data, *others)
     return Crossvalidated(
         list(facts.values()),
@@ -259,12 +262,12 @@ def crossval(
 
 
 def read_folds(
-    data_dir: PathLike, plan: FoldPlan, seed: int
+    data_dir: PathLike, plan: FoldPlan, training: TrainConfig
 ) -> tuple[DataDir, list[DataDir], dict[str, list[str]]]:
     """The data directory, those that are always in training, and dict of each fold's name to its utterances."""
-    data = read_words(data_dir)
+    data = read_words(data_dir, training.phrases)
     tested: dict[str, list[str]] = {}
-    for utt, name in folds_of(data, plan, seed).items():
+    for utt, name in folds_of(data, plan, training.seed).items():
         tested.setdefault(name, []).append(utt)
     names = sorted(
         tested, key=lambda name: (len(name), name.encode()) if name.isdigit() else (0, name.encode())
@@ -273,7 +276,9 @@ def read_folds(
         raise DataError(
             f"{data_dir}: all in fold '{names[0]}', but cross-validation needs two (another by= or list)"
         )
-    others = [read_words(directory) for directory in plan.also_train.split(",") if directory]
+    others = [
+        read_words(directory, training.phrases) for directory in plan.also_train.split(",") if directory
+    ]
     unknown = who_is_unknown(data, *others)
     if unknown and plan.by == "speaker":
         log.warning("%s: %s, as with by=random (%s)", unknown, VOICES, REMEDY)
@@ -415,7 +420,7 @@ def run(settings: RunSettings, places: tuple[Path, Path, Path]) -> dict[str, Any
         "seconds" it took, whether an earlier run was "kept", and what was wrong with one that was done "anew".
     """
     folder, train_dir, test_dir = places
-    settings = settings.for_data(read_words(train_dir))
+    settings = settings.for_data(read_words(train_dir, settings.training.training.phrases))
 
     def work() -> None:
         for name in CODEBOOK:  # which train would take

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from asrkit.characters import column
 from asrkit.config import PathLike
 from asrkit.errors import DataError, SettingsError
 from asrkit.features.warp import HearWarpedConfig
@@ -189,6 +190,7 @@ def decode(
         "short": short,
         "family": vocabulary.family,
         "words": list(vocabulary.words),
+        **({"phrases": True} if vocabulary.phrases else {}),
         "method": method,
         **(vars(warped) if warped.test_warps else {}),
         "adapt": listen.adapt,
@@ -258,7 +260,7 @@ def write_decoding(
                 f"{utt} {candidate.line()}\n" for utt in c_sorted(likeliest) for candidate in likeliest[utt]
             )
     write_archive(out / "scores.ark", out / "scores.scp", scores)
-    write_table(out / "words.txt", {word: index for index, word in enumerate(facts["words"])})
+    write_table(out / "words.txt", {column(word): index for index, word in enumerate(facts["words"])})
     write_table(out / "skipped", skipped)
     write_table(out / "confidence", {utt: f"{p:.6f}" for utt, p in (sure or {}).items()})
     counts = {"decoded": len(hyps), "skipped": len(skipped), HYP_CHECKSUM: hyp_checksum(hyps)}

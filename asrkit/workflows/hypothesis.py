@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from asrkit.characters import column
 from asrkit.workflows.arguments import check_count
 
 
@@ -30,7 +31,7 @@ class Candidate(NamedTuple):
         """Give `word posterior loglik`; what is not known is `-`."""
         p = "-" if self.posterior is None else f"{self.posterior:.6f}"
         score = "-" if self.log_likelihood is None else f"{self.log_likelihood:.4f}"
-        return f"{self.word} {p} {score}"
+        return f"{column(self.word)} {p} {score}"
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,9 @@ class Hypothesis:
     posteriors: dict[str, float] = field(default_factory=dict, repr=False)
 
     def line(self, name: object, with_p: bool = False) -> str:
-        """Give the line `name word loglik margin`, or `name word loglik margin p`."""
+        """Give the line `name word loglik margin`, or `name word loglik margin p`; a phrase has `_` for blanks."""
         sure = "-" if self.confidence is None else f"{self.confidence:.3f}"
-        return f"{name} {self.word} {self.log_likelihood:.2f} {self.margin:.2f}" + f" {sure}" * with_p
+        return f"{name} {column(self.word)} {self.log_likelihood:.2f} {self.margin:.2f}" + f" {sure}" * with_p
 
     def nbest(self, n: int) -> list[Candidate]:
         """Find the n likeliest of the words and `<unk>`, the likeliest first.
@@ -96,7 +97,7 @@ class Hypothesis:
                 "-" if value is None else f"{value:.{digits}f}"
                 for value, digits in ((score, 2), (margin, 2), (p, 3))
             ]
-            yield " ".join([str(name), word, *numbers])
+            yield " ".join([str(name), column(word), *numbers])
 
     def json_line(self, name: object, n: int = 0) -> str:
         """Give it as a JSON object in one line, with its n likeliest words; what is infinite is null."""

@@ -39,7 +39,7 @@ def init_model(
 ) -> Started:
     """Make the models that a training starts from and write EXP/0.npz."""
     check_adds_up(settings.family)
-    data = read_words(data_dir)
+    data = read_words(data_dir, settings.training.phrases)
     settings = settings.for_data(data_facts(data))
     opened = open_training(data, exp, settings, read or ReadConfig())
     if opened.made is not None:

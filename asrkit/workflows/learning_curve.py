@@ -66,7 +66,8 @@ def learning_curve(
     jobs : int
         Processes; trainings are run side by side.
     """
-    exp, data, test = Path(exp), read_words(train_dir), read_words(test_dir)
+    exp, phrases = Path(exp), settings.training.training.phrases
+    data, test = read_words(train_dir, phrases), read_words(test_dir, phrases)
     voices = shared_voices(data, test)
     if who_is_unknown(data, test):
         log.warning("%s", voices)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from asrkit.audio.endpoint import UNTRIMMED_S, EndpointConfig
-from asrkit.characters import CONTROL, UNSEEN, composed
+from asrkit.characters import CONTROL, UNSEEN, composed, phrase
 from asrkit.config import PathLike, nearest
 from asrkit.errors import DataError, SettingsError
 from asrkit.io.audio import audio_info
@@ -94,6 +94,7 @@ def prepare_wavs(
     speaker: str | None = None,
     word_map: PathLike | None = None,
     skip_bad: bool = False,
+    phrases: bool = False,
     endpoints: bool | None = None,
     jobs: int = 1,
 ) -> Prepared:
@@ -112,6 +113,8 @@ def prepare_wavs(
         Table of lines such as `Z zero`: what a {word} stands for.
     skip_bad : bool
         Leave out recordings that can't be used instead of failing.
+    phrases : bool
+        A {word} with blanks, or what `word_map` says it stands for, is a phrase; else its blanks become `_`.
     endpoints : bool, optional
         Find the word in each recording, as `detect_endpoints` does with its default settings; one in which nothing is found is
         taken whole. By default where the recordings are not trimmed: where more than 0.3 s of them are not the word, in the median.
@@ -134,9 +137,9 @@ def prepare_wavs(
         raise SettingsError(f"speaker={speaker}, but the pattern '{pattern}' has a {{speaker}} too")
     recordings, others = find_recordings(Path(recordings_dir))
     matches = match_recordings(Path(recordings_dir), recordings, pattern, regex)
-    words = read_words(word_map, matches.values()) if word_map else {}
-    data = name_utterances(matches, speaker, words, Path(data_dir))
-    refuse_lost_words(Path(recordings_dir), others, pattern, words, data)
+    words = read_words(word_map, matches.values(), phrases) if word_map else {}
+    data = name_utterances(matches, speaker, words, Path(data_dir), phrases)
+    refuse_lost_words(Path(recordings_dir), others, pattern, words, data, phrases)
     bad = find_bad(data.wav)
     good = {utt: path for utt, path in data.wav.items() if utt not in bad}
     beside_s = time_beside(good, base=data.path, jobs=jobs) if endpoints is None else None
@@ -264,7 +267,12 @@ def by_suffix(counts: Mapping[str, int]) -> str:
 
 
 def refuse_lost_words(
-    folder: Path, others: Iterable[Path], pattern_text: str, words: Mapping[str, str], data: DataDir
+    folder: Path,
+    others: Iterable[Path],
+    pattern_text: str,
+    words: Mapping[str, str],
+    data: DataDir,
+    phrases: bool,
 ) -> None:
     """Raise a DataError where all recordings of a word are in formats that can't be read; warn where all its files are
     none of sound, nor text.
@@ -278,7 +286,7 @@ def refuse_lost_words(
         below = composed(path.relative_to(folder).with_suffix("").as_posix())
         match = next((found for pattern in patterns if (found := pattern.fullmatch(below))), None)
         if match and (is_unread_sound(suffix_of(path)) or not is_text_file(path)):
-            word = words.get(match["word"], clean(match["word"]))
+            word = words.get(match["word"], clean_word(match["word"], phrases))
             lost.setdefault(word, Counter())[suffix_of(path)] += 1
     for word in data.text.values():
         lost.pop(word, None)
@@ -319,7 +327,11 @@ def name_some(names: Sequence[str]) -> str:
 
 
 def name_utterances(
-    matches: Mapping[str, re.Match[str]], one_speaker: str | None, words: Mapping[str, str], data_dir: Path
+    matches: Mapping[str, re.Match[str]],
+    one_speaker: str | None,
+    words: Mapping[str, str],
+    data_dir: Path,
+    phrases: bool,
 ) -> DataDir:
     """Make the data directory of matched recordings.
 
@@ -349,7 +361,7 @@ def name_utterances(
                 f"{both} both become utterance '{utt}' (rename one, or let the pattern tell them apart)"
             )
         wav[utt] = path
-        text[utt] = words.get(raw_word, clean(raw_word))
+        text[utt] = words.get(raw_word, clean_word(raw_word, phrases))
         utt2spk[utt] = speaker
     return DataDir(data_dir, wav=wav, text=text, utt2spk=utt2spk)
 
@@ -359,17 +371,24 @@ def clean(part: str) -> str:
     return UNSEEN.sub("", re.sub(r"\s", "_", composed(part))) or "_"
 
 
+def clean_word(part: str, phrases: bool) -> str:
+    """Make a word, or a phrase, of a part of a path."""
+    return " ".join(map(clean, part.split())) or "_" if phrases else clean(part)
+
+
 def clean_speaker(name: str) -> str:
     """Make a speaker id without signs up to `-`, which follows it in ids: so `bob` sorts before `bob_b`."""
     return re.sub(r"[\x00-\x2d]", "_", clean(name))
 
 
-def read_words(path: PathLike, matches: Iterable[re.Match[str]]) -> dict[str, str]:
+def read_words(path: PathLike, matches: Iterable[re.Match[str]], phrases: bool) -> dict[str, str]:
     """Read the table of what each {word} stands for."""
     words = read_table(path, check_sorted=False)
     for name, word in words.items():
-        if len(word.split()) != 1:
-            raise DataError(f"{path}: '{name}': '{word}' is not one word")
+        if len(word.split()) != 1 and not (phrases and word):
+            remedy = " (phrases=true takes it for one class)" * bool(word)
+            raise DataError(f"{path}: '{name}': '{word}' is not one word{remedy}")
+        words[name] = phrase(word)
     unused = c_sorted(words.keys() - {match["word"] for match in matches})
     if unused:
         log.warning("%s: no recording is called %s", path, ", ".join(unused))

@@ -10,6 +10,7 @@ from typing import IO, Any
 import numpy as np
 
 from asrkit import families
+from asrkit.characters import phrase
 from asrkit.config import PathLike, parse_float
 from asrkit.errors import DataError
 from asrkit.evaluation.noise import count_by_noise, noise_lines
@@ -17,7 +18,7 @@ from asrkit.evaluation.scoring import compute_errors
 from asrkit.features.kinds.given import GivenFeatures
 from asrkit.features.kinds.mfcc import MfccConfig
 from asrkit.io.audio import read_audio
-from asrkit.io.decodings import read_hyp
+from asrkit.io.decodings import hears_phrases, read_hyp
 from asrkit.io.features import FeatureSet, read_features
 from asrkit.io.files import atomic_write, read_lines, read_table
 from asrkit.io.json_file import checked, loads, read_object
@@ -219,7 +220,14 @@ def noise_curves(systems: list[System], data_path: Path) -> list[tuple[str, str,
     for system in systems:
         scored, hyp = system.report, system.decode / "hyp"
         mode = "present" if scored["mode"] == "present" else "all"
-        found = compute_errors(refs, read_hyp(system.decode)[0], {}, mode, skipped=scored["skipped"])
+        found = compute_errors(
+            refs,
+            read_hyp(system.decode)[0],
+            {},
+            mode,
+            skipped=scored["skipped"],
+            phrases=hears_phrases(system.decode),
+        )
         if (found.errors, found.num_words) != (scored["errors"], scored["total"]):
             raise DataError(
                 f"{hyp}: {found.errors} errors in {found.num_words} words of {data_path}/text, but report.json beside it has "
@@ -330,7 +338,7 @@ def draw_alignment(
     right = [
         one
         for one, word in hyps.items()
-        if features.data.text.get(one) == word and one in features.data.feats
+        if phrase(features.data.text.get(one, "")) == word and one in features.data.feats
     ]
     utt = utt or next(iter(right), None)
     if utt is None:

@@ -14,10 +14,10 @@ from asrkit.characters import composed
 from asrkit.config import PathLike
 from asrkit.errors import DataError
 from asrkit.evaluation.kaldi import bootci_lines, ops_lines, per_spk_lines, per_utt_lines
-from asrkit.evaluation.scoring import NO_DECISION, Counts, ErrorReport, compute_errors, wer_lines
+from asrkit.evaluation.scoring import NO_DECISION, Counts, ErrorReport, compute_errors, units, wer_lines
 from asrkit.evaluation.significance import bootstrap_wer
 from asrkit.io.data_dir import read_data_dir
-from asrkit.io.decodings import read_facts, read_hyp
+from asrkit.io.decodings import hears_phrases, read_facts, read_hyp
 from asrkit.io.files import atomic_write, write_table
 from asrkit.io.json_file import checked
 from asrkit.words.confidence import UNKNOWN
@@ -79,11 +79,11 @@ def score(data_dir: PathLike, decode_dir: PathLike, *, mode: str = "all") -> Sco
         raise DataError(
             f"{out / 'hyp'}: none of its {len(hyps)} utterances is in {data_dir}/text (was another directory decoded?)"
         )
-    vocabulary, refs = read_vocabulary(out), data.text
+    vocabulary, refs, phrases = read_vocabulary(out), data.text, hears_phrases(out)
     if vocabulary is not None and rejects(out):  # a word that no model knows is rightly heard as none
         vocabulary = [*vocabulary, UNKNOWN]
         refs = {
-            utt: " ".join(word if word in vocabulary else UNKNOWN for word in text.split())
+            utt: " ".join(word if word in vocabulary else UNKNOWN for word in units(text, phrases))
             for utt, text in refs.items()
         }
     try:
@@ -94,6 +94,7 @@ def score(data_dir: PathLike, decode_dir: PathLike, *, mode: str = "all") -> Sco
             mode,
             vocabulary=vocabulary,
             skipped=skipped,
+            phrases=phrases,
         )
     except DataError as error:
         raise DataError(f"{out / 'hyp'}: {error}") from None

@@ -129,7 +129,7 @@ def train(
     Parameters
     ----------
     data_dir : path
-        With feats.scp and text, one word an utterance.
+        With feats.scp and text, one word an utterance, or one phrase with `phrases=True`.
     exp : path
         A folder; codebook.npz in it is used where the family has codes, and made where it is not there.
     settings : TrainingSettings
@@ -165,7 +165,7 @@ def train_beside(
     exp = runs[0][0]
     read = read or ReadConfig()
     started = time.perf_counter()
-    data = read_words(data_dir)
+    data = read_words(data_dir, runs[0][1].training.phrases)
     facts = data_facts(data)
     each = [own.for_data(facts) for _, own in runs]
     opened = open_training(data, exp, each[0], read)

@@ -152,7 +152,7 @@ def tune(
         No candidate can be trained.
     """
     exp, plan, started = Path(exp), plan or FoldPlan(), time.time()
-    data, others, tested = read_folds(data_dir, plan, settings.training.training.seed)
+    data, others, tested = read_folds(data_dir, plan, settings.training.training)
     candidates = combinations(settings.training, data_facts(data), list(tries), fixed, bool(data.cmvn))
     halve = functools.partial(half, plan.train_half, settings.training.training.seed)
     log.info("%d candidates, %d folds", len(candidates), len(tested))
@@ -164,7 +164,7 @@ def tune(
     for fold, utts in tested.items():
         folder = exp / f"fold_{file_name(fold)}"
         facts.append(write_parts(data, others, utts, fold, folder, halve))
-        known = data_facts(read_words(folder / "train"))
+        known = data_facts(read_words(folder / "train", settings.training.training.phrases))
         own = {
             name: replace(candidates[name], settings=candidates[name].settings.for_data(known))
             for name in racing

@@ -99,6 +99,7 @@ def judge_unknown(
             frontend=vocabulary.frontend,
             allow_pipes=read.allow_pipes,
             need_text=place is data_dir,
+            phrases=vocabulary.phrases,
             memories=(memory,),
             shortest=vocabulary.shortest,
         )

@@ -80,7 +80,7 @@ def test_speakers_may_be_more_than_the_utterances():
     (({}, {}), "references is empty"),
     ((["yes", ""], ["yes", "no"]), "references[1] is '' (str); it should be one word, a str without white space"),
     ((["yes", None], ["yes", "no"]), "references[1] is None (NoneType); it should be one word"),
-    ((["turn left"], ["left"]), "references[0] is 'turn left' (str); it should be one word"),
+    ((["turn  left"], ["left"]), "references[0] is 'turn  left' (str); it should be one word"),
     (([np.array(["yes", "no"])], ["yes"]), "references[0] is array(["),
     ((np.full((2, 2, 2), "yes"), ["yes"]), "references[0] is array(["),
     (({"u": 3}, {"u": "yes"}), "references['u'] is 3 (int); it should be one word"),
@@ -90,7 +90,7 @@ def test_speakers_may_be_more_than_the_utterances():
     ((["yes"] * 4, HEARD), "hypotheses is a dict and references a sequence"),
     ((SAID, "yes"), "hypotheses is 'yes' (str); it should be a dict"),
     ((["yes"], ["yes", "no"]), "hypotheses has 2 entries and references 1; they should be equally long"),
-    ((["yes"], [np.nan]), "hypotheses[0] is nan (float); it should be one word, a str without white space, or \"\""),
+    ((["yes"], [np.nan]), "hypotheses[0] is nan (float); it should be one word, a str without white space, or a phrase of words with one blank between, or \"\""),
     ((["yes"], [np.array(["yes", "no"])]), "hypotheses[0] is array("),
     ((SAID, {**HEARD, "zoe-1": "no"}), "hypotheses: 1 of 5 are of utterances that references has not: zoe-1"),
     ((SAID, HEARD, ["amy"] * 4), "speakers is a sequence and references a dict"),
@@ -108,7 +108,7 @@ def test_what_is_refused_and_why(arguments, message):
 @pytest.mark.parametrize("vocabulary, message", [
     ("yes", "vocabulary is 'yes' (str); it should be a collection of words"),
     (3, "vocabulary is 3 (int)"),
-    (["yes", "turn left"], "vocabulary holds 'turn left' (str); it should hold words"),
+    (["yes", "turn  left"], "vocabulary holds 'turn  left' (str); it should hold words"),
 ])  # fmt: skip
 def test_a_vocabulary_that_is_none(vocabulary, message):
     with pytest.raises(AsrkitError) as refused:

@@ -39,6 +39,7 @@ def add_arguments(parser):
         help="table of lines such as `Z zero`: what a {word} stands for",
     )
     add_flag(parser, "skip-bad", False, "leave out recordings that cannot be used instead of failing")
+    add_flag(parser, "phrases", False, "several words, of a folder's name or a text line, are one class")
     add_options(parser, ReadConfig)
     add_flag(parser, "nj", 1, "processes", minimum=1)
 
@@ -56,6 +57,7 @@ def main(args):
         args.exp,
         family=args.family,
         reading=from_args(SourceConfig, args),
+        phrases=args.phrases,
         read=from_args(ReadConfig, args),
         jobs=args.nj,
         tell=tell,

@@ -34,6 +34,7 @@ def add_arguments(parser):
     add_auto(parser, "endpoints", "find the word in each recording; auto: where they are not trimmed")
     add_flag(parser, "nj", 1, "processes", minimum=1)
     add_flag(parser, "skip-bad", False, "leave out recordings that cannot be used instead of failing")
+    add_flag(parser, "phrases", False, "a {word} with blanks is a phrase; else they become `_`")
 
 
 def main(args):
@@ -44,6 +45,7 @@ def main(args):
         speaker=args.speaker,
         word_map=args.word_map,
         skip_bad=args.skip_bad,
+        phrases=args.phrases,
         endpoints=args.endpoints,
         jobs=args.nj,
     )

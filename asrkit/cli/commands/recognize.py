@@ -1,5 +1,6 @@
 """Recognise recordings: one line `file word loglik margin` each; with --confidence, --reject or --min-confidence, `file word loglik margin p`.
 
+A phrase has `_` for its blanks in these lines (turn_left), and blanks in JSON.
 loglik is the natural log-likelihood of the recording under the winning word, margin its lead over the
 runner-up; it grows with the recording's length. p is the probability that the word was said, and not another one, noise, or a
 word that no model knows (`-` where the model does not know how sure it may be: asrkit calibrate). With --reject 0.05 what is less
