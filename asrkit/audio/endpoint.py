@@ -62,6 +62,7 @@ class EndpointConfig:
 # Beside the word are 0.08 to 0.13 s in the median of trimmed corpora, 0.25 s in the worst tenth of one of their speakers, and 0.9 s and more in
 # nine of ten recordings that a button started and stopped.
 UNTRIMMED_S = 0.3
+PHRASE_GAP_MS = 500.0  # between the words of a phrase, as `max_gap_ms`; no word has such a stop
 SILENCE_DB = -80.0  # below this, relative to full scale, a recording holds nothing to hear
 STEADY = 0.02  # variation of the spectrum below which a stretch is a tone or a buzz: words have .03 to .4
 TONE_ABOVE_DB = 25.0  # a tone that much louder than all else is what was recorded

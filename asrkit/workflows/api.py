@@ -11,7 +11,7 @@ from typing import IO, Any, cast
 import numpy as np
 
 from asrkit import families
-from asrkit.audio.endpoint import UNTRIMMED_S, EndpointConfig, detect_endpoints
+from asrkit.audio.endpoint import PHRASE_GAP_MS, UNTRIMMED_S, EndpointConfig, detect_endpoints
 from asrkit.audio.endpoint import find_speech as find_word
 from asrkit.audio.samples import check_rate, check_samples, resample
 from asrkit.characters import composed
@@ -507,7 +507,8 @@ def _arrays_of_recordings(
     kind = kind_of(min((own_hz for _, own_hz in sounds.values()), default=None))
     assert kind.dim is not None  # of a kind that hears
     if by_corpus and _untrimmed(list(sounds.values())):
-        endpoint = EndpointConfig()
+        phrases = any(" " in word for word in data)
+        endpoint = EndpointConfig(max_gap_ms=PHRASE_GAP_MS) if phrases else EndpointConfig()
     look = None if by_recording else endpoint is not None
     compute = functools.partial(
         _stored, FrontEnd(kind.dim, kind, TransformConfig(delta_order=0), endpoint), look

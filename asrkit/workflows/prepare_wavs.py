@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from asrkit.audio.endpoint import UNTRIMMED_S, EndpointConfig
+from asrkit.audio.endpoint import PHRASE_GAP_MS, UNTRIMMED_S, EndpointConfig
 from asrkit.characters import CONTROL, UNSEEN, composed, phrase
 from asrkit.config import PathLike, nearest
 from asrkit.errors import DataError, SettingsError
@@ -116,8 +116,8 @@ def prepare_wavs(
     phrases : bool
         A {word} with blanks, or what `word_map` says it stands for, is a phrase; else its blanks become `_`.
     endpoints : bool, optional
-        Find the word in each recording, as `detect_endpoints` does with its default settings; one in which nothing is found is
-        taken whole. By default where the recordings are not trimmed: where more than 0.3 s of them are not the word, in the median.
+        Find the word in each recording, as `detect_endpoints` does with its default settings, but for pauses of up to 0.5 s in phrases; one in which
+        nothing is found is taken whole. By default where the recordings are not trimmed: where more than 0.3 s of them are not the word, in the median.
     jobs : int
         Processes.
 
@@ -143,9 +143,9 @@ def prepare_wavs(
     bad = find_bad(data.wav)
     good = {utt: path for utt, path in data.wav.items() if utt not in bad}
     beside_s = time_beside(good, base=data.path, jobs=jobs) if endpoints is None else None
-    ends = None
+    ends, config = None, EndpointConfig(max_gap_ms=PHRASE_GAP_MS) if phrases else EndpointConfig()
     if endpoints or (beside_s is not None and beside_s > UNTRIMMED_S):
-        ends = find_ends(good, EndpointConfig(), base=data.path, whole=True, jobs=jobs)
+        ends = find_ends(good, config, base=data.path, whole=True, jobs=jobs)
         bad |= ends.skipped
     for reason in bad.values():
         log.warning("%s", reason)
@@ -167,7 +167,7 @@ def prepare_wavs(
         kept = replace(kept, segments=ends.segments())
     write_data_dir(kept, data_dir)
     if ends is not None:
-        record_endpoints(EndpointConfig(), kept.path)
+        record_endpoints(config, kept.path)
     left_out = Counter(suffix_of(path) for path in others)
     return Prepared(data_dir, kept, bad, left_out, beside_s, ends)
 

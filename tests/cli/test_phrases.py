@@ -5,8 +5,10 @@ import shutil
 
 import numpy as np
 import pytest
+import soundfile
 from command import MFCC, asrkit
-from synthetic import write_words
+from speechlike import say
+from synthetic import RATE_HZ, write_words
 
 import asrkit as asrkit_face
 from asrkit.io.files import read_table, write_table
@@ -192,3 +194,22 @@ def test_a_phrase_that_is_called_like_the_codebook(world, tmp_path):
            "--phrases=true")  # fmt: skip
     asrkit("decode", tmp_path / "exp", tmp_path / "data", tmp_path / "decode")
     assert "the codebook" in read_table(tmp_path / "decode" / "hyp").values()
+
+
+def test_the_words_of_a_phrase_may_stand_apart(tmp_path):
+    """Where the ends are found, half a second between two words is no end; for words it is."""
+    rng = np.random.default_rng(0)
+    sounds = [("", 0.6), ("AA", 0.2), ("IY", 0.2), ("", 0.4), ("UW", 0.15), ("AA", 0.15), ("", 0.6)]
+    for take in range(3):
+        path = tmp_path / "wavs" / "turn left" / f"{take}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, say(sounds, rng, RATE_HZ), RATE_HZ)
+    found = {}
+    for phrases in ("true", "false"):
+        asrkit(
+            "prepare-wavs", tmp_path / "wavs", tmp_path / phrases, "--endpoints=true", f"--phrases={phrases}"
+        )
+        spans = [line.split()[2:] for line in (tmp_path / phrases / "segments").read_text().splitlines()]
+        found[phrases] = min(float(end) - float(start) for start, end in spans)
+    assert found["true"] > 1.1 and found["false"] < 0.6
+    assert "--max-gap-ms=500.0\n" in (tmp_path / "true" / "endpoint.conf").read_text()
