@@ -58,6 +58,7 @@ def test_the_model_knows_that_lines_are_classes(world, decoded, capsys):
     report = json.loads((decoded / "report.json").read_text())
     assert report["per_word"]["turn left"]["total"] == 18 and not report["unknown_words"]
     asrkit("compare", world / "rough", decoded, decoded)
+    assert f"B: %WER {100 * (1 - right / 54):.2f} [ {54 - right} / 54," in capsys.readouterr().out
     asrkit("report", world / "report", world / "rough", decoded)
     asrkit("unknown", world / "exp", world / "rough", world / "unknown")
     assert len(read_trials(world / "unknown" / "trials.tsv")) == 2 * len(text)

@@ -365,3 +365,12 @@ def test_a_file_that_is_no_model(world, tmp_path, damage):
 def test_a_scoring_method_that_there_is_not(world):
     with pytest.raises(SettingsError, match="method='best' is none of viterbi, forward"):
         asrkit.load(world / "chmm", method="best")
+
+
+def test_words_without_a_path_are_among_the_likeliest_of_no_list():
+    heard = asrkit.Hypothesis("b", -2.0, np.inf, {"a": -np.inf, "b": -2.0})
+    assert [tuple(own) for own in heard.nbest(5)] == [("b", None, -2.0)]
+    shares = {"a": 0.0, "b": 0.25, "<unk>": 0.75}
+    sure = asrkit.Hypothesis("b", -2.0, np.inf, heard.scores, 0.25, shares)
+    assert [tuple(own) for own in sure.nbest(5)] == [("<unk>", 0.75, None), ("b", 0.25, -2.0)]
+    assert list(sure.nbest_lines("x.wav", 2)) == ["x.wav <unk> - - 0.750", "x.wav b -2.00 inf 0.250"]
