@@ -1,11 +1,21 @@
 """Fixtures that several test files share."""
 
+import compileall
+import sys
+from pathlib import Path
+
 import kaldiio
 import numpy as np
 import pytest
 import soundfile
 
 LONG = ("test_readme", "test_speechocean", "test_recipe", "test_cross")
+
+
+def pytest_configure(config):
+    """Where Python keeps no compiled modules, each of hundreds of commands would compile the package anew, a sixth of what it takes."""
+    if sys.dont_write_bytecode and not hasattr(config, "workerinput"):
+        compileall.compile_dir(Path(__file__).resolve().parents[1] / "asrkit", quiet=2)
 
 
 def pytest_collection_modifyitems(items):

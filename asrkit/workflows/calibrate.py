@@ -118,8 +118,9 @@ def confidence_of(vocabulary: Vocabulary, data: DataDir, store: Store, jobs: int
     """
     recorded = [utt for utt in store.utts if is_recording(utt) and store.words[utt] in vocabulary.words]
     words = {utt: store.words[utt] for utt in recorded}
-    speakers = {utt: data.speaker(utt) for utt in recorded}
     known = data_facts(data).speakers or 0
+    # where nobody knows who speaks each recording would be a speaker, and their spread would say nothing
+    speakers = {utt: data.speaker(utt) if known else "" for utt in recorded}
     if known >= SPEAKERS:
         held, fold_of = "speakers", folds.by_speaker(speakers, min(FOLDS, len(set(speakers.values()))))
     else:
