@@ -5,7 +5,7 @@ from asrkit.errors import DataError
 VERSION = "0.2.0.dev0"
 NAME = "asrkit-classic"  # of the distribution; the package that it brings is asrkit
 # What the extras bring, where only the sources are there.
-_NOT_INSTALLED = {"align": ["pocketsphinx"], "ssl": ["torch", "transformers"]}
+_NOT_INSTALLED = {"align": ["pocketsphinx"], "live": ["sounddevice"], "ssl": ["torch", "transformers"]}
 
 
 def missing_extra(extra: str, what: str, error: ImportError) -> DataError:

@@ -59,6 +59,7 @@ COMMANDS = {
     "report": "one table and the pictures of several decodings",
     "unknown": "how well a model tells its words from others: each word unknown in turn",
     "recognize": "wav files -> words",
+    "listen": "sound that is still coming -> words, as they are spoken",
     "mixgop": "how typical is each phone's pronunciation? mixtures of typical speech score it",
     "info": "what a model, data directory, ark or exp folder holds",
     "completion": "a script that completes this command line in bash, zsh or fish",

@@ -40,6 +40,7 @@ class Listener:
         frontend: FrontEnd | None = None,
         scorer: Scorer | None = None,
         least: float = 0.0,
+        cut: bool = False,
     ) -> None:
         """
         Parameters
@@ -56,9 +57,12 @@ class Listener:
             Of the vocabulary and the method, where there is one.
         least : float
             Probability below which a word is not believed: nothing is learned of its recording.
+        cut : bool
+            What is heard is cut out of a stream: what lasts too long for its word is not believed either.
         """
         self._trained, self._method, self._shortest = vocabulary, method, vocabulary.shortest
-        self._least = least
+        self._least, self._cut = least, cut and vocabulary.confidence is not None
+        self._due = False
         self._learns = why_not_adaptable(vocabulary.family, MLLR) is None
         self._frontend = frontend or vocabulary.frontend
         self._normalises = normalises and self._frontend.transform.remembers
@@ -66,6 +70,11 @@ class Listener:
         self.vocabulary, self._first = vocabulary, scorer or Scorer(vocabulary, method)
         self._scorer = self._first
         if self._learns and self.memory.step:
+            self._learn()
+
+    def settle(self) -> None:
+        """Learn what is due, which takes a moment: `hear` does it by itself, but then its answer waits."""
+        if self._due:
             self._learn()
 
     def hear(self, stored: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -85,18 +94,27 @@ class Listener:
         """
         rows, start = [], 0
         while start < len(stored):
+            self.settle()
             until = next_step(self.memory.step) if self._learns else np.inf
             # where something may not be believed, what is known afterwards hangs on what was heard
-            some = stored[start : start + 1] if self._least else stored[start:]
+            one_by_one = bool(self._least) or self._cut
+            some = stored[start : start + 1] if one_by_one else stored[start:]
             feats, memory = self._remembered(some, until)
             rows += _judged(self._scorer, feats)
             start += len(feats)
-            if not self._least or rows[-1][1][-1] >= self._least:
+            if not one_by_one or self._believes(rows[-1], len(some[0])):
                 self.memory = memory
             if self.memory.recordings >= until:
-                self.memory = self.memory.stepped()
-                self._learn()
+                self.memory, self._due = self.memory.stepped(), True
         return _together(rows, len(self._trained.words))
+
+    def _believes(self, judged, frames):
+        (row,), (sure,) = judged
+        if self._cut and np.isfinite(row).any():
+            word = self._trained.words[int(row.argmax())]
+            if self._trained.confidence.lasts_too_long(word, frames):
+                return False
+        return not self._least or sure >= self._least
 
     def _remembered(self, stored, until):
         """Model features of recordings up to the one that makes it `until`, and what is known after that one."""
@@ -111,6 +129,7 @@ class Listener:
         return self._features(stored[: len(known)], known), memory
 
     def _learn(self):
+        self._due = False
         heard = self.memory.learned_of
         feats = self._features(heard, [self.memory.step_stats] * len(heard))
         scorer = self._first if self._method == VITERBI else None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from asrkit.audio.samples import check_rate, check_samples, resample
+from asrkit.audio.word_detector import WordDetectorConfig
 from asrkit.config import PathLike
 from asrkit.errors import DataError, SettingsError, told
 from asrkit.families.base import MLLR
@@ -36,6 +37,7 @@ from asrkit.workflows.arguments import (
 )
 from asrkit.workflows.hypothesis import Hypothesis
 from asrkit.workflows.speaker import Speaker
+from asrkit.workflows.stream import Stream
 
 if TYPE_CHECKING:
     from asrkit.workflows.train import Trained
@@ -138,6 +140,12 @@ class Recognizer:
         """How recordings become features."""
         return self.vocabulary.frontend
 
+    @property
+    def learns(self) -> bool:
+        """Whether what it hears of a speaker can help it with what it hears next."""
+        able = self.frontend.transform.remembers or why_not_adaptable(self.family, MLLR) is None
+        return able and len(self._factors) == 1
+
     def save(self, path: PathLike) -> Path:
         """Write the model as `asrkit train` does.
 
@@ -180,7 +188,7 @@ class Recognizer:
             The model remembers nothing of a speaker, or there is no such file, or it was heard in features of another kind.
         """
         self._check_learns()
-        if not self.frontend.transform.remembers and why_not_adaptable(self.family, MLLR):
+        if not self.learns:
             raise DataError(
                 f"the model remembers nothing of a speaker: it was trained with cmvn={self.frontend.transform.cmvn} (cmvn=map does)"
             )
@@ -322,24 +330,67 @@ class Recognizer:
             raise DataError(
                 f"rate_hz={rate_hz!r} goes with an array; recording is {told(recording)}, which says its own"
             )
-        if speaker is not None:
-            if not isinstance(speaker, Speaker):
-                raise DataError(f"speaker is {told(speaker)}, it should be one that Recognizer.speaker made")
-            self._check_learns()
-            self._check_memory(speaker.memory, "speaker")
+        self._check_speaker(speaker)
         stored = self._stored(recording, "recording", rate_hz, endpoint, channel, strict)
-        name = _label(recording, "recording")
+        return self.hear_stored(stored, _label(recording, "recording"), speaker)
+
+    def hear_stored(
+        self, stored: np.ndarray, name: str, speaker: Speaker | None = None, *, cut: bool = False
+    ) -> Hypothesis:
+        """Hear features as they are stored, float32 (T, dim); a DataError where they are too short for every word.
+
+        With `cut`, of a stretch of a stream, nothing is learned of what lasts too long for its word.
+        """
         if speaker is not None:
-            row, sure = self._hear(stored, speaker)
+            row, sure = self._hear(stored, speaker, cut)
         elif len(self._factors) > 1:
             (row,), sure = self._scored([self._copies(stored, name)]), np.nan
         else:
             (row,), (sure,) = self._judged([(name, stored)])
         return self._heard(row, len(stored), name, sure)
 
+    def stream(
+        self,
+        rate_hz: float | None = None,
+        *,
+        speaker: Speaker | None = None,
+        detection: WordDetectorConfig | None = None,
+    ) -> Stream:
+        """Begin to hear sound as it comes.
+
+        Parameters
+        ----------
+        rate_hz : int, optional
+            Samples a second; the model's own rate where it is not given. Others are resampled.
+        speaker : Speaker, optional
+            Who speaks, or which microphone it is: what was heard before helps, and every word that is believed is added to it.
+        detection : WordDetectorConfig, optional
+            How words are found.
+
+        Returns
+        -------
+        Stream
+            `push` samples, and get what has ended.
+
+        Raises
+        ------
+        DataError
+            The model hears no recordings, or can't know this speaker.
+        """
+        self._check_speaker(speaker)
+        return Stream(self, rate_hz, speaker=speaker, detection=detection)
+
+    def _check_speaker(self, speaker: Any) -> None:
+        if speaker is None:
+            return
+        if not isinstance(speaker, Speaker):
+            raise DataError(f"speaker is {told(speaker)}, it should be one that Recognizer.speaker made")
+        self._check_learns()
+        self._check_memory(speaker.memory, "speaker")
+
     @one_thread()
-    def _hear(self, stored: np.ndarray, speaker: Speaker) -> tuple[np.ndarray, float]:
-        listener = speaker.listener(self.vocabulary, self.method, self._scorer, self._limit)
+    def _hear(self, stored: np.ndarray, speaker: Speaker, cut: bool) -> tuple[np.ndarray, float]:
+        listener = speaker.listener(self.vocabulary, self.method, self._scorer, self._limit, cut)
         (row,), (sure,) = listener.hear([stored])
         if np.isfinite(row).any():
             speaker.memory = listener.memory

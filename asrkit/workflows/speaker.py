@@ -35,17 +35,26 @@ class Speaker:
     def __init__(self, memory: Memory) -> None:
         self.memory = memory
         self._listener: Listener | None = None
-        self._of: tuple[Vocabulary, str, float] | None = None
+        self._of: tuple[Vocabulary, str, float, bool] | None = None
 
-    def listener(self, vocabulary: Vocabulary, method: str, scorer: Scorer, least: float = 0.0) -> Listener:
-        """Give what hears the speaker by a vocabulary and by what is known of him; `scorer` is the vocabulary's own, `least` the
-        probability below which nothing is learned.
+    def listener(
+        self, vocabulary: Vocabulary, method: str, scorer: Scorer, least: float = 0.0, cut: bool = False
+    ) -> Listener:
+        """Give what hears the speaker by a vocabulary and by what is known of him; `scorer` is the vocabulary's own, `least` and
+        `cut` as the Listener takes them.
         """
-        known = self._of is not None and self._of[0] is vocabulary and self._of[1:] == (method, least)
+        known = self._of is not None and self._of[0] is vocabulary and self._of[1:] == (method, least, cut)
         if self._listener is None or not known or self._listener.memory is not self.memory:
-            self._listener = Listener(vocabulary, method, memory=self.memory, scorer=scorer, least=least)
-            self._of = vocabulary, method, least
+            self._listener = Listener(
+                vocabulary, method, memory=self.memory, scorer=scorer, least=least, cut=cut
+            )
+            self._of = vocabulary, method, least, cut
         return self._listener
+
+    def settle(self) -> None:
+        """Learn what is due of the last recordings, so that the next one is heard without delay."""
+        if self._listener is not None:
+            self._listener.settle()
 
     def __repr__(self) -> str:
         return f"<Speaker: {self.memory.recordings} recordings, {self.memory.stats[0, -1]:.0f} frames>"
