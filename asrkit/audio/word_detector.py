@@ -16,7 +16,7 @@ from asrkit.config import check_fields, option
 
 BANDS, LOWEST_HZ = 16, 100.0
 FRAME_MS, SHIFT_MS = 25.0, 10.0
-PADDING_MS = 30.0
+PADDING_MS = 50.0
 REACH = 3  # frames on each side that are averaged
 QUIETEST_DB = -90.0  # re full scale; below lie zeros and the last bit
 FIRST_MS, FIRST_SHARE = 700.0, 0.2  # nothing is decided before; the quietest frames of it are the first noise
