@@ -104,7 +104,7 @@ class Hypothesis:
         values: dict[str, object] = {
             "file": str(name),
             "word": self.word,
-            "confidence": self.confidence,
+            "p": self.confidence,
             "log_likelihood": self.log_likelihood,
             "margin": _finite(self.margin),
             "scores": {word: _finite(score) for word, score in self.scores.items()},

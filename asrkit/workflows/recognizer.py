@@ -20,7 +20,7 @@ from asrkit.io.model_file import read_model, write_model
 from asrkit.io.remarks import Remarks, warn_of
 from asrkit.models.base import chunks
 from asrkit.runtime import one_thread
-from asrkit.words.confidence import UNKNOWN, AcceptConfig, posteriors
+from asrkit.words.confidence import LEARNED, UNKNOWN, AcceptConfig, posteriors
 from asrkit.words.decoding import METHODS, Scorer, best_words, no_path_reason
 from asrkit.words.memory import Memory
 from asrkit.words.vocabulary import Vocabulary, why_not_adaptable
@@ -339,7 +339,7 @@ class Recognizer:
     ) -> Hypothesis:
         """Hear features as they are stored, float32 (T, dim); a DataError where they are too short for every word.
 
-        With `cut`, of a stretch of a stream, nothing is learned of what lasts too long for its word.
+        With `cut`, of a stretch of a stream, nothing is learned of what lasts too long for its word, nor of what is not very sure.
         """
         if speaker is not None:
             row, sure = self._hear(stored, speaker, cut)
@@ -390,7 +390,8 @@ class Recognizer:
 
     @one_thread()
     def _hear(self, stored: np.ndarray, speaker: Speaker, cut: bool) -> tuple[np.ndarray, float]:
-        listener = speaker.listener(self.vocabulary, self.method, self._scorer, self._limit, cut)
+        least = max(self._limit, LEARNED) if cut and self.vocabulary.confidence is not None else self._limit
+        listener = speaker.listener(self.vocabulary, self.method, self._scorer, least, cut)
         (row,), (sure,) = listener.hear([stored])
         if np.isfinite(row).any():
             speaker.memory = listener.memory

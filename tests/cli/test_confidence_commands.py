@@ -116,8 +116,8 @@ def test_files_are_heard_as_lines_of_json(world, capsys):
     paths = [world / "test_wavs" / f"{word}_anna_6.wav" for word in ("one", "four")]
     asrkit("recognize", world / "exp", *paths, "--reject=0.05", "--json=true")
     known, unknown = map(json.loads, capsys.readouterr().out.splitlines())
-    assert known["word"] == "one" and known["file"] == str(paths[0]) and 0.5 < known["confidence"] <= 1
-    assert unknown["word"] == UNKNOWN and 0 <= unknown["confidence"] < known["confidence"]
+    assert known["word"] == "one" and known["file"] == str(paths[0]) and 0.5 < known["p"] <= 1
+    assert unknown["word"] == UNKNOWN and 0 <= unknown["p"] < known["p"]
     assert max(known["scores"], key=known["scores"].get) == "one" and set(known["scores"]) == {
         "one",
         "two",

@@ -35,7 +35,7 @@ def main():
     parser.add_argument("--snr", type=float, nargs="*", default=[40, 20, 10, 5], help="dB")
     parser.add_argument("--talk", type=Path, help="folder of sentences without any of the model's words")
     parser.add_argument("--hours", type=float, default=1.0, help="of talk")
-    parser.add_argument("--min-confidence", type=float, nargs="*", default=[0.5, 0.85])
+    parser.add_argument("--min-confidence", type=float, nargs="*", default=[0.6, 0.85])
     parser.add_argument("--same-speaker", action="store_true", help="learn as it goes")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
@@ -64,7 +64,9 @@ def main():
         heard, _, _ = hear(model, samples, rate_hz, args.same_speaker)
         for least in args.min_confidence:
             false = sum(own.confidence >= least for own in heard)
-            print(f"{len(samples) / rate_hz / 3600:.2f} h of talk, {count} sentences, {len(heard)} stretches: {false} words at p >= {least:g}")
+            print(
+                f"{len(samples) / rate_hz / 3600:.2f} h of talk, {count} sentences, {len(heard)} stretches: {false} words at p >= {least:g}"
+            )
 
 
 class Judged:
@@ -108,9 +110,13 @@ def hear(model, samples, rate_hz, same_speaker):
 
 def judge(heard, places, samples, rate_hz):
     out, least = Judged(), OVERLAP_S * rate_hz
-    starts, ends = (np.round([getattr(own, side) * rate_hz for own in heard]) for side in ("start_s", "end_s"))
+    starts, ends = (
+        np.round([getattr(own, side) * rate_hz for own in heard]) for side in ("start_s", "end_s")
+    )
     firsts, lasts = (np.array([place[side] for place in places]) for side in (1, 2))
-    shared = np.minimum(ends[:, None], lasts) - np.maximum(starts[:, None], firsts) > least  # (stretches, words)
+    shared = (
+        np.minimum(ends[:, None], lasts) - np.maximum(starts[:, None], firsts) > least
+    )  # (stretches, words)
     out.false = int((~shared.any(axis=1)).sum())
     for at, (_, first, _, own) in enumerate(places):
         mine = np.flatnonzero(shared[:, at])
