@@ -47,7 +47,7 @@ def test_how_the_sound_is_cut_into_pieces_changes_nothing():
     assert out + detector.close() == once
 
 
-@pytest.mark.parametrize("change", [lambda x: 0.01 * x, lambda x: x + 0.2, lambda x: -x])
+@pytest.mark.parametrize("change", [lambda x: 0.01 * x, lambda x: 0.1 * x + 0.8, lambda x: -x])
 def test_level_offset_and_sign_have_no_say(change):
     rng = np.random.default_rng(3)
     samples, places = stream_of(random_words(rng, 10), rng, noise=0.004)
@@ -113,6 +113,8 @@ def test_what_is_begun_is_given_at_the_end():
     middle = (start + end) // 2
     ((a, b),) = found(samples[:middle])
     assert abs(a - start) < 120 * MS and b == middle
+    ((_, bare),) = found(samples[:middle], padding_ms=0)
+    assert middle - 25 * MS <= bare <= middle
 
 
 def test_a_recording_without_any_pause_is_a_word():

@@ -72,6 +72,37 @@ def test_it_is_what_a_batch_hears_in_the_same_stretch(model, sound, endpoint):
         assert own.hypothesis == batch and own.confidence == batch.confidence
 
 
+def test_ends_are_as_the_training_had_them(model):
+    """Where it was trimmed, digital silence is cut off; where endpoints were found, their padding is kept."""
+    rng = np.random.default_rng(4)
+    samples, places = stream_of(random_words(rng, 5, KNOWN), rng, noise=0.0)
+    vocabulary = asrkit.load(model).vocabulary
+    frontend = replace(vocabulary.frontend, endpoint=EndpointConfig(padding_ms=100))
+    for own, low_s, high_s in (
+        (Recognizer(vocabulary), -0.02, 0.03),
+        (Recognizer(replace(vocabulary, frontend=frontend)), 0.09, 0.2),
+    ):
+        for heard, (start, end) in zip(hear(own.stream(), samples), places, strict=True):
+            assert low_s < start / RATE_HZ - heard.start_s < high_s
+            assert low_s < heard.end_s - end / RATE_HZ < high_s
+
+
+def test_what_lasts_too_long_teaches_nothing(model, sound, monkeypatch):
+    monkeypatch.setattr("asrkit.words.confidence.LONGEST", 0.1)
+    recognizer = asrkit.load(model)
+    speaker = recognizer.speaker()
+    heard = hear(recognizer.stream(speaker=speaker), sound[0])
+    assert {(own.word, own.confidence) for own in heard} == {(UNKNOWN, 0.0)}
+    assert max(own.hypothesis.confidence for own in heard) > LEARNED and speaker.memory.recordings == 0
+
+
+def test_it_keeps_no_more_than_a_word_may_need(model):
+    stream, rng = asrkit.load(model).stream(), np.random.default_rng(5)
+    for second in range(1, 10):
+        assert stream.push(0.001 * rng.standard_normal(RATE_HZ)) == []
+        assert stream.position_s == second and stream._kept.size < RATE_HZ
+
+
 def test_pieces_of_any_size_and_integers_give_the_same(model, sound):
     recognizer, samples = asrkit.load(model), sound[0]
     sixteen = np.round(samples * 32768).astype(np.int16)
@@ -82,8 +113,9 @@ def test_pieces_of_any_size_and_integers_give_the_same(model, sound):
 def test_sound_at_another_rate_is_resampled_as_it_comes(model, sound):
     import soxr
 
-    faster = soxr.resample(sound[0], RATE_HZ, 44100)
-    heard = hear(asrkit.load(model).stream(rate_hz=44100), faster, 441)
+    faster, stream = soxr.resample(sound[0], RATE_HZ, 44100), asrkit.load(model).stream(rate_hz=44100)
+    heard = hear(stream, faster, 441)
+    assert stream.position_s == pytest.approx(len(sound[0]) / RATE_HZ, abs=1e-3)
     assert [own.word for own in heard] == sound[1]
     assert all(
         abs(own.start_s - start / RATE_HZ) < 0.15 for own, (start, _) in zip(heard, sound[2], strict=True)
