@@ -78,6 +78,8 @@ class Family(ABC):
         Of `MAP`, `MLLR`, `MLLR_MAP`: how a trained model can be moved to a speaker.
     few_recordings : int
         Recordings of a word below which its model is hardly one.
+    can_teach : bool
+        `teach` makes a word of one to ten recordings, given what the states of other words have in common.
     """
 
     Config: ClassVar[type[Any]]
@@ -90,6 +92,7 @@ class Family(ABC):
     can_align: ClassVar[bool]
     adaptations: ClassVar[tuple[str, ...]]
     few_recordings: ClassVar[int] = 5
+    can_teach: ClassVar[bool] = False
 
     @property
     def name(self) -> str:
@@ -141,6 +144,22 @@ class Family(ABC):
     def describe(self, config: Any) -> str:
         """Say in a few words how large models of these settings are."""
         return " ".join(f"{name}={value}" for name, value in vars(config).items())
+
+    def teach(self, config: Any, block: Block, mean: np.ndarray, covariance: np.ndarray, copies: int) -> WordModel:
+        """Make the model of a word of few recordings: of families that `can_teach`.
+
+        Parameters
+        ----------
+        block : Block
+            Its recordings and their copies.
+        mean : (D,)
+            Of all frames of a vocabulary.
+        covariance : (D, D)
+            Of the frames of its states about the states' means.
+        copies : int
+            Of a recording, itself among them: so many frames of the block are one.
+        """
+        raise NotImplementedError
 
     def num_starts(self, config: Any) -> int:
         """Count the starts that a word is trained from."""

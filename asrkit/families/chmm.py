@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from asrkit.config import option
 from asrkit.families.base import HmmFamily, SharesCovariances, gaussians_of, shared_frames, states_of
 from asrkit.models.hmm import Hmm
 from asrkit.models.mixture import MIXTURES
-from asrkit.models.topology import HmmConfig, init_hmm
+from asrkit.models.topology import HmmConfig, init_hmm, teach_hmm
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Chmm(SharesCovariances, HmmFamily):
     has_gaussians = True
     gaussians_a_state = True
     grows = True
+    can_teach = True
 
     def rules(self, facts, chosen):
         """One full Gaussian a state, whose covariance the words share as far as it has few frames: of what was tried it was among the best
@@ -62,6 +65,21 @@ class Chmm(SharesCovariances, HmmFamily):
             rng,
             start,
         )
+
+    def teach(self, config, block, mean, covariance, copies):
+        """One Gaussian a state, with the covariance of all states: only where it lies is learned."""
+        full = config.covariance == "full"
+        spread = covariance if full else np.diag(covariance)
+
+        def alike(num_states):
+            shape = (num_states, 1)
+            own = {"covariances" if full else "variances": np.tile(spread, (*shape, *[1] * spread.ndim))}
+            floor = config.variance_floor * np.diag(covariance)
+            return MIXTURES[config.covariance](
+                np.zeros(shape), np.tile(mean, (*shape, 1)), floor, center=mean, **own
+            )
+
+        return teach_hmm(alike, block, config, copies)
 
     def from_arrays(self, arrays):
         arrays = dict(arrays)

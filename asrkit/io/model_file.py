@@ -18,6 +18,7 @@ from asrkit.io.reading import reading
 from asrkit.models.base import check_array
 from asrkit.models.codebook import Codebook
 from asrkit.words.confidence import Confidence
+from asrkit.words.kept import Kept
 from asrkit.words.training import TrainConfig
 from asrkit.words.vocabulary import Vocabulary
 
@@ -25,6 +26,7 @@ VERSION = 3  # 2 had a front end without a kind of features, which `FrontEnd.fro
 READABLE = (2, 3)
 META = "meta"  # the array that says what the others are
 CODEBOOK = "the codebook"  # where its arrays stand among the words'; a phrase's stand under its words with two blanks between
+KEPT = "what was kept"  # likewise
 
 
 def write_npz(path, kind, meta, arrays):
@@ -107,6 +109,9 @@ def write_model(path, vocabulary):
     }
     if vocabulary.confidence is not None:
         meta["confidence"] = vocabulary.confidence.to_dict()
+    if vocabulary.kept is not None:
+        meta["kept"], kept = vocabulary.kept.to_arrays()
+        arrays.update({f"{KEPT}/{name}": a for name, a in kept.items()})
     write_npz(path, "model", meta, arrays)
 
 
@@ -119,7 +124,7 @@ def read_model(path):
         path = path / "final.npz"
     if not path.exists():
         raise DataError(f"{path}: no such file or folder (asrkit train makes it)")
-    meta, arrays = read_npz(path, "model", lambda meta: {CODEBOOK, *map(_place, meta["words"])})
+    meta, arrays = read_npz(path, "model", lambda meta: {CODEBOOK, KEPT, *map(_place, meta["words"])})
     with fitting(path):
         if meta["family"] not in families.names():
             raise ValueError(f"no family '{meta['family']}'")
@@ -158,12 +163,24 @@ def read_model(path):
             frontend,
             str(meta["data_hash"]),
             _confidence(meta.get("confidence"), models),
+            _kept(meta.get("kept"), arrays, frontend, width, family, models),
         )
 
 
 def _place(word):
     """Where a word's arrays stand; that of a phrase is no name that another word, or the codebook, could have."""
     return word.replace(" ", "  ")
+
+
+def _kept(values, arrays, frontend, width, family, models):
+    """What a model file keeps beside its models; None where it keeps nothing."""
+    if values is None:
+        return None
+    kept = Kept.from_arrays(values, below(arrays, KEPT), frontend.dim, width, family.from_arrays)
+    strangers = {*kept.taught, *kept.trained} - set(models)
+    if strangers or set(kept.trained) - set(kept.taught) or (kept.taught and kept.pool is None):
+        raise ValueError("what it kept is not of its words")
+    return kept
 
 
 def _confidence(values, models):

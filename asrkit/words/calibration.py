@@ -67,7 +67,7 @@ def learn_confidence(
         (_without(vocabulary, sums, fold) if trained_on else vocabulary, states, recordings[fold])
         for fold in recordings
     ]
-    trials = [trial for part in ordered_map(_trials, heard, jobs=jobs, label="folds") for trial in part]
+    trials = [trial for part in ordered_map(trials_of, heard, jobs=jobs, label="folds") for trial in part]
     return _fitted(states, trials, speakers, held, len(vocabulary.words))
 
 
@@ -75,7 +75,7 @@ def _facts(item):
     """A word's state facts, and each fold's sums."""
     model, sources, trained_on = item
     found = accumulate({(fold, 0): (model, VITERBI) for fold in sources}, sources) if trained_on else {}
-    return _state_facts(model, sources.values()), {fold: stats for (fold, _), stats in found.items()}
+    return state_facts(model, sources.values()), {fold: stats for (fold, _), stats in found.items()}
 
 
 def _without(vocabulary, sums, fold):
@@ -91,8 +91,8 @@ def _without(vocabulary, sums, fold):
     return replace(vocabulary, words=tuple(models), models=models)
 
 
-def _state_facts(model, sources):
-    """(S, 3), as `Confidence` has them."""
+def state_facts(model, sources):
+    """Find what `Confidence.states` holds of a word: (S, 3)."""
     counts = []
     for source in sources:
         for block in source:
@@ -110,7 +110,7 @@ def _state_facts(model, sources):
     return np.stack([frames, logs.mean(axis=0), np.maximum(logs.std(axis=0), LEAST_SPREAD)], axis=1)
 
 
-def _trials(item):
+def trials_of(item):
     """Hear a fold twice: with all words, and with the one that is said left out: list of (utt, right, known, measures)."""
     vocabulary, states, recordings = item
     if not vocabulary.words:
@@ -164,15 +164,24 @@ def _weights(measures, right, share):
     """The seven numbers that make the log odds of what is right: (7,)."""
     if right.all() or not right.any():
         return np.array(WEIGHTS)
-    if len(right) < LEAST_HELD:  # others' weights, moved and stretched
-        measures, others = (measures @ np.array(WEIGHTS[:-1]))[:, None], np.array(WEIGHTS[:-1])
-    else:
-        others = None
+    if len(right) < LEAST_HELD:
+        return few_weights(measures, right, share)
+    return _regression(measures, right, share)
+
+
+def few_weights(measures, right, share):
+    """Move and stretch the weights of other vocabularies: (7,), of recordings too few for seven numbers."""
+    others = np.array(WEIGHTS[:-1])
+    slope, constant = _regression((measures @ others)[:, None], right, share)
+    return np.append(slope * others, constant)
+
+
+def _regression(measures, right, share):
+    """Weights of measures (N, D) and a constant, (D + 1,)."""
     mean, spread = measures.mean(axis=0), np.maximum(measures.std(axis=0), 1e-6)
     fitted = logistic_regression((measures - mean) / spread, right, share)
     slope = fitted[:-1] / spread
-    constant = fitted[-1] - slope @ mean
-    return np.append(slope if others is None else slope[0] * others, constant)
+    return np.append(slope, fitted[-1] - slope @ mean)
 
 
 def logistic_regression(x, right, share):

@@ -11,6 +11,7 @@ from asrkit.features.frontend import FrontEnd
 from asrkit.models.base import WordModel
 from asrkit.models.codebook import Codebook
 from asrkit.words.confidence import Confidence
+from asrkit.words.kept import Kept
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Vocabulary:
         SHA-256 over the training utterances' names, words and features.
     confidence : Confidence or None
         What it takes to say how sure it is; None where nobody calibrated it.
+    kept : Kept or None
+        What it takes to teach it words and to forget them; None where nothing was kept.
 
     Examples
     --------
@@ -53,6 +56,7 @@ class Vocabulary:
     frontend: FrontEnd
     data_hash: str
     confidence: Confidence | None = None
+    kept: Kept | None = None
 
     def observe(self, feats: np.ndarray) -> np.ndarray:
         """Turn model features (T, D) into what the word models see: the features, or their codes (T,) or (T, K)."""
