@@ -19,6 +19,9 @@ _PUBLIC = {
     "train": "workflows.api",
     "adapt": "workflows.api",
     "crossval": "workflows.api",
+    "teach": "workflows.teaching",
+    "forget": "workflows.teaching",
+    "merge": "workflows.teaching",
     "Recognizer": "workflows.recognizer",
     "Hypothesis": "workflows.recognizer",
     "Speaker": "workflows.speaker",
@@ -37,6 +40,9 @@ __all__ = [
     "train",
     "adapt",
     "crossval",
+    "teach",
+    "forget",
+    "merge",
     "Recognizer",
     "Hypothesis",
     "Speaker",
@@ -61,6 +67,7 @@ if TYPE_CHECKING:
     from asrkit.workflows.pronunciation import PronunciationScorer
     from asrkit.workflows.recognizer import Hypothesis, Recognizer, load
     from asrkit.workflows.speaker import Speaker
+    from asrkit.workflows.teaching import forget, merge, teach
 
 
 def __getattr__(name: str) -> object:

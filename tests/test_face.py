@@ -11,7 +11,7 @@ import pytest
 import asrkit
 from asrkit.sklearn import Mfcc, WordClassifier
 
-NAMES = """load train adapt crossval Recognizer Hypothesis Speaker Vocabulary FrontEnd read_audio read_data find_speech score_errors
+NAMES = """load train adapt crossval teach forget merge Recognizer Hypothesis Speaker Vocabulary FrontEnd read_audio read_data find_speech score_errors
 PronunciationScorer families AsrkitError""".split()
 FUNCTIONS = [name for name in NAMES if inspect.isfunction(getattr(asrkit, name))]
 METHODS = [

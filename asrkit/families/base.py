@@ -80,6 +80,8 @@ class Family(ABC):
         Recordings of a word below which its model is hardly one.
     can_teach : bool
         `teach` makes a word of one to ten recordings, given what the states of other words have in common.
+    can_merge : bool
+        Words that were trained apart can stand side by side.
     """
 
     Config: ClassVar[type[Any]]
@@ -93,6 +95,7 @@ class Family(ABC):
     adaptations: ClassVar[tuple[str, ...]]
     few_recordings: ClassVar[int] = 5
     can_teach: ClassVar[bool] = False
+    can_merge: ClassVar[bool] = True
 
     @property
     def name(self) -> str:

@@ -386,6 +386,7 @@ class Dtw(Family):
     grows = False
     adds_up = False
     can_align = True
+    can_merge = False  # all templates have one metric
     adaptations = ()
     few_recordings = 1
 

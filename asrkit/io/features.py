@@ -144,6 +144,10 @@ class FeatureSet:
             raise DataError(f"{self.place('feats.scp')}: utterance '{utt}': {skipped[utt]}")
         return next(self._transformed(some, None, self.memories[0], {}))[1]
 
+    def stored(self, utts):
+        """Stored features of some utterances, as a front end is given them: dict of utt to float32 (T, dim), of those that can be used."""
+        return dict(self._matrices({utt: self.data.feats[utt] for utt in utts}, {}, self.frontend.dim))
+
     def frame_shift_s(self):
         """Seconds a frame: from the settings, else from the file frame_shift, else Kaldi's 10 ms, where
         durations do not contradict that (a DataError).

@@ -80,7 +80,11 @@ def trained_part(vocabulary: Vocabulary) -> tuple[dict[str, WordModel], dict[str
 
 
 def with_taught(
-    vocabulary: Vocabulary, taught: Mapping[str, Recordings], forgotten: Iterable[str] = ()
+    vocabulary: Vocabulary,
+    taught: Mapping[str, Recordings],
+    forgotten: Iterable[str] = (),
+    *,
+    anew: bool = False,
 ) -> Vocabulary:
     """Make the vocabulary that has been taught these recordings, and nothing else.
 
@@ -92,6 +96,8 @@ def with_taught(
         In the order of `asrkit.words.kept.in_order`.
     forgotten : iterable of str
         Trained words that it is to be without.
+    anew : bool
+        Make all taught words anew, as those of several vocabularies that were put together.
     """
     gone = set(forgotten)
     models, facts = trained_part(vocabulary)
@@ -102,7 +108,7 @@ def with_taught(
     teacher = Teacher(vocabulary, trained, pool)
     made = {}
     for word in sorted(taught, key=str.encode):
-        known = kept.pool is not None and same(kept.taught.get(word, ()), taught[word])
+        known = not anew and same(kept.taught.get(word, ()), taught[word])
         made[word] = vocabulary.models[word] if known else teacher.model(word, taught[word])
     models = {**trained, **made}
     words = tuple(sorted(models, key=str.encode))
