@@ -14,7 +14,9 @@ from asrkit.words.teaching import pool_of
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("exp", help="folder of the model")
     parser.add_argument("about", help="a sentence: what it was made of")
     parser.add_argument("--out", default=FILE)

@@ -148,7 +148,9 @@ class Family(ABC):
         """Say in a few words how large models of these settings are."""
         return " ".join(f"{name}={value}" for name, value in vars(config).items())
 
-    def teach(self, config: Any, block: Block, mean: np.ndarray, covariance: np.ndarray, copies: int) -> WordModel:
+    def teach(
+        self, config: Any, block: Block, mean: np.ndarray, covariance: np.ndarray, copies: int
+    ) -> WordModel:
         """Make the model of a word of few recordings: of families that `can_teach`.
 
         Parameters

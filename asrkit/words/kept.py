@@ -80,7 +80,10 @@ class Kept:
         arrays = {} if self.pool is None else {f"pool {n}": a for n, a in self.pool.to_arrays().items()}
         for place, model in enumerate(self.trained.values()):
             arrays.update({f"trained {place} {name}": a for name, a in model.to_arrays().items()})
-        for name, each in (("recorded", [own.feats for own in self.recorded]), ("taught", [f for _, f in taught])):
+        for name, each in (
+            ("recorded", [own.feats for own in self.recorded]),
+            ("taught", [f for _, f in taught]),
+        ):
             if each:
                 arrays[name] = np.concatenate(each)
         return {

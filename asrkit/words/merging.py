@@ -37,9 +37,13 @@ def merge_vocabularies(vocabularies: Sequence[Vocabulary], names: Sequence[str])
             raise DataError(f"{name} and {names[0]}: {reason}")
         for word in vocabulary.words:
             if word in seen:
-                raise DataError(f"'{word}' is a word of {seen[word]} and of {name} (asrkit forget it in one of them)")
+                raise DataError(
+                    f"'{word}' is a word of {seen[word]} and of {name} (asrkit forget it in one of them)"
+                )
             seen[word] = name
-    hashes = list(dict.fromkeys(vocabulary.data_hash for vocabulary in vocabularies))  # of taught words alone it is one
+    hashes = list(
+        dict.fromkeys(vocabulary.data_hash for vocabulary in vocabularies)
+    )  # of taught words alone it is one
     merged = replace(
         first,
         models={word: model for own in vocabularies for word, model in own.models.items()},
@@ -52,7 +56,9 @@ def merge_vocabularies(vocabularies: Sequence[Vocabulary], names: Sequence[str])
     if first.confidence is None or any(own.confidence is None for own in others):
         return merged  # what is kept is of no use to a vocabulary that can't be taught
     states = {word: own for each in vocabularies for word, own in each.confidence.states.items()}  # type: ignore[union-attr]
-    merged = replace(merged, confidence=replace(first.confidence, states={word: states[word] for word in merged.words}))
+    merged = replace(
+        merged, confidence=replace(first.confidence, states={word: states[word] for word in merged.words})
+    )
     if why_not_teachable(merged):
         return merged
     kept = [vocabulary.kept or Kept() for vocabulary in vocabularies]
@@ -90,7 +96,10 @@ def difference(first: Vocabulary, other: Vocabulary) -> str | None:
         and not same_arrays(first.codebook.to_arrays(), other.codebook.to_arrays())
     ):
         return "their codebooks differ (train both with one codebook.npz)"
-    forms = [{name: a.ndim for name, a in next(iter(v.models.values())).to_arrays().items()} for v in (first, other)]
+    forms = [
+        {name: a.ndim for name, a in next(iter(v.models.values())).to_arrays().items()}
+        for v in (first, other)
+    ]
     if forms[0] != forms[1]:
         return "their models are of another form (train both with the same settings)"
     return None

@@ -54,7 +54,9 @@ def merge(exps: Sequence[PathLike], out: PathLike) -> Merged:
         Their words can't stand side by side, or a word is there twice.
     """
     if len(exps) < 2:
-        raise SettingsError("one model alone is merged with nothing (name two or more, and the folder for all words)")
+        raise SettingsError(
+            "one model alone is merged with nothing (name two or more, and the folder for all words)"
+        )
     vocabularies, names = [read_model(exp) for exp in exps], [str(exp) for exp in exps]
     merged = Merged(merge_vocabularies(vocabularies, names), names)
     write_model(Path(out) / "final.npz", merged.vocabulary)

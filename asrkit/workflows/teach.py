@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from asrkit.audio.endpoint import EndpointConfig, find_speech
+from asrkit.audio.level import silence_reason
 from asrkit.audio.samples import resample
 from asrkit.characters import composed
 from asrkit.config import PathLike
@@ -116,7 +117,9 @@ class Taught:
         judged = self.judged
         kept = self.vocabulary.kept
         assert kept is not None
-        unchecked = set(self.vocabulary.words) - {self.word} - set(kept.taught) - {own.word for own in kept.recorded}
+        unchecked = (
+            set(self.vocabulary.words) - {self.word} - set(kept.taught) - {own.word for own in kept.recorded}
+        )
         lines = []
         if judged.checked:
             which = ", ".join(f"{word} {count}" for word, count in Counter(judged.drawn).items())
@@ -195,9 +198,7 @@ def teach(
     file = path if path.suffix == ".npz" and not path.is_dir() else path / "final.npz"
     vocabulary = read_model(file) if file.exists() else new_vocabulary()
     try:
-        taught = teach_word(
-            vocabulary, word, recordings, endpoint=endpoint, channel=channel, strict=strict
-        )
+        taught = teach_word(vocabulary, word, recordings, endpoint=endpoint, channel=channel, strict=strict)
     except Unteachable as error:
         raise DataError(f"{exp}: {error}") from None
     write_model(file, taught.vocabulary)
@@ -237,7 +238,8 @@ def teach_word(
     given = list(recordings)
     before = vocabulary.kept.taught.get(word, ()) if vocabulary.kept else ()
     remarks: dict[str, Remarks] = {}
-    found, known = {}, {digest(feats) for feats in before}
+    found: dict[str, tuple[str, np.ndarray]] = {}
+    known = {digest(feats) for feats in before}
     for index, recording in enumerate(given):
         name = str(recording) if is_path(recording) else f"recordings[{index}]"
         note = functools.partial(remarks.setdefault, name)
@@ -247,7 +249,9 @@ def teach_word(
     new = {key: own for key, own in found.items() if key not in known}
     if not new:
         raise DataError(
-            f"'{word}': these recordings had been taught before" if given else f"'{word}': no recordings to teach it"
+            f"'{word}': these recordings had been taught before"
+            if given
+            else f"'{word}': no recordings to teach it"
         )
     together = in_order((*before, *(feats for _, feats in new.values())))
     if len(together) > MOST:
@@ -282,14 +286,13 @@ def _stored(
             f"{name}: recorded at {own_hz} Hz, the model hears {wanted_hz} Hz: the upper band is empty (record it at {wanted_hz} Hz or more)"
         )
     samples = resample(samples, own_hz, wanted_hz)
+    look = endpoint is None and len(samples) >= SHORT_S * wanted_hz and not silence_reason(samples)
+    if look and find_speech([samples], wanted_hz, frontend.endpoint or EndpointConfig()) is None:
+        raise DataError(f"{name}: no speech found (endpoint=false takes the whole recording)")
     try:
-        stored = frontend.stored(samples, endpoint=endpoint, name=name)
+        return frontend.stored(samples, endpoint=endpoint, name=name)
     except DataError as error:
         raise DataError(f"{name}: {error}") from None
-    long = len(samples) >= SHORT_S * wanted_hz
-    if endpoint is None and long and find_speech([samples], wanted_hz, frontend.endpoint or EndpointConfig()) is None:
-        raise DataError(f"{name}: no speech found (endpoint=false takes the whole recording)")
-    return stored
 
 
 @one_thread()
@@ -320,7 +323,9 @@ def forget_word(vocabulary: Vocabulary, word: str, *, taught: bool = False) -> F
     """Do the same with a vocabulary in memory."""
     word = composed(word)
     if word not in vocabulary.words:
-        raise DataError(f"no word '{word}' ({len(vocabulary.words)} words: {', '.join(vocabulary.words[:5])}, ...)")
+        raise DataError(
+            f"no word '{word}' ({len(vocabulary.words)} words: {', '.join(vocabulary.words[:5])}, ...)"
+        )
     kept = vocabulary.kept or Kept()
     own = kept.taught.get(word, ())
     if taught and not own:

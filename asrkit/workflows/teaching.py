@@ -7,7 +7,16 @@ from asrkit.config import PathLike
 from asrkit.errors import DataError, told
 from asrkit.runtime import one_thread
 from asrkit.words.merging import merge_vocabularies
-from asrkit.workflows.arguments import RECORDING, Recording, check_auto, check_count, check_flag, check_path, is_array, is_path
+from asrkit.workflows.arguments import (
+    RECORDING,
+    Recording,
+    check_auto,
+    check_count,
+    check_flag,
+    check_path,
+    is_array,
+    is_path,
+)
 from asrkit.workflows.recognizer import Recognizer, load
 from asrkit.workflows.teach import forget_word, new_vocabulary, teach_word
 
@@ -59,8 +68,15 @@ def teach(
     'up'
     """
     own = new_vocabulary() if model is None else _recognizer(model).vocabulary
-    if is_path(recordings) or is_array(recordings) or isinstance(recordings, bytes) or hasattr(recordings, "read"):
-        raise DataError(f"recordings is {told(recordings)}, it should be a list of recordings, each {RECORDING}")
+    if (
+        is_path(recordings)
+        or is_array(recordings)
+        or isinstance(recordings, bytes)
+        or hasattr(recordings, "read")
+    ):
+        raise DataError(
+            f"recordings is {told(recordings)}, it should be a list of recordings, each {RECORDING}"
+        )
     try:
         given = list(recordings)
     except TypeError:
@@ -96,6 +112,17 @@ def forget(model: Recognizer | PathLike, word: str, *, taught: bool = False) -> 
     ------
     DataError
         There is no such word, it was taught nothing, or it is the only one.
+
+    Examples
+    --------
+    >>> import asrkit, numpy as np
+    >>> def tone(hz, seed):
+    ...     noise = np.random.default_rng(seed).normal(0, 0.02, 4000)
+    ...     return 0.3 * np.sin(2 * np.pi * hz * np.arange(4000) / 8000) + noise
+    >>> low = asrkit.teach(None, "low", [tone(300, 1)], rate_hz=8000, endpoint=False)
+    >>> both = asrkit.teach(low, "high", [tone(1500, 2)], rate_hz=8000, endpoint=False)
+    >>> both.words, asrkit.forget(both, "high").words
+    (('high', 'low'), ('low',))
     """
     if not isinstance(word, str):
         raise DataError(f"the word is {told(word)}, it should be a str")
@@ -121,6 +148,16 @@ def merge(*models: Recognizer | PathLike) -> Recognizer:
     ------
     DataError
         Their words can't stand side by side.
+
+    Examples
+    --------
+    >>> import asrkit, numpy as np
+    >>> def tone(hz, seed):
+    ...     noise = np.random.default_rng(seed).normal(0, 0.02, 4000)
+    ...     return 0.3 * np.sin(2 * np.pi * hz * np.arange(4000) / 8000) + noise
+    >>> low, high = (asrkit.teach(None, word, [tone(hz, 1)], rate_hz=8000, endpoint=False) for word, hz in (("low", 300), ("high", 1500)))
+    >>> asrkit.merge(low, high).words
+    ('high', 'low')
     """
     if len(models) < 2:
         raise DataError(f"{len(models)} models, it should be two or more")

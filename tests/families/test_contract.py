@@ -140,7 +140,8 @@ def family(name):
 def test_every_member_of_a_family_is_there_and_of_its_type(name, family):
     assert isinstance(family, Family) and family.name == name
     for member in (
-        "has_codes", "has_states", "has_gaussians", "gaussians_a_state", "grows", "adds_up", "can_align",
+        "has_codes", "has_states", "has_gaussians", "gaussians_a_state", "grows", "adds_up", "can_align", "can_teach",
+        "can_merge",
     ):  # fmt: skip
         assert isinstance(getattr(family, member), bool), member
     assert isinstance(family.adaptations, tuple) and set(family.adaptations) <= {MAP, MLLR, MLLR_MAP}
@@ -335,6 +336,21 @@ def test_adaptation_is_of_families_that_can(family, word, block, config, moves):
         assert isinstance(emission, Emission) and emission.gaussians.num_gauss == word.num_gauss
         assert stats.emission.gaussians.first.shape == emission.gaussians.means.shape
         assert_same_bytes(emission.with_gaussians(emission.gaussians), emission)
+
+
+def test_a_word_of_few_recordings_is_of_families_that_can(family, word, block, config):
+    def taught():
+        return family.teach(config, block, np.zeros(3), np.eye(3), 1)
+
+    if not family.can_teach:
+        with pytest.raises(NotImplementedError):
+            taught()
+        return
+    assert family.adds_up and MAP in family.adaptations, "words are judged by their states, and taught more by MAP"
+    assert type(taught()) is type(word) and np.isfinite(taught().log_likelihood(block)).all()
+    assert {name: a.shape[2:] for name, a in taught().to_arrays().items()} == {
+        name: a.shape[2:] for name, a in word.to_arrays().items()
+    }
 
 
 def test_finish_keeps_the_words(family, word, config):
@@ -639,6 +655,26 @@ def test_info(name, family, exp, data, run):
     assert ("codebook: " in out) == family.has_codes
     assert (" Gaussians" in out) == family.has_gaussians
     run("info", exp / "final.npz")
+
+
+def test_teach_forget_and_merge(name, family, exp, data, run, tmp_path):
+    model, other = tmp_path / "exp", tmp_path / "other"
+    before = (exp / "final.npz").read_bytes()
+    for folder in (model, other):
+        folder.mkdir()
+        (folder / "final.npz").write_bytes(before)
+    wav = next((data / "wavs").rglob("*.wav"))
+    run("teach", model, "new", wav, can=family.can_teach, names=() if family.can_teach else [name])
+    run("forget", model, "new", can=family.can_teach)
+    assert (model / "final.npz").read_bytes() == before
+    run("forget", model, "one")
+    run("forget", other, "two")
+    names = () if family.can_merge else [name]
+    done = run("merge", model, other, tmp_path / "out", can=family.can_merge, names=names)
+    if family.can_merge:
+        assert done.out.endswith("2 words of 2 models\n")
+        run("decode", tmp_path / "out", data / "test", tmp_path / "decode")
+        assert (tmp_path / "decode" / "hyp").read_text() == (exp / "decode_test" / "hyp").read_text()
 
 
 def test_quantize(name, family, exp, data, run, tmp_path):

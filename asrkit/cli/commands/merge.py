@@ -13,7 +13,9 @@ EXAMPLE = "example: asrkit merge exp/lights exp/music exp/both"
 
 
 def add_arguments(parser):
-    parser.add_argument("exps", metavar="EXP", nargs="+", help="folders with final.npz, or model files; two or more")
+    parser.add_argument(
+        "exps", metavar="EXP", nargs="+", help="folders with final.npz, or model files; two or more"
+    )
     parser.add_argument("out", metavar="OUT", help="folder for the merged model")
 
 

@@ -16,7 +16,9 @@ EXAMPLE = "example: asrkit teach exp/mine lights lights1.wav lights2.wav lights3
 
 
 def add_arguments(parser):
-    parser.add_argument("exp", metavar="EXP", help="folder with final.npz, or a model file; or where a new one begins")
+    parser.add_argument(
+        "exp", metavar="EXP", help="folder with final.npz, or a model file; or where a new one begins"
+    )
     parser.add_argument("word", metavar="WORD", help="what is said")
     parser.add_argument("wavs", metavar="WAV", nargs="+", help="recordings of it, 1 to 10")
     add_auto(
