@@ -13,17 +13,20 @@ from asrkit.features.warp import WarpConfig
 from asrkit.io.combine import side_table
 from asrkit.io.data_dir import ORIGINALS, DataDir
 from asrkit.io.facts import data_facts
-from asrkit.io.features import ReadConfig, check_skipped, is_recording, read_features, read_words
+from asrkit.io.features import FeatureSet, ReadConfig, check_skipped, is_recording, read_features, read_words
 from asrkit.io.holds import holding
+from asrkit.io.keeping import keep_recordings
 from asrkit.io.model_file import read_model, write_model
 from asrkit.io.store import Store
 from asrkit.models.base import BlockSource
 from asrkit.runtime import one_thread
 from asrkit.words.calibration import learn_confidence
 from asrkit.words.confidence import Confidence
+from asrkit.words.kept import Kept
 from asrkit.words.vocabulary import Vocabulary
 
 FOLDS = 5
+KEPT_PART = 4  # of the models, what the recordings may take that stay in the model file
 SPEAKERS = 3  # with fewer, folds are of recordings
 
 log = logging.getLogger("asrkit")
@@ -106,6 +109,8 @@ def calibrate(
     if missing:
         raise DataError(f"{data_dir}: no recording of '{missing[0]}', a word of the model, that can be used")
     calibrated = replace(vocabulary, confidence=confidence_of(vocabulary, data, store, jobs))
+    if vocabulary.kept is None or not vocabulary.kept.recorded:
+        calibrated = replace(calibrated, kept=kept_of(vocabulary, features, store))
     write_model(path / "final.npz" if path.is_dir() else path, calibrated)
     return Calibrated(calibrated)
 
@@ -136,6 +141,20 @@ def confidence_of(vocabulary: Vocabulary, data: DataDir, store: Store, jobs: int
         }
         learned = _sources(store, copies)
     return learn_confidence(vocabulary, learned, heard, speakers, held, trained_on=trained_on, jobs=jobs)
+
+
+def kept_of(vocabulary: Vocabulary, features: FeatureSet, store: Store) -> Kept | None:
+    """A few recordings of each word, by which a word that is taught later is judged; a quarter of the size of the models at the most."""
+    if not families.load(vocabulary.family).can_teach:
+        return vocabulary.kept
+    size = sum(a.nbytes for model in vocabulary.models.values() for a in model.to_arrays().values())
+    words = {
+        utt: store.words[utt]
+        for utt in store.utts
+        if is_recording(utt) and store.words[utt] in vocabulary.words
+    }
+    recorded = keep_recordings(features, words, size // KEPT_PART)
+    return replace(vocabulary.kept or Kept(), recorded=recorded) if recorded else vocabulary.kept
 
 
 def _sources(store: Store, places: Mapping) -> dict[str, dict[str, BlockSource]]:

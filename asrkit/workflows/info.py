@@ -173,11 +173,13 @@ def describe_model(path: Path) -> list[str]:
     if vocabulary.ruled:
         facts = DataFacts(**vocabulary.config["rules"]["facts"])
         lines.append(f"chosen by the data ({facts}): {' '.join(vocabulary.ruled)}")
-    return [
-        *lines,
-        *describe_frontend(vocabulary.frontend),
-        f"trained on data with hash {vocabulary.data_hash[:16]}",
-    ]
+    if vocabulary.kept is not None and vocabulary.kept.taught:
+        taught = ", ".join(f"{word} {len(own)}" for word, own in vocabulary.kept.taught.items())
+        lines.append(f"taught, by recordings: {taught}")
+    lines += describe_frontend(vocabulary.frontend)
+    if vocabulary.data_hash:  # of words that were taught alone there is none
+        lines.append(f"trained on data with hash {vocabulary.data_hash[:16]}")
+    return lines
 
 
 def describe_mixgop(path: Path) -> list[str]:

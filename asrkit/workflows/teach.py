@@ -1,7 +1,6 @@
 """Teach a vocabulary a word from one to ten recordings, and take it back -> EXP/final.npz."""
 
 import functools
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -163,8 +162,7 @@ def new_vocabulary() -> Vocabulary:
         "train_memory": "none",
     }
     confidence = Confidence({}, np.array(WEIGHTS), "none", {}, {}, {})
-    nothing = hashlib.sha256().hexdigest()
-    return Vocabulary(settings.family, (), {}, config, None, frontend, nothing, confidence, Kept(pool=pool))
+    return Vocabulary(settings.family, (), {}, config, None, frontend, "", confidence, Kept(pool=pool))
 
 
 @one_thread()

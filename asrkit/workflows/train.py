@@ -27,7 +27,6 @@ from asrkit.io.features import (
 )
 from asrkit.io.files import atomic_write, c_sorted, remove
 from asrkit.io.holds import holding
-from asrkit.io.keeping import keep_recordings
 from asrkit.io.kept_groups import KEEP_S, KeptGroups
 from asrkit.io.model_file import asked_of_codebook, read_codebook, write_model
 from asrkit.io.store import Source, Store
@@ -35,17 +34,15 @@ from asrkit.models.base import WordModel
 from asrkit.models.codebook import Codebook
 from asrkit.runtime import one_thread, ordered_map
 from asrkit.words.finishing import finish_words
-from asrkit.words.kept import Kept
 from asrkit.words.settings import CODEBOOK, TrainingSettings
 from asrkit.words.short import counted_short, too_short
 from asrkit.words.training import LIMIT, TrainConfig
 from asrkit.words.training import train_beside as train_words_beside
 from asrkit.words.vocabulary import Vocabulary
-from asrkit.workflows.calibrate import confidence_lines, confidence_of
+from asrkit.workflows.calibrate import confidence_lines, confidence_of, kept_of
 from asrkit.workflows.train_codebook import CodebookTrained, make_codebook, publish
 
 FILES = ("train.jsonl", "num_jobs", "train.json", "final.npz")  # in the order they are written in
-KEPT_PART = 4  # of the models, what the recordings may take that stay in the model file
 GROUP = 32_768  # frames of the words that one process trains together
 
 log = logging.getLogger("asrkit")
@@ -339,20 +336,11 @@ def train_opened(
         if own.training.calibrate and families.load(family_name).adds_up:
             known = confidence_of(vocabulary, features.data, store, jobs)
             vocabulary = replace(vocabulary, confidence=known)
-            if families.load(family_name).can_teach:
-                vocabulary = replace(vocabulary, kept=kept_of(vocabulary, features, store))
+            vocabulary = replace(vocabulary, kept=kept_of(vocabulary, features, store))
         num_short = len(skipped) - len(features.skipped)
         notes = (*filter(None, [own.why()]), *opened.notes)
         trained.append(Trained(vocabulary, entries, used, skipped, seconds, notes, num_short))
     return trained
-
-
-def kept_of(vocabulary: Vocabulary, features: FeatureSet, store: Store) -> Kept | None:
-    """A few recordings of each word, a quarter of the size of the models at the most."""
-    size = sum(a.nbytes for model in vocabulary.models.values() for a in model.to_arrays().values())
-    words = {utt: store.words[utt] for utt in store.utts if is_recording(utt)}
-    recorded = keep_recordings(features, words, size // KEPT_PART)
-    return Kept(recorded) if recorded else None
 
 
 def model_config(settings: TrainingSettings, codebook: Codebook | None) -> Any:

@@ -1,6 +1,7 @@
 """Teach, forget and merge as commands and from Python: what they say, that nothing is lost, and what they refuse."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from command import MFCC, asrkit
 from synthetic import RATE_HZ, write_words
 
 import asrkit as face
-from asrkit.io.model_file import read_model
+from asrkit.io.model_file import read_model, write_model
 
 SMALL = ["--family=chmm", "--num-states=4", "--warps="]
 WHOLE = "--endpoint=false"
@@ -108,6 +109,10 @@ def test_a_vocabulary_begins_with_a_word(world, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "yes: 1 recording can't tell how sure it is (3 to 5 can: asrkit teach adds to it)" in said
     asrkit("info", first)
+    assert (
+        "taught, by recordings: yes 1\nfeatures: " in (said := capsys.readouterr().out)
+        and "trained on" not in said
+    )
 
 
 def test_python_makes_the_bytes_of_the_commands_in_any_order(world, tmp_path):
@@ -185,6 +190,9 @@ def test_models_that_can_not_be_taught_say_how_to_get_there(world, tmp_path, cap
         in capsys.readouterr().err
     )
     asrkit("calibrate", tmp_path / "raw", world / "train")
+    kept = [read_model(folder).kept.recorded for folder in (tmp_path / "raw", world / "exp")]
+    assert [own[:2] for own in kept[0]] == [own[:2] for own in kept[1]]
+    write_model(tmp_path / "raw" / "final.npz", replace(read_model(tmp_path / "raw"), kept=None))
     asrkit("teach", tmp_path / "raw", "four", *takes(world, "four", 0, 1, 2))
     assert "no recordings were kept of 3 words: whether they suffer is not known" in capsys.readouterr().out
     asrkit("calibrate", tmp_path / "raw", world / "train", status=1)

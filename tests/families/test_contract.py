@@ -346,7 +346,9 @@ def test_a_word_of_few_recordings_is_of_families_that_can(family, word, block, c
         with pytest.raises(NotImplementedError):
             taught()
         return
-    assert family.adds_up and MAP in family.adaptations, "words are judged by their states, and taught more by MAP"
+    assert family.adds_up and MAP in family.adaptations, (
+        "words are judged by their states, and taught more by MAP"
+    )
     assert type(taught()) is type(word) and np.isfinite(taught().log_likelihood(block)).all()
     assert {name: a.shape[2:] for name, a in taught().to_arrays().items()} == {
         name: a.shape[2:] for name, a in word.to_arrays().items()

@@ -174,8 +174,19 @@ def test_without_trained_words_confidence_is_of_what_was_left_out(recordings, mo
         seen.append((measures, right, real(measures, right, share)))
         return seen[-1][-1]
 
+    def noted(teacher, word, own, real=teaching.Teacher.model):
+        learned.append((word, own))
+        return real(teacher, word, own)
+
+    learned = []
     monkeypatch.setattr(teaching, "few_weights", spied)
+    monkeypatch.setattr(teaching.Teacher, "model", noted)
     vocabulary = with_taught(new_vocabulary(), recordings)
+    for word, own in recordings.items():
+        parts = [part for said, part in learned if said == word]
+        assert parts[0] is own and [len(part) for part in parts[1:]] == [3] * 4
+        left_out = [n for part in parts[1:] for n, feats in enumerate(own) if not any(feats is one for one in part)]
+        assert left_out == [0, 1, 2, 3]
     ((measures, right, weights),) = seen
     odds = (measures @ weights[:-1] + weights[-1])[right]
     confidence = vocabulary.confidence
