@@ -17,7 +17,7 @@ from asrkit.config import PathLike
 from asrkit.errors import DataError, told
 from asrkit.families.base import DataFacts
 from asrkit.features.frontend import SHORT_S, FrontEnd
-from asrkit.io.holds import holding
+from asrkit.io.holds import hold, holding
 from asrkit.io.model_file import read_model, write_model
 from asrkit.io.remarks import Remarks, warn_of
 from asrkit.io.speech_prior import read_speech_prior
@@ -166,7 +166,6 @@ def new_vocabulary() -> Vocabulary:
 
 
 @one_thread()
-@holding("exp")
 def teach(
     exp: PathLike,
     word: str,
@@ -194,12 +193,15 @@ def teach(
     """
     path = Path(exp)
     file = path if path.suffix == ".npz" and not path.is_dir() else path / "final.npz"
-    vocabulary = read_model(file) if file.exists() else new_vocabulary()
-    try:
-        taught = teach_word(vocabulary, word, recordings, endpoint=endpoint, channel=channel, strict=strict)
-    except Unteachable as error:
-        raise DataError(f"{exp}: {error}") from None
-    write_model(file, taught.vocabulary)
+    with hold(file.parent):
+        vocabulary = read_model(file) if file.exists() else new_vocabulary()
+        try:
+            taught = teach_word(
+                vocabulary, word, recordings, endpoint=endpoint, channel=channel, strict=strict
+            )
+        except Unteachable as error:
+            raise DataError(f"{exp}: {error}") from None
+        write_model(file, taught.vocabulary)
     return taught
 
 

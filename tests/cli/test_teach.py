@@ -104,7 +104,7 @@ def test_a_vocabulary_begins_with_a_word(world, tmp_path, capsys):
     )
     heard = [json.loads(line)["word"] for line in capsys.readouterr().out.splitlines()]
     assert heard == ["one"] * 2 + ["two"] * 2 + ["three"] * 2 + ["four"] * 2
-    first = tmp_path / "first"
+    first = tmp_path / "first.npz"
     asrkit("teach", first, "yes", *takes(world, "one", 0), WHOLE)
     said = capsys.readouterr().out
     assert "yes: 1 recording can't tell how sure it is (3 to 5 can: asrkit teach adds to it)" in said

@@ -32,7 +32,9 @@ def test_speakers_are_as_different_as_there_are(features):
     kept = keep_recordings(held, held.data.text, 1 << 20)
     assert Counter(own.word for own in kept) == {"no": 5, "yes": 4}
     assert [own.utt for own in kept if own.word == "no"] == [f"s{n}-no-0" for n in (0, 1, 3, 4, 6)]
-    assert {own.utt for own in kept if own.word == "yes"} == {f"s{n}-yes-{take}" for n in (0, 1) for take in (0, 1)}
+    assert {own.utt for own in kept if own.word == "yes"} == {
+        f"s{n}-yes-{take}" for n in (0, 1) for take in (0, 1)
+    }
     for own in kept:
         np.testing.assert_array_equal(own.feats, arrays[own.utt])
 

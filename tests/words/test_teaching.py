@@ -185,7 +185,9 @@ def test_without_trained_words_confidence_is_of_what_was_left_out(recordings, mo
     for word, own in recordings.items():
         parts = [part for said, part in learned if said == word]
         assert parts[0] is own and [len(part) for part in parts[1:]] == [3] * 4
-        left_out = [n for part in parts[1:] for n, feats in enumerate(own) if not any(feats is one for one in part)]
+        left_out = [
+            n for part in parts[1:] for n, feats in enumerate(own) if not any(feats is one for one in part)
+        ]
         assert left_out == [0, 1, 2, 3]
     ((measures, right, weights),) = seen
     odds = (measures @ weights[:-1] + weights[-1])[right]
@@ -216,6 +218,11 @@ def test_words_that_are_drawn_away_are_counted(trained):
     judged = judge(with_taught(vocabulary, {"uno": own}), "uno")
     assert judged.checked == len(trained.kept.recorded) == 15
     assert judged.drawn == ("one",) * 5
+    # of a word that was there, what its recordings had drawn before is not counted
+    there = with_taught(vocabulary, {"uno": own})
+    states = {**trained.confidence.states, "uno": there.confidence.states["uno"]}
+    there = replace(there, confidence=replace(trained.confidence, states=states), kept=trained.kept)
+    assert judge(with_taught(there, {"uno": own[:1]}), "uno").drawn == ()
     other = judge(with_taught(trained, {"four": stored(trained, "four", range(3))}), "four")
     assert other.drawn == ()
 
