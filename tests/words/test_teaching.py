@@ -103,11 +103,11 @@ def test_the_pool_is_that_of_frames_about_their_states(trained, covariance):
     model = model.grow(model.accumulate(block), config)
     facts = np.array([[30.0, 1.0, 0.3], [90.0, 1.0, 0.5]])
     pool = pool_of({"a": model}, {"a": facts})
-    drawn = [model.emission.sample(np.full(40000, state), rng) for state in (0, 1)]
+    drawn = [model.emission.sample(np.full(8000, state), rng) for state in (0, 1)]
     expected = (30 * np.cov(drawn[0].T) + 90 * np.cov(drawn[1].T)) / 120
-    np.testing.assert_allclose(pool.covariance, expected, rtol=0.05, atol=0.1)
+    np.testing.assert_allclose(pool.covariance, expected, rtol=0.1, atol=0.3)
     np.testing.assert_allclose(
-        pool.mean, (30 * drawn[0].mean(axis=0) + 90 * drawn[1].mean(axis=0)) / 120, atol=0.1
+        pool.mean, (30 * drawn[0].mean(axis=0) + 90 * drawn[1].mean(axis=0)) / 120, atol=0.2
     )
     assert pool.log_spread == pytest.approx(np.sqrt((0.3**2 + 0.5**2) / 2))
 
