@@ -26,7 +26,7 @@ Recordings = tuple[np.ndarray, ...]  # stored features of a word, each float32 (
 SPREAD_OF = 4.0  # recordings that count for the usual spread of durations
 LEAST_TRIALS = 10  # recordings left out in turn without which nothing is promised
 # Thresholds lie at the mean of what was left out less this many of its standard deviations, times those of a normal distribution: what one
-# speaker says later is spread more, and models of all recordings are surer (FSDD: of 2, 3 and 5 recordings 6.5, 3.4 and 5.4 % are rejected where
+# speaker says later is spread more, and models of all recordings are surer (FSDD: of 2, 3 and 5 recordings 6, 4 and 6 % are rejected where
 # 5 are asked for; the quantiles themselves reject 17)
 STRETCH = 1.5
 FAR = 0.9  # of a recording and a model of the others: one in a hundred lies so far, every second of another word (FSDD)
