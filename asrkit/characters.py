@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 BYTE_ORDER_MARK = "\ufeff"
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
@@ -43,6 +44,16 @@ def column(word: str) -> str:
     ('turn_left', 'left')
     """
     return word.replace(" ", "_")
+
+
+def alike_in_columns(words: Iterable[str]) -> str | None:
+    """Say which two words are one where columns stand side by side, or None."""
+    names: dict[str, str] = {}
+    for word in words:
+        other = names.setdefault(column(word), word)
+        if other != word:
+            return f"'{other}' and '{word}' would be one word in tables of several columns (rename one)"
+    return None
 
 
 def unseen(text: str, pattern: re.Pattern[str] = UNSEEN) -> str | None:

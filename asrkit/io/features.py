@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from asrkit.audio.endpoint import EndpointConfig
-from asrkit.characters import column, phrase
+from asrkit.characters import alike_in_columns, phrase
 from asrkit.config import format_conf, from_conf, option, read_conf
 from asrkit.errors import DataError, SettingsError
 from asrkit.features.frontend import LARGEST, FrontEnd, unusable
@@ -451,16 +451,6 @@ def check_words(data, phrases=False):
     alike = alike_in_columns(data.text.values())
     if alike:
         raise DataError(f"{text}: {alike}")
-
-
-def alike_in_columns(words):
-    """Say which two words are one where columns stand side by side, or None."""
-    names = {}
-    for word in words:
-        other = names.setdefault(column(word), word)
-        if other != word:
-            return f"'{other}' and '{word}' would be one word in tables of several columns (rename one)"
-    return None
 
 
 def word_fault(text, phrases=False):

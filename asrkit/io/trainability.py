@@ -9,11 +9,11 @@ import numpy as np
 
 from asrkit import families
 from asrkit.audio.endpoint import EndpointConfig
+from asrkit.characters import alike_in_columns
 from asrkit.errors import DataError
 from asrkit.io.features import (
     ENDPOINT_RECORD,
     KIND_RECORD,
-    alike_in_columns,
     read_kind,
     read_record,
     word_fault,

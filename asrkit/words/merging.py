@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from asrkit import families
+from asrkit.characters import alike_in_columns
 from asrkit.errors import DataError
 from asrkit.words.kept import Kept
 from asrkit.words.teaching import trained_part, why_not_teachable, with_taught
@@ -41,6 +42,9 @@ def merge_vocabularies(vocabularies: Sequence[Vocabulary], names: Sequence[str])
                     f"'{word}' is a word of {seen[word]} and of {name} (asrkit forget it in one of them)"
                 )
             seen[word] = name
+    alike = alike_in_columns(seen)
+    if alike:
+        raise DataError(alike)
     hashes = list(
         dict.fromkeys(vocabulary.data_hash for vocabulary in vocabularies)
     )  # of taught words alone it is one

@@ -14,7 +14,7 @@ from asrkit import families
 from asrkit.audio.endpoint import PHRASE_GAP_MS, UNTRIMMED_S, EndpointConfig, detect_endpoints
 from asrkit.audio.endpoint import find_speech as find_word
 from asrkit.audio.samples import check_rate, check_samples, resample
-from asrkit.characters import composed
+from asrkit.characters import alike_in_columns, composed
 from asrkit.config import PathLike, from_dict, nearest
 from asrkit.errors import DataError, SettingsError, told
 from asrkit.features.frontend import FrontEnd
@@ -25,7 +25,6 @@ from asrkit.io.facts import count_facts, data_facts
 from asrkit.io.features import (
     ENDPOINT_RECORD,
     ReadConfig,
-    alike_in_columns,
     features_of_arrays,
     read_features,
     read_record,

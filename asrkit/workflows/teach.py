@@ -12,7 +12,7 @@ import numpy as np
 from asrkit.audio.endpoint import EndpointConfig, find_speech
 from asrkit.audio.level import silence_reason
 from asrkit.audio.samples import resample
-from asrkit.characters import composed
+from asrkit.characters import alike_in_columns, composed
 from asrkit.config import PathLike
 from asrkit.errors import DataError, told
 from asrkit.families.base import DataFacts
@@ -23,7 +23,7 @@ from asrkit.io.remarks import Remarks, warn_of
 from asrkit.io.speech_prior import read_speech_prior
 from asrkit.runtime import one_thread
 from asrkit.words.calibration import WEIGHTS
-from asrkit.words.confidence import Confidence
+from asrkit.words.confidence import UNKNOWN, Confidence
 from asrkit.words.kept import MOST, Kept, digest, in_order
 from asrkit.words.settings import TrainingSettings
 from asrkit.words.teaching import Judged, judge, why_not_teachable, with_taught
@@ -234,6 +234,9 @@ def teach_word(
     if not is_vocabulary_word(word):
         raise DataError(f"the word is {told(word)}, it should be {WORD}")
     word = composed(word)
+    alike = alike_in_columns([*vocabulary.words, word])
+    if alike or word == UNKNOWN:
+        raise DataError(alike or f"{UNKNOWN} is what is heard where no word is (choose another name)")
     check_teachable(vocabulary)
     given = list(recordings)
     before = vocabulary.kept.taught.get(word, ()) if vocabulary.kept else ()

@@ -167,7 +167,7 @@ def test_what_can_not_be_taught_leaves_all_as_it_was(world, exp, tmp_path, capsy
 
 def test_what_is_no_word_or_too_much_is_refused(world, exp, capsys):
     files = takes(world, "four", 0, 1)
-    for word in ("two words", "", "x" * 1001):
+    for word in ("two  words", "", "x" * 1001):
         asrkit("teach", exp, word, *files, status=1)
         assert "it should be a str without white space" in capsys.readouterr().err
     asrkit("teach", exp, "four", *files)
@@ -224,3 +224,24 @@ def test_models_that_can_not_be_merged_say_why(world, exp, tmp_path, capsys):
     assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == ["one", "two"]
     asrkit("merge", tmp_path / "one", tmp_path / "three", tmp_path / "out", status=1)
     assert "cmvn=utterance and cmvn=none" in capsys.readouterr().err.replace("--", "")
+
+
+def test_a_phrase_is_taught_and_is_no_other_word_in_columns(world, tmp_path, capsys):
+    recordings = takes(world, "four", 0, 1, 2)
+    asrkit("teach", tmp_path / "new", "turn left", *recordings)
+    asrkit("teach", tmp_path / "new", "one", *takes(world, "one", 0, 1, 2))
+    asrkit("recognize", tmp_path / "new", recordings[0], "--json=true")
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["word"] == "turn left"
+    before = (tmp_path / "new" / "final.npz").read_bytes()
+    for word, why in (
+        ("turn_left", "'turn left' and 'turn_left' would be one word"),
+        ("<unk>", "no word is"),
+    ):
+        asrkit("teach", tmp_path / "new", word, *recordings, status=1)
+        assert why in capsys.readouterr().err
+    assert (tmp_path / "new" / "final.npz").read_bytes() == before
+    asrkit("teach", tmp_path / "other", "turn_left", *recordings)
+    asrkit("merge", tmp_path / "new", tmp_path / "other", tmp_path / "both", status=1)
+    assert "would be one word" in capsys.readouterr().err
+    asrkit("forget", tmp_path / "new", "turn left")
+    assert face.load(tmp_path / "new").words == ("one",)
