@@ -1,7 +1,7 @@
 """Hear words as they are spoken: one line of JSON each, `{"word": "seven", "p": 0.98, "start": 1.234, "end": 1.732}`.
 
-SOURCE is a recording of any length; `-` for a pipe with raw 16-bit samples (--format, --rate, --channels say what else) or a WAV; without
-it the microphone is heard, which needs the extra `live`. start and end are seconds from the beginning. A line comes about a quarter of a
+SOURCE is a recording of any length; `-` for a pipe (`arecord -q -f S16_LE -r 16000 | asrkit listen exp/chmm -`) with a WAV or with raw samples, of
+which --rate, --format and --channels say what they are; without it the microphone is heard, which needs the extra `live`. start and end are seconds from the beginning. A line comes about a quarter of a
 second after a word has ended.
 
 A stretch of sound that is no word of the model gets the word <unk>: p is the probability that the word was said, and below
@@ -21,7 +21,7 @@ from asrkit.cli.options import add_field, add_flag, add_options, from_args
 from asrkit.words.confidence import AcceptConfig
 from asrkit.workflows.listen import SURE, SoundConfig, listen
 
-EXAMPLE = "example: arecord -q -t raw -f S16_LE -r 16000 | asrkit listen exp/chmm -"
+EXAMPLE = "example: asrkit listen exp/chmm evening.wav"
 
 
 def add_arguments(parser):
