@@ -200,15 +200,20 @@ def _runs_above(level_db, low):
 
 def _peak_level(level_db, least):
     """The level of the loudest speech in dB; what is shorter than speech, as a click, has no say."""
-    from scipy import ndimage
-
     if not len(level_db):
         return SILENCE_DB
     width = max(1, round(0.7 * least) // 2 * 2 + 1)
-    levels = ndimage.median_filter(level_db, min(width, len(level_db)), mode="nearest")
+    levels = _running_median(level_db, min(width, len(level_db)))
     return np.percentile(
         levels, max(99, 100 * (1 - PEAK_FRAMES / len(levels)))
     )  # one word may be all in an hour
+
+
+def _running_median(values, width):
+    """The median of `width` values about each, (T,); beyond the ends the last one goes on. scipy.ndimage has it, and takes long to import."""
+    padded = np.pad(values, (width // 2, width - 1 - width // 2), mode="edge")
+    near = np.sort(np.lib.stride_tricks.sliding_window_view(padded, width), axis=1)
+    return near[:, width // 2]
 
 
 def _choose(runs, frames, low):

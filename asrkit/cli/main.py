@@ -284,9 +284,11 @@ class Formatter(logging.Formatter):
 
 def show_progress(results, total, label):
     """A bar on a terminal, nothing elsewhere."""
-    from tqdm import tqdm
+    if not sys.stderr.isatty():
+        return results
+    from tqdm import tqdm  # late: slow to import
 
-    return tqdm(results, total=total, desc=label, disable=None, file=sys.stderr, leave=False)
+    return tqdm(results, total=total, desc=label, file=sys.stderr, leave=False)
 
 
 def usage(group=""):

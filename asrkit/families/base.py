@@ -103,7 +103,7 @@ class Family(ABC):
         return type(self).__module__.rpartition(".")[2]
 
     @abstractmethod
-    def init(self, config: Any, block: Block, rng: np.random.Generator, start: int = 0) -> WordModel:
+    def init(self, config: Any, block: Block, rng: "np.random.Generator", start: int = 0) -> WordModel:
         """Make the model that training starts from.
 
         Parameters

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from kaldiio.matio import read_kaldi, write_array, write_array_ascii
 
 from asrkit.characters import composed
 from asrkit.config import parse_int, parse_number, shortened
@@ -185,6 +184,8 @@ def _read_binary(stream):
         stream.seek(place + 15)
         return np.frombuffer(stream.read(size), "<f4").reshape(sizes)
     stream.seek(place)
+    from kaldiio.matio import read_kaldi  # late, here and below: slow to import, and few entries need it
+
     with np.errstate(all="ignore"):  # numbers that are none are for whoever uses them
         array = read_kaldi(stream)
     if array.ndim == 1 and len(array) != sizes[0]:
@@ -276,8 +277,21 @@ def entry(key, array, compression=None):
     """The bytes of an entry in a binary archive, and where in them its array begins."""
     stream = io.BytesIO()
     start = stream.write(key.encode() + b" ")
-    write_array(stream, array, compression_method=compression)
+    _write(stream, array, compression)
     return stream.getvalue(), start
+
+
+def _write(stream, array, compression=None):
+    """Write a binary entry's array: float matrices and vectors as they are, all else by kaldiio."""
+    size = {np.dtype(np.float32): b"F", np.dtype(np.float64): b"D"}.get(array.dtype)
+    if size is None or compression or array.ndim not in (1, 2):
+        from kaldiio.matio import write_array
+
+        write_array(stream, array, compression_method=compression)
+        return
+    head = b"\0B" + size + (b"M " if array.ndim == 2 else b"V ")
+    stream.write(head + b"".join(b"\4" + struct.pack("<i", count) for count in array.shape))
+    stream.write(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes())
 
 
 def write_archive(ark_path, scp_path, items, *, compression=None, text=False):
@@ -304,9 +318,11 @@ def write_archive(ark_path, scp_path, items, *, compression=None, text=False):
             if text and array.dtype == np.int32:
                 stream.write(" ".join(map(str, array)).encode() + b"\n")
             elif text:
+                from kaldiio.matio import write_array_ascii
+
                 write_array_ascii(stream, array, ".9g")
             else:
-                write_array(stream, array, compression_method=compression)
+                _write(stream, array, compression)
     with atomic_write(scp_path) as stream:
         stream.writelines(f"{key} {spec}\n" for key, spec in entries.items())
     return len(entries)

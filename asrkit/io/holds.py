@@ -9,7 +9,6 @@ import functools
 import json
 import logging
 import os
-import platform
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -133,6 +132,8 @@ def _acquire(folder: Path, wait: bool) -> int | None:
             log.warning("%s: in use by %s: waiting until it has ended", folder, holder)
             told = True
         time.sleep(PATIENCE_S)
+    import platform  # late: it imports much
+
     command = " ".join([os.path.basename(sys.argv[0] or "python"), *sys.argv[1:]])
     about = {
         "pid": os.getpid(),

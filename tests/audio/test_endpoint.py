@@ -6,10 +6,11 @@ import tracemalloc
 import numpy as np
 import pytest
 import soundfile
+from scipy import ndimage, signal
 from scipy.signal import butter, sosfilt, sosfilt_zi
 
-from asrkit.audio.endpoint import EndpointConfig, detect_endpoints, find_speech
-from asrkit.audio.frame_levels import measure_frames
+from asrkit.audio.endpoint import EndpointConfig, _running_median, detect_endpoints, find_speech
+from asrkit.audio.frame_levels import HighPass, measure_frames
 from asrkit.cli.main import main
 from asrkit.errors import DataError, SettingsError
 from asrkit.io.data_dir import read_data_dir
@@ -544,3 +545,23 @@ def test_from_python(data_dir, capsys):
     assert capsys.readouterr().out == ""
     assert main(["detect-endpoints", str(data_dir), "--padding-ms=20", "--force"]) == 0
     assert capsys.readouterr().out.splitlines() == found.lines()
+
+
+@pytest.mark.parametrize("rate_hz", [1000, 8000, 16000, 44100])
+def test_the_high_pass_is_scipys(rate_hz):
+    rng = np.random.default_rng(0)
+    samples = rng.normal(size=rate_hz) + 5 * np.sin(np.arange(rate_hz) / rate_hz) + 3
+    sos = signal.butter(4, 100, "highpass", fs=rate_hz, output="sos")
+    theirs, _ = signal.sosfilt(sos, samples, zi=signal.sosfilt_zi(sos) * samples[0])
+    high_pass = HighPass(rate_hz)
+    ours = np.concatenate([high_pass(piece) for piece in np.split(samples, [1, 100, 101, rate_hz // 2])])
+    np.testing.assert_allclose(ours, theirs, atol=1e-11)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 40])
+@pytest.mark.parametrize("width", [1, 2, 3, 4, 7])
+def test_the_running_median_is_scipys(count, width):
+    values, width = np.random.default_rng(count).normal(size=count), min(width, count)
+    np.testing.assert_array_equal(
+        _running_median(values, width), ndimage.median_filter(values, width, mode="nearest")
+    )

@@ -1,12 +1,13 @@
 """Archives: every kind is read and written as Kaldi defines it, in whole and in part, from wherever it lies."""
 
+import io
 import struct
 
 import numpy as np
 import pytest
 
 from asrkit.errors import DataError
-from asrkit.io.archive import read_ark, read_matrix, read_scp, write_archive
+from asrkit.io.archive import entry, read_ark, read_matrix, read_scp, write_archive
 
 RNG = np.random.default_rng(1)
 ARRAYS = {
@@ -195,3 +196,17 @@ def test_relative_paths(tmp_path, monkeypatch):
         put(folder / spec, packed(np.full(3, value, np.float32)))
         assert read_matrix(spec, base=base)[0] == value
     assert read_matrix(str(base / spec), base=here)[0] == 1
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32])
+@pytest.mark.parametrize("shape", [(0,), (1,), (7,), (0, 0), (3, 4)])
+def test_arrays_are_written_as_kaldiio_writes_them(dtype, shape):
+    from kaldiio.matio import write_array
+
+    array = np.arange(np.prod(shape)).reshape(shape).astype(dtype)
+    if dtype == np.int32 and array.ndim == 2:
+        return  # which Kaldi has not
+    for own in (array, array[::-1], array.T, np.asfortranarray(array)):
+        theirs = io.BytesIO()
+        write_array(theirs, own)
+        assert entry("key", own) == (b"key " + theirs.getvalue(), 4)
