@@ -179,7 +179,7 @@ def compute_features(
     skipped = {utt: reason for _, (utt, *_, reason) in rows if reason}
     used = [(place, row) for place, row in rows if not row[-1]]
     remarks = {utt: odd and as_remarks(odd) for _, (utt, *_, odd, _) in rows}
-    slow = [utt for _, (utt, _, _, _, rate, _, _) in used if rate < rate_hz]
+    rates = {utt: rate for _, (utt, _, _, _, rate, _, _) in used}
     frames = {utt: length for _, (utt, _, length, *_) in used}
     durations = {utt: f"{duration_s:.3f}".rstrip("0").rstrip(".") for _, (utt, _, _, duration_s, *_) in used}
     try:
@@ -195,13 +195,7 @@ def compute_features(
     finally:
         done.remove()
     warn_of(remarks)
-    if slow:
-        log.warning(
-            "%d recordings (%s, ...) have a lower rate than the %d Hz of the features: resampled, but their upper band is empty",
-            len(slow),
-            slow[0],
-            rate_hz,
-        )
+    warn_of_slow(rates, rate_hz)
     write_table(data.path / "utt2num_frames", frames, sync=True)
     write_table(data.path / "utt2dur", durations, sync=True)
     with atomic_write(data.path / "frame_shift", sync=True) as stream:
@@ -225,6 +219,18 @@ def warn_of_untrimmed(data: DataDir, channel: int, jobs: int) -> None:
             data.path,
             beside_s,
             data.path,
+        )
+
+
+def warn_of_slow(rates: dict[str, int], rate_hz: int) -> None:
+    """Warn where recordings have a lower rate than their features."""
+    slow = [utt for utt, rate in rates.items() if rate < rate_hz]
+    if slow:
+        log.warning(
+            "%d recordings (%s, ...) have a lower rate than the %d Hz of the features: resampled, but their upper band is empty",
+            len(slow),
+            slow[0],
+            rate_hz,
         )
 
 

@@ -111,7 +111,7 @@ def decode(
     exp : path
         Folder with final.npz, or a model file.
     data_dir : path
-        With feats.scp; needs no text.
+        With feats.scp, or with wav.scp alone: then features are made as the model wants them, in memory. Needs no text.
     method : {"viterbi", "forward"}
         A word's score: its best path, or the sum over all.
     listen : ListenConfig, optional
@@ -139,15 +139,23 @@ def decode(
     if reason:
         raise DataError(reason)
     limit = believed(vocabulary, accept or AcceptConfig(), warped)
-    data = read_data_dir(data_dir, require=("feats.scp",))
+    data = read_data_dir(data_dir)
     # of speakers with a few recordings nothing is learned in time
     learns = learns_speakers(vocabulary, listen) and (
         listen.adapt == WHOLE or most_of_a_speaker(data) > FIRST
     )
-    features = read_features(
+    read_features_of = functools.partial(read_features, allow_pipes=read.allow_pipes)
+    if not data.feats and data.wav:
+        from asrkit.workflows.recorded import features_of_recordings  # late: it imports what reads recordings
+
+        read_features_of = functools.partial(
+            features_of_recordings, made=vocabulary.frontend, read=read, jobs=jobs
+        )
+    elif not data.feats:
+        data = read_data_dir(data_dir, require=("feats.scp",))
+    features = read_features_of(
         data,
         frontend=stored_frontend(vocabulary.frontend) if learns else vocabulary.frontend,
-        allow_pipes=read.allow_pipes,
         warps=warped.factors,
         memories=(listen.memory,),
         shortest=vocabulary.shortest,
@@ -288,7 +296,7 @@ def speakers_of(data: DataDir, store: Store) -> Iterator[Source]:
 
 def most_of_a_speaker(data: DataDir) -> int:
     """Count the recordings of the speaker who has the most."""
-    return max(Counter(map(data.speaker, data.feats)).values(), default=0)
+    return max(Counter(map(data.speaker, data.feats or data.segments or data.wav)).values(), default=0)
 
 
 def speaker_groups(speakers: Iterator[Source], frames: int = 8192) -> Iterator[list[Source]]:

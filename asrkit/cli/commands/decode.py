@@ -2,7 +2,8 @@
 
 The word with the largest log-likelihood wins. hyp has a line `utt word` for each utterance; scores.scp leads
 to float64 vectors with the score of every word, in the order of OUT/words.txt; OUT/skipped says why an
-utterance has no hypothesis. DIR needs no text. With --nbest 5 OUT/nbest has lines `utt word posterior loglik` of each utterance's five
+utterance has no hypothesis. DIR needs no text. Without feats.scp the features are made of the recordings, as the model
+wants them, in memory (compute-mfcc --like EXP stores them). With --nbest 5 OUT/nbest has lines `utt word posterior loglik` of each utterance's five
 likeliest words, the likeliest first, `<unk>` (none of them) among these; a posterior is `-` where the model does not know how sure it may be.
 
 Where DIR/utt2spk says who speaks, what was heard of a speaker helps to hear him: the normalisation (--cmvn map) goes on from
@@ -25,7 +26,7 @@ EXAMPLE = "example: asrkit decode exp/chmm data/test exp/chmm/decode_test"
 
 def add_arguments(parser):
     parser.add_argument("exp", metavar="EXP", help="folder with final.npz, or a model file")
-    parser.add_argument("dir", metavar="DIR", help="data directory with feats.scp")
+    parser.add_argument("dir", metavar="DIR", help="data directory with feats.scp, or with wav.scp alone")
     parser.add_argument("out", metavar="OUT", help="folder for the results, best inside EXP")
     add_flag(parser, "nj", 1, "processes", minimum=1)
     add_flag(
