@@ -14,7 +14,7 @@ from asrkit.models import mixture_base as mixture_base
 from asrkit.models.base import Block, floored_distribution
 from asrkit.models.categorical import Categorical
 from asrkit.models.kernels import NEVER
-from asrkit.models.mixture import DiagMixture, FullMixture
+from asrkit.models.mixture import MANY, DiagMixture, FullMixture
 
 NO_FLOOR = SimpleNamespace(weight_floor=0.0, min_occ=0.0)
 both_kinds = pytest.mark.parametrize("kind", [DiagMixture, FullMixture])
@@ -290,6 +290,39 @@ def test_stack_equals_one_by_one(kind):
         own = mixture.log_likelihood(x)
         np.testing.assert_allclose(log_likes[:, : own.shape[1], w], own, rtol=1e-9)
         assert (log_likes[:, own.shape[1] :, w] < NEVER).all()
+
+
+@pytest.mark.parametrize(
+    ("case", "tame"), [("plain", True), ("scaled", True), ("far apart", False), ("one line", False)]
+)
+def test_many_full_gaussians_are_scored_term_by_term_where_that_is_exact(case, tame):
+    """Scales do not matter; means thousands of deviations apart, or dimensions that are nearly one, would cancel digits."""
+    mixture = random_mixture(FullMixture, 5, 4)
+    x = frames(200)
+    if case == "scaled":
+        unit = np.array([1e-6, 1, 1e6, 1e3, 1e-3])
+        mixture = replace(
+            mixture,
+            means=mixture.means * unit,
+            covariances=mixture.covariances * np.outer(unit, unit),
+            center=mixture.center * unit,
+        )
+        x = x * unit
+    elif case == "far apart":
+        mixture = replace(mixture, means=mixture.means + 1e5 * np.arange(5)[:, None, None])
+        x = x + 1e5
+    elif case == "one line":
+        a = np.random.default_rng(2).normal(size=(5, 1))
+        mixture = replace(mixture, covariances=mixture.covariances * 1e-10 + a @ a.T)
+    assert mixture.log_weights.size >= MANY and mixture.tame is tame
+    expected = np.zeros((200, 5, 4))
+    for s, m in np.ndindex(5, 4):
+        white = mixture.whiten[s, m] @ (x - mixture.means[s, m]).T
+        log_det = 2 * np.log(np.diagonal(mixture.whiten[s, m])).sum()
+        expected[:, s, m] = 0.5 * (log_det - 5 * np.log(2 * np.pi) - (white**2).sum(axis=0))
+    np.testing.assert_allclose(
+        mixture.log_likelihood(x), logsumexp(expected + mixture.log_weights, axis=2), rtol=1e-9
+    )
 
 
 def test_small_variance_far_from_zero_is_exact():
