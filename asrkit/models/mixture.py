@@ -150,7 +150,7 @@ class FullMixture(Mixture):
         return _inverse(np.linalg.cholesky(self.covariances))
 
     def __getstate__(self):
-        return {name: value for name, value in vars(self).items() if name not in ("whiten", "tame")}
+        return {name: value for name, value in vars(self).items() if name not in ("whiten", "tame", "_terms")}
 
     def with_means(self, means):
         moved = replace(self, means=means)
@@ -221,19 +221,23 @@ class FullMixture(Mixture):
         away = np.abs(self.whiten @ (self.means - self.center)[..., None]).max()
         return bool(cancel.max() <= MOST_CANCELLED and away <= MOST_AWAY)
 
-    def _quadratic(self, states):
-        """Of (x - m)' P (x - m) only the product with [x_i x_j for i <= j, x, 1] hangs on the component: half of the work of whitening for each."""
-        means = (self.means[states] - self.center).swapaxes(0, 1)  # (M, S, D)
-        whiten = self.whiten[states].swapaxes(0, 1)
+    @cached_property
+    def _terms(self):
+        """What stands with each of [x_i x_j for i <= j, x, 1] in the log of weight x density: (M, S, K)."""
+        means, whiten = (a.swapaxes(0, 1) for a in (self.means - self.center, self.whiten))  # (M, S, D, ...)
         precision = whiten.swapaxes(-1, -2) @ whiten
         linear = (precision @ means[..., None])[..., 0]
         half_log_det = -np.log(np.diagonal(whiten, axis1=-2, axis2=-1)).sum(axis=-1)
-        constant = self.log_weights[states].T - (0.5 * means.shape[2] * LOG_2PI + half_log_det)
+        constant = self.log_weights.T - (0.5 * means.shape[2] * LOG_2PI + half_log_det)
         constant = np.maximum(constant - 0.5 * (linear * means).sum(axis=-1), -1e300)
         first, second = np.triu_indices(means.shape[2])
         squares = precision[..., first, second] * np.where(first == second, -0.5, -1.0)
-        weights = np.concatenate([squares, linear, constant[..., None]], axis=-1)
-        weights, shape = weights.reshape(-1, weights.shape[-1]), (*means.shape[:2], -1)
+        return np.concatenate([squares, linear, constant[..., None]], axis=-1)
+
+    def _quadratic(self, states):
+        """Of (x - m)' P (x - m) only the product with [x_i x_j for i <= j, x, 1] hangs on the component: half of the work of whitening for each."""
+        picked = self._terms[:, states]
+        weights, shape = picked.reshape(-1, picked.shape[-1]), (*picked.shape[:2], -1)
 
         def project(x):
             terms, at = np.empty((weights.shape[1], x.shape[1])), 0
