@@ -106,6 +106,7 @@ def with_taught(
         Make all taught words anew, as those of several vocabularies that were put together.
     """
     gone = set(forgotten)
+    taught = {word: taught[word] for word in sorted(taught, key=str.encode)}  # sums are added in this order
     models, facts = trained_part(vocabulary)
     kept = vocabulary.kept or Kept()
     pool = kept.pool or pool_of(models, facts)
@@ -113,7 +114,7 @@ def with_taught(
     facts = {word: own for word, own in facts.items() if word not in gone}
     teacher = Teacher(vocabulary, trained, pool)
     made = {}
-    for word in sorted(taught, key=str.encode):
+    for word in taught:
         known = not anew and same(kept.taught.get(word, ()), taught[word])
         made[word] = vocabulary.models[word] if known else teacher.model(word, taught[word])
     models = {**trained, **made}
@@ -129,7 +130,7 @@ def with_taught(
         confidence = teacher.confidence(whole, states, taught)
     kept = Kept(
         tuple(own for own in kept.recorded if own.word not in gone),
-        {word: taught[word] for word in sorted(taught, key=str.encode)},
+        taught,
         {word: trained[word] for word in words if word in trained and word in taught},
         pool if taught else None,
     )

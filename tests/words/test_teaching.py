@@ -123,6 +123,14 @@ def test_nothing_depends_on_the_order(recordings, tmp_path):
     assert len(made) == 1
 
 
+def test_the_order_in_which_words_are_given_has_no_say(recordings, monkeypatch):
+    seen = []
+    monkeypatch.setattr(teaching, "few_weights", lambda measures, *_: seen.append(measures) or np.ones(7))
+    for order in (WORDS, WORDS[::-1]):
+        with_taught(new_vocabulary(), {word: recordings[word] for word in order})
+    np.testing.assert_array_equal(*seen)
+
+
 def test_what_is_forgotten_leaves_the_bytes_of_before(trained, recordings, tmp_path):
     before = written(trained, tmp_path)
     assert {own.word for own in trained.kept.recorded} == {"one", "three", "two"}
