@@ -11,6 +11,7 @@ from asrkit.characters import composed
 from asrkit.errors import DataError
 from asrkit.families.base import DataFacts
 from asrkit.features.frontend import FrontEnd
+from asrkit.features.warp import WarpConfig
 from asrkit.io.files import atomic_write, open_bytes
 from asrkit.io.json_file import loads
 from asrkit.io.npy import Arrays
@@ -136,6 +137,7 @@ def read_model(path):
             raise ValueError("its words are no vocabulary: one is there twice")
         family.Config(**meta["config"]["family"])  # refuses settings that are none
         TrainConfig(**meta["config"]["train"])
+        WarpConfig(meta["config"].get("warps", ""))
         rules = meta["config"].get(
             "rules", {"facts": {"words": 0, "recordings": 0, "fewest": 0}, "settings": []}
         )

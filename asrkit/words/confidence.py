@@ -12,6 +12,7 @@ from asrkit.errors import DataError, SettingsError
 LONGEST = 3.0  # times the usual: of 300 words cut out of a stream none lasted so long; of the false ones in an hour of talk most did
 # Of a stream nothing is learned that is less sure: in an hour of strangers' talk learning of all that was believed (0.6) made 146 false words, not 23.
 LEARNED = 0.9
+MOST = 1e12  # frames of a state, and likewise; far beyond all that is learned, and its powers are numbers
 UNKNOWN = "<unk>"  # what is heard where no word is sure enough
 # of the winner's path, in nats a frame but for the last two; b is the background, the states of all words by how often they are visited
 MEASURES = ("background", "margin", "states", "weakest", "durations", "length")
@@ -141,6 +142,10 @@ class Confidence:
         tables = [list(part.items()) for part in (self.thresholds, self.accepted, self.spread)]
         if not all(np.isfinite(a).all() for a in [*numbers, *map(np.ravel, tables)]):
             raise ValueError("its confidence holds NaN or infinite values")
+        frames, logs, spread = np.concatenate([np.ones((1, 3)), *self.states.values()]).T
+        outside = [frames < 1 / MOST, spread < 1 / MOST, np.abs(logs) > np.log(MOST)]
+        if any(np.any(own) for own in outside) or max(np.abs(a).max(initial=0) for a in numbers) > MOST:
+            raise ValueError("its confidence holds frames, durations or weights that can't be")
 
     def probability(self, measures: np.ndarray) -> np.ndarray:
         """Turn measures (U, 6) into probabilities (U,) that the best word was said; 0 where no word has a path."""

@@ -356,6 +356,10 @@ def test_a_model_file_keeps_it(calibrated, tmp_path):
         {"folds": "nobody"},
         {"states": {"w0": [[1.0, 1.0]]}},
         {"thresholds": [[0.05, float("inf")]]},
+        {"states": {"w0": [[-1.0, 1.0, 0.1]]}},
+        {"states": {"w0": [[1.0, 1e300, 0.1]]}},
+        {"states": {"w0": [[1.0, 1.0, 0.0]]}},
+        {"weights": [1e300] * 7},
     ],
 )
 def test_what_is_no_confidence_is_refused(calibrated, wrong):
