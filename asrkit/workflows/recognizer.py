@@ -114,6 +114,7 @@ class Recognizer:
         self.vocabulary, self.method = vocabulary, method
         self.training: Trained | None = None
         self._scorer, self._factors = Scorer(vocabulary, method), HearWarpedConfig(test_warps).factors
+        self._settings: dict[str, Any] = {"test_warps": test_warps, "reject": reject, "min_confidence": min_confidence}
         self._limit = AcceptConfig(reject, min_confidence).limit(vocabulary.confidence)
         if test_warps:
             check_warped(vocabulary)
@@ -145,6 +146,10 @@ class Recognizer:
         """Whether what it hears of a speaker can help it with what it hears next."""
         able = self.frontend.transform.remembers or why_not_adaptable(self.family, MLLR) is None
         return able and len(self._factors) == 1
+
+    def like(self, vocabulary: Vocabulary) -> "Recognizer":
+        """Make one of another vocabulary that hears with the same settings."""
+        return Recognizer(vocabulary, self.method, **self._settings)
 
     def save(self, path: PathLike) -> Path:
         """Write the model as `asrkit train` does.

@@ -192,7 +192,7 @@ def teach(
         A recording can't be used, there are too many, or the model can't be taught.
     """
     path = Path(exp)
-    file = path if path.suffix == ".npz" and not path.is_dir() else path / "final.npz"
+    file = path if path.is_file() or (path.suffix == ".npz" and not path.is_dir()) else path / "final.npz"
     with hold(file.parent):
         vocabulary = read_model(file) if file.exists() else new_vocabulary()
         try:

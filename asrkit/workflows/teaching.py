@@ -173,4 +173,4 @@ def _recognizer(model: Any) -> Recognizer:
 
 
 def _like(model: Any, vocabulary: Any) -> Recognizer:
-    return Recognizer(vocabulary, model.method if isinstance(model, Recognizer) else "viterbi")
+    return model.like(vocabulary) if isinstance(model, Recognizer) else Recognizer(vocabulary)

@@ -165,6 +165,22 @@ def test_what_can_not_be_taught_leaves_all_as_it_was(world, exp, tmp_path, capsy
     assert (exp / "final.npz").read_bytes() == before and not (tmp_path / "new").exists()
 
 
+def test_a_model_file_of_any_name_is_taught(world, exp, tmp_path):
+    file = tmp_path / "model.bin"
+    file.write_bytes((exp / "final.npz").read_bytes())
+    asrkit("teach", file, "four", *takes(world, "four", 0, 1))
+    assert "four" in face.load(file).words
+    asrkit("forget", file, "four")
+    assert file.read_bytes() == (exp / "final.npz").read_bytes()
+
+
+def test_what_is_taught_hears_with_the_settings_of_before(world, exp):
+    careful = face.load(exp, "forward", min_confidence=1.0)
+    taught = face.teach(careful, "four", takes(world, "four", 0, 1))
+    for model in (careful, taught, face.forget(taught, "four")):
+        assert model.method == "forward" and model.recognize(takes(world, "one", 0)[0]).word == "<unk>"
+
+
 def test_what_is_no_word_or_too_much_is_refused(world, exp, capsys):
     files = takes(world, "four", 0, 1)
     for word in ("two  words", "", "x" * 1001):
