@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from asrkit.config import check_fields, option
+from asrkit.errors import SettingsError
 
 BANDS, LOWEST_HZ = 16, 100.0
 FRAME_MS, SHIFT_MS = 25.0, 10.0
@@ -53,6 +54,10 @@ class WordDetectorConfig:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        if self.shortest_ms >= self.longest_ms:
+            raise SettingsError(
+                f"shortest_ms={self.shortest_ms:g} and longest_ms={self.longest_ms:g}: nothing would be a word (the first is the less)"
+            )
 
 
 class WordDetector:

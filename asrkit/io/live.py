@@ -16,6 +16,9 @@ CHUNK = 1 << 16  # bytes that are taken of a pipe at a time, if there are so man
 # By what `--format` calls them, as `arecord -f` and `sox -e` do in their ways: numpy's type, zero, full scale
 FORMATS = {"s16": ("<i2", 0, 2**15), "s32": ("<i4", 0, 2**31), "u8": ("u1", 128, 128), "f32": ("<f4", 0, 1)}
 MOST_HEADER = 1 << 20  # bytes of a WAV before its samples
+UNKNOWN_SIZE = (
+    0x7FFF0000  # bytes from which on a writer did not know how many would come (or 0): sox, arecord, ffmpeg
+)
 
 log = logging.getLogger("asrkit")
 
@@ -53,30 +56,45 @@ def pcm_blocks(
     DataError
         The header is of a WAV that holds other than plain samples, or there is no such channel.
     """
-    head = _read(stream, 4, name)
+    head, size = _read(stream, 4, name), None
     if head == b"RIFF":
-        rate_hz, form, channels = _wav_header(stream, name)
+        rate_hz, form, channels, size = _wav_header(stream, name)
         head = b""
     if not 0 <= channel < channels:
         raise DataError(f"{name}: channel {channel} asked for, but it has {channels} (count starts at 0)")
-    return _pcm(stream, head, form, channels, channel, name), rate_hz
+    return _pcm(stream, head, size, form, channels, channel, name), rate_hz
 
 
-def _pcm(stream, rest, form, channels, channel, name):
+def _pcm(stream, rest, size, form, channels, channel, name):
+    """Samples of `rest` and of what comes behind it: of so many bytes, or to the end where `size` is None."""
     dtype, zero, full = FORMATS[form]
     width = np.dtype(dtype).itemsize * channels
     take = getattr(stream, "read1", stream.read)  # what is there, without waiting for more
-    more = True
+    more, came = True, False
     while more:
         whole = len(rest) // width * width
         samples, rest = np.frombuffer(rest[:whole], dtype).reshape(-1, channels)[:, channel], rest[whole:]
         if len(samples):
+            came = True
             yield ((samples.astype(np.float32) - zero) / full).astype(np.float32)
         with _reading(name):
-            more = take(CHUNK)
+            more = take(CHUNK if size is None else min(CHUNK, size))
         rest += more
+        if size is not None:
+            size -= len(more)
+    if size is not None:
+        _read_away(stream, name)
+    if not came:
+        log.warning("%s: ended before a sample came (does what writes into the pipe run?)", name)
     if rest:
         log.warning("%s: ended in the middle of a sample: %d bytes are left out", name, len(rest))
+
+
+def _read_away(stream, name):
+    """Take what a WAV holds behind its samples, so that who writes it is not told of a broken pipe."""
+    with _reading(name):
+        while stream.read(CHUNK):
+            pass
 
 
 @contextlib.contextmanager
@@ -100,7 +118,9 @@ def _read(stream, size, name):
 
 
 def _wav_header(stream, name):
-    """Rate, format and channels of a WAV whose first four bytes are read already; its samples come next."""
+    """Rate, format, channels and bytes of the samples of a WAV whose first four bytes are read already; its samples come next. The
+    bytes are None where the writer did not know them.
+    """
     left, found = MOST_HEADER, None
     if _read(stream, 8, name)[4:] != b"WAVE":
         raise DataError(f"{name}: begins like a WAV, but is none (send raw samples, or a WAV)")
@@ -110,7 +130,7 @@ def _wav_header(stream, name):
             raise DataError(f"{name}: a WAV that ends before its samples")
         kind, size = chunk[:4], struct.unpack("<I", chunk[4:])[0]
         if kind == b"data" and found:
-            return found
+            return (*found, size if 0 < size < UNKNOWN_SIZE else None)
         size = min(size + size % 2, left + 1)
         left -= size
         body = _read(stream, size, name)

@@ -9,6 +9,7 @@ from typing import IO
 
 import numpy as np
 
+from asrkit.audio.samples import FULL_SCALES
 from asrkit.audio.word_detector import WordDetectorConfig
 from asrkit.config import PathLike, check_fields, option
 from asrkit.errors import DataError
@@ -103,8 +104,8 @@ def listen(
 
 
 def _heard(stream: Stream, blocks: Iterator[np.ndarray]) -> Generator[HeardWord, None, DataError | None]:
-    """Yield what is heard in blocks, and return why they broke off; a block that holds no sound is passed over."""
-    passed = 0
+    """Yield what is heard in blocks, and return why they broke off; samples that are none are silence, so that later words keep their places."""
+    said = False
     while True:
         try:
             block = next(blocks, None)
@@ -115,10 +116,10 @@ def _heard(stream: Stream, blocks: Iterator[np.ndarray]) -> Generator[HeardWord,
         try:
             heard = stream.push(block)
         except DataError as error:
-            passed += 1
-            if passed == 1:
-                log.warning("at %.1f s: %s; such blocks are passed over", stream.position_s, error)
-            continue
+            if not said:
+                said = True
+                log.warning("at %.1f s: %s; such samples are passed over", stream.position_s, error)
+            heard = stream.push(np.where(np.abs(block) < FULL_SCALES, block, np.float32(0)))
         yield from heard
 
 

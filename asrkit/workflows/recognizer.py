@@ -114,7 +114,11 @@ class Recognizer:
         self.vocabulary, self.method = vocabulary, method
         self.training: Trained | None = None
         self._scorer, self._factors = Scorer(vocabulary, method), HearWarpedConfig(test_warps).factors
-        self._settings: dict[str, Any] = {"test_warps": test_warps, "reject": reject, "min_confidence": min_confidence}
+        self._settings: dict[str, Any] = {
+            "test_warps": test_warps,
+            "reject": reject,
+            "min_confidence": min_confidence,
+        }
         self._limit = AcceptConfig(reject, min_confidence).limit(vocabulary.confidence)
         if test_warps:
             check_warped(vocabulary)

@@ -141,3 +141,5 @@ def test_what_is_needed_stays_short_through_long_silence():
 def test_settings_that_are_none_are_refused():
     with pytest.raises(SettingsError, match="pause_ms=0"):
         WordDetectorConfig(pause_ms=0)
+    with pytest.raises(SettingsError, match="shortest_ms=1500 and longest_ms=500"):
+        WordDetectorConfig(shortest_ms=1500, longest_ms=500)

@@ -116,7 +116,20 @@ def test_samples_that_are_none_are_passed_over_and_said_once(world):
     samples[RATE_HZ // 10 : RATE_HZ // 8] = np.nan
     lines, said = run(world / "exp", "-", "--format=f32", stdin=samples.tobytes())
     assert len(said) == 1 and "NaN" in said[0] and "passed over" in said[0]
-    assert len(lines) >= 2
+    heard = [json.loads(line) for line in lines]
+    whole = [json.loads(line) for line in run(world / "exp", world / "stream.wav")[0]]
+    assert [word["word"] for word in heard] == [word["word"] for word in whole]
+    np.testing.assert_allclose([w["start"] for w in heard], [w["start"] for w in whole], atol=0.03)
+
+
+def test_a_standard_input_that_is_closed_or_empty(world):
+    command = '"$@" <&-' if os.name == "posix" else ""
+    if command:
+        words = [sys.executable, "-m", "asrkit", "listen", str(world / "exp"), "-"]
+        done = subprocess.run(["sh", "-c", command, "sh", *words], capture_output=True, check=False)
+        assert done.returncode == 1 and b"stdin is closed" in done.stderr and b"Traceback" not in done.stderr
+    lines, said = run(world / "exp", "-")
+    assert not lines and len(said) == 1 and "ended before a sample came" in said[0]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")

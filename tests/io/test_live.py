@@ -92,6 +92,14 @@ def test_wavs_of_pipes_and_their_other_parts():
     np.testing.assert_array_equal(samples, SOUND)
 
 
+def test_what_stands_behind_the_samples_of_a_wav_is_no_sound(caplog):
+    data = raw(SOUND, "s16")
+    stream = io.BytesIO(wav(size=len(data)) + data + b"LIST\x04\0\0\0abcd")
+    blocks, _ = pcm_blocks(stream, 8000)
+    np.testing.assert_array_equal(np.concatenate(list(blocks)), SOUND)
+    assert not stream.read() and not caplog.text
+
+
 @pytest.mark.parametrize(
     ("data", "why"),
     [

@@ -18,6 +18,7 @@ import sys
 
 from asrkit.audio.word_detector import WordDetectorConfig
 from asrkit.cli.options import add_field, add_flag, add_options, from_args
+from asrkit.errors import DataError
 from asrkit.words.confidence import AcceptConfig
 from asrkit.workflows.listen import SURE, SoundConfig, listen
 
@@ -51,6 +52,8 @@ def add_arguments(parser):
 
 
 def main(args):
+    if args.source == "-" and sys.stdin is None:
+        raise DataError("stdin is closed (send samples into it, or name a recording)")
     accept = AcceptConfig(
         args.reject, 0.0 if args.reject and args.min_confidence == SURE else args.min_confidence
     )
