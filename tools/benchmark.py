@@ -61,6 +61,9 @@ TASKS = {
     "mixgop": mixgop.mixgop,
 }
 
+QUICK = ("train-chmm-8x1", "train-dhmm", "decode", "gmm-em")
+QUICK_SETTINGS = {"only": ",".join(QUICK), "words": 4, "utts_per_word": 40, "repeats": 3}
+
 
 def parse(argv):
     parser = argparse.ArgumentParser(
@@ -68,6 +71,11 @@ def parse(argv):
     )
     parser.add_argument(
         "--only", metavar="NAME,…", default=",".join(TASKS), help=f"some of {', '.join(TASKS)}"
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help=f"about a minute: {', '.join(QUICK)}, few generated words, three turns",
     )
     parser.add_argument("--data", default="synthetic", help="synthetic, or the folder of a corpus")
     parser.add_argument("--corpus", choices=("fsdd", "tidigits"), help="what that folder is")
@@ -96,6 +104,10 @@ def parse(argv):
         "--work", type=Path, metavar="DIR", help="keep the data there for the next run (default: nowhere)"
     )
     options = parser.parse_args(argv)
+    if options.quick:
+        for name, value in QUICK_SETTINGS.items():
+            if getattr(options, name) == parser.get_default(name):
+                setattr(options, name, value)
     options.only = options.only.split(",")
     if unknown := [name for name in options.only if name not in TASKS]:
         parser.error(f"--only {unknown[0]}: no such task (there are {', '.join(TASKS)})")

@@ -38,9 +38,10 @@ def command(name, *words):
 
 
 def environment(**more):
-    """Where commands find this checkout."""
+    """Where commands find this checkout; that this process keeps no bytecode is not theirs: they would compile it at every start."""
     path = os.pathsep.join(filter(None, [str(TOP), os.environ.get("PYTHONPATH")]))
-    return {**os.environ, "PYTHONPATH": path, **{name: str(value) for name, value in more.items()}}
+    own = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**own, "PYTHONPATH": path, **{name: str(value) for name, value in more.items()}}
 
 
 def family_options(family, states, gauss, iterations):

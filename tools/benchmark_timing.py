@@ -28,6 +28,7 @@ class Usage:
 
     seconds: float
     peak_mb: float
+    cpu_s: float = 0.0
 
 
 @dataclass
@@ -64,28 +65,36 @@ class Row:
     task: str
     system: str
     seconds: list = field(default_factory=list)
+    cpu_s: list = field(default_factory=list)
     ratio: float | None = None
+    ratios: list = field(default_factory=list)  # turn by turn
     quality: str = "–"
     target: str = "–"
     missing: str | None = None
 
     def cells(self):
         if not self.seconds:
-            return [self.task, self.system, self.missing, "–", "–", "–"]
-        low, high = min(self.seconds), max(self.seconds)
-        runs = f"[{figure(low)}–{figure(high)}]" if len(self.seconds) > 1 else "[1 run]"
+            return [self.task, self.system, self.missing, "–", "–", "–", "–"]
         ratio = "–" if self.ratio is None else figure(self.ratio)
         return [
             self.task,
             self.system,
-            f"{figure(statistics.median(self.seconds))} {runs}",
-            ratio,
+            f"{figure(statistics.median(self.seconds))} {spread(self.seconds) or '[1 run]'}",
+            figure(statistics.median(self.cpu_s)) if self.cpu_s else "–",
+            f"{ratio} {spread(self.ratios)}".rstrip(),
             self.quality,
             self.target,
         ]
 
 
-HEADINGS = ["task", "system", "seconds, median [min–max]", "ratio to asrkit", "quality", "target met"]
+HEADINGS = [
+    "task", "system", "seconds, median [min–max]", "CPU seconds", "ratio to asrkit, by turn", "quality", "target met"
+]  # fmt: skip
+
+
+def spread(values):
+    """The least and the largest of several."""
+    return f"[{figure(min(values))}–{figure(max(values))}]" if len(values) > 1 else ""
 
 
 def figure(value):
@@ -122,16 +131,20 @@ def compete(task, contestants, repeats, full=False):
             ):
                 continue
             try:
-                started = time.perf_counter()
+                started, used = time.perf_counter(), time.process_time()
                 result = contestant.call()
-                seconds = result.seconds if isinstance(result, Usage) else time.perf_counter() - started
+                seconds, cpu_s = time.perf_counter() - started, time.process_time() - used
+                if isinstance(result, Usage):
+                    seconds, cpu_s = result.seconds, result.cpu_s
             except Exception as error:
                 row.missing, row.seconds = f"failed: {type(error).__name__}: {error}".replace("\n", " "), []
+                row.cpu_s = []
                 del running[contestant.system]
                 say(f"{task}: {contestant.system}: {row.missing}")
                 continue
             if turn:
                 row.seconds.append(seconds * contestant.scale)
+                row.cpu_s.append(cpu_s * contestant.scale)
                 results[contestant.system] = result
                 say(f"{task}: {contestant.system}: {seconds:.3g} s ({turn} of {repeats})")
     judge_rows(rows, running, results, contestants[0].system)
@@ -149,6 +162,7 @@ def judge_rows(rows, running, results, reference):
             row.quality = f"not judged: {type(error).__name__}: {error}"
         if ours:
             row.ratio = statistics.median(row.seconds) / statistics.median(ours)
+            row.ratios = [theirs / own for theirs, own in zip(row.seconds, ours)]
         if contestant.target is not None and row.ratio is not None:
             row.target = f"≥ {figure(contestant.target)}: {yes_no(row.ratio >= contestant.target)}"
 
@@ -194,10 +208,10 @@ def measure(commands, log, *, environment=None, folder=None, one_core=False, mem
 
 
 def run_job(job):
-    """The small process: run the commands, add their seconds, take the largest of their peaks."""
+    """The small process: run the commands, add their seconds, those of the processor, too, take the largest of their peaks."""
     if job["one_core"] and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    seconds, peak_mb = 0.0, 0.0
+    seconds, peak_mb, cpu_s = 0.0, 0.0, 0.0
     with open(job["log"], "ab") as log:
         for command in job["commands"]:
             started = time.perf_counter()
@@ -219,13 +233,14 @@ def run_job(job):
                 os.killpg(process.pid, 15)
                 raise
             seconds += time.perf_counter() - started
+            cpu_s += used.ru_utime + used.ru_stime
             process.returncode = os.waitstatus_to_exitcode(status)
             watch.stop()
             unit = 1024 if sys.platform != "darwin" else 1024**2  # Linux counts kB, macOS bytes
             peak_mb = max(peak_mb, used.ru_maxrss / unit, watch.peak_mb)
             if process.returncode:
                 sys.exit(failure(command, process.returncode, job["log"]))
-    return Usage(seconds, peak_mb)
+    return Usage(seconds, peak_mb, cpu_s)
 
 
 def failure(command, status, log):

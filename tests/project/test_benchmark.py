@@ -1,5 +1,6 @@
 """tools/benchmark.py on a few invented words: that it measures and prints, not how quick anything is."""
 
+import functools
 import importlib.util
 import itertools
 import json
@@ -29,7 +30,7 @@ def benchmark(*words, hidden=None, folder=None):
 def rows_of(output):
     """The cells of every row of results."""
     lines = [line.strip("| \n").split(" | ") for line in output.splitlines() if line.startswith("|")]
-    return [cells for cells in lines if len(cells) == 6 and cells[0] not in ("task", "---")]
+    return [cells for cells in lines if len(cells) == 7 and cells[0] not in ("task", "---")]
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +58,10 @@ def test_tables_name_the_machine_and_every_task(run):
 def test_ratios_are_numbers_and_asrkit_is_the_measure(run):
     rows = rows_of(run[0])
     timed = [cells for cells in rows if cells[2][0].isdigit()]
-    assert timed and all(float(cells[3]) > 0 for cells in timed)
+    assert timed and all(float(cells[3]) >= 0 and float(cells[4].split()[0]) > 0 for cells in timed)
     for _, task in itertools.groupby(rows, key=lambda cells: cells[0]):
         first = next(task)
-        assert not first[1].startswith("asrkit") or float(first[3]) == 1
+        assert not first[1].startswith("asrkit") or float(first[4].split()[0]) == 1
 
 
 def test_rows_that_are_not_timed_say_why(run):
@@ -79,7 +80,8 @@ def test_json_has_the_machine_and_every_run(run):
     output, raw = run
     assert "data" in raw["machine"]
     assert len(raw["rows"]) == len(rows_of(output))
-    assert all(len(row["seconds"]) == 1 for row in raw["rows"] if row["missing"] is None)
+    timed = [row for row in raw["rows"] if row["missing"] is None]
+    assert all(len(row["seconds"]) == len(row["cpu_s"]) == len(row["ratios"]) == 1 for row in timed)
 
 
 def test_missing_peer_gives_a_row(tmp_path):
@@ -98,6 +100,8 @@ def test_unknown_task_is_named():
 
 def load(name):
     spec = importlib.util.spec_from_file_location(name, TOOLS / f"{name}.py")
+    if str(TOOLS) not in sys.path:  # they import each other
+        sys.path.append(str(TOOLS))
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses look there
     spec.loader.exec_module(module)
@@ -134,3 +138,47 @@ def test_memory_is_that_of_the_command_not_of_the_benchmark(tmp_path):
     assert small.peak_mb < 100 < 150 < large.peak_mb < 300 < ballast.nbytes / 2**20
     with pytest.raises(timing.Failed, match="status 3"):
         timing.measure([[sys.executable, "-c", "raise SystemExit(3)"]], tmp_path / "log")
+
+
+def test_seconds_of_the_processor_are_those_of_the_command(tmp_path):
+    timing = load("benchmark_timing")
+    busy = "import time\nwhile time.process_time() < 0.3: pass"
+    used, idle = (
+        timing.measure([[sys.executable, "-c", code]], tmp_path / "log")
+        for code in (busy, "import time; time.sleep(0.5)")
+    )
+    assert 0.3 <= used.cpu_s < 0.6 and idle.cpu_s < 0.3 < 0.5 <= idle.seconds
+
+
+def test_ratios_are_of_each_turn_and_the_table_has_their_spread():
+    timing = load("benchmark_timing")
+    durations = {"asrkit": [1.0, 2.0, 1.0], "peer": [3.0, 4.0, 2.0]}
+    contestants = [
+        timing.Contestant(name, functools.partial(lambda own: timing.Usage(own.pop(0), 0.0, 0.5), own))
+        for name, own in durations.items()
+    ]
+    ours, theirs = timing.compete("task", contestants, 3)
+    assert (ours.seconds, theirs.ratio, theirs.ratios) == ([1.0, 2.0, 1.0], 3.0, [3.0, 2.0, 2.0])
+    assert theirs.cells()[2:5] == ["3 [2–4]", "0.5", "3 [2–3]"]
+
+
+def test_quick_is_small_and_what_is_asked_for_stays():
+    """In a process of its own: the tool takes variables out of its environment."""
+    code = "import sys; sys.path.append(sys.argv[1]); import benchmark, json; own = benchmark.parse(sys.argv[2:]); "
+    code += "print(json.dumps([own.only, own.words, own.utts_per_word, own.repeats, list(benchmark.QUICK), list(benchmark.TASKS)]))"
+
+    def parsed(*words):
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(TOOLS), *words], capture_output=True, check=True
+        )
+        return json.loads(done.stdout)
+
+    only, *settings, quick, _ = parsed("--quick", "--words", "3")
+    assert only == quick and settings == [3, 40, 3]
+    only, *_, tasks = parsed()
+    assert only == tasks
+
+
+def test_commands_keep_their_bytecode(monkeypatch):
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    assert "PYTHONDONTWRITEBYTECODE" not in load("benchmark_asrkit").environment()
