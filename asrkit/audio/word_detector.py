@@ -17,7 +17,8 @@ from asrkit.errors import SettingsError
 
 BANDS, LOWEST_HZ = 16, 100.0
 FRAME_MS, SHIFT_MS = 25.0, 10.0
-PADDING_MS = 50.0
+# Kept before and after a word, where its edges are under the noise; the more it stands out, in dB over the noise, the less.
+PADDING_MS, HIDDEN_DB, CLEAR_DB = 50.0, 18.0, 22.0
 REACH = 3  # frames on each side that are averaged
 QUIETEST_DB = -90.0  # re full scale; below lie zeros and the last bit
 FIRST_MS, FIRST_SHARE = 700.0, 0.2  # nothing is decided before; the quietest frames of it are the first noise
@@ -47,7 +48,7 @@ class WordDetectorConfig:
     )
     padding_ms: float = option(
         -1.0,
-        f"kept before and after a word, in ms; -1: as the training had it where endpoints were found, else {PADDING_MS:g}",
+        f"kept before and after a word, in ms; -1: as the training had it where endpoints were found, else 0 to {PADDING_MS:g}, the louder the noise the more",
         minimum=-1,
         maximum=1000,
     )
@@ -71,7 +72,7 @@ class WordDetector:
     >>> sound[12000:16000] += 0.2 * np.sin(np.arange(4000))
     >>> detector = WordDetector(8000)
     >>> [round(place / 8000, 1) for piece in np.split(sound, 30) for found in detector.push(piece) for place in found]
-    [1.4, 2.1]
+    [1.5, 2.0]
     """
 
     def __init__(self, rate_hz: int, config: WordDetectorConfig = WordDetectorConfig()) -> None:
@@ -102,7 +103,7 @@ class WordDetector:
         self._next = 0  # frame that is decided next
         self._start: int | None = None  # of the stretch that is open
         self._last = self._count = 0
-        self._sure = False
+        self._sure, self._loudest = False, 0.0
 
     @property
     def open(self) -> bool:
@@ -113,7 +114,7 @@ class WordDetector:
     def needed(self) -> int:
         """First sample that a stretch which is still to come may hold."""
         first = self._next if self._start is None else self._start
-        return max(0, self._sample(first) - self._padding)
+        return max(0, self._sample(first) - self._padding(-np.inf))
 
     def push(self, samples: np.ndarray) -> list[tuple[int, int]]:
         """Hear more.
@@ -149,9 +150,10 @@ class WordDetector:
         self._end(found)
         return [(start, min(stop, end)) for start, stop in found if start < end]
 
-    @property
-    def _padding(self) -> int:
-        ms = PADDING_MS if self._config.padding_ms < 0 else self._config.padding_ms
+    def _padding(self, over_noise_db: float) -> int:
+        ms = self._config.padding_ms
+        if ms < 0:
+            ms = PADDING_MS * np.clip((CLEAR_DB - over_noise_db) / (CLEAR_DB - HIDDEN_DB), 0, 1)
         return round(ms / 1000 * self._rate_hz)
 
     def _count_of(self, ms: float) -> int:
@@ -201,8 +203,9 @@ class WordDetector:
         frame, self._next = self._next, self._next + 1
         if evidence > limit:
             if self._start is None:
-                self._start, self._count, self._sure = frame, 0, False
+                self._start, self._count, self._sure, self._loudest = frame, 0, False, 0.0
             self._last, self._count = frame, self._count + 1
+            self._loudest = max(self._loudest, float(power.sum() / self._noise.sum()))
             sure = np.clip(self._mean + SURE_DEVIATIONS * deviation, *SURE_EVIDENCE)
             self._sure = self._sure or evidence > sure
             if frame - self._start >= self._count_of(self._config.longest_ms):
@@ -236,5 +239,6 @@ class WordDetector:
         # a click lasts as long as the frames that it is averaged into
         if self._sure and self._count - 2 * REACH >= self._count_of(self._config.shortest_ms):
             start, end = self._sample(self._start), self._sample(self._last) + self._hop
-            found.append((max(0, start - self._padding), end + self._padding))
+            padding = self._padding(10 * np.log10(self._loudest))
+            found.append((max(0, start - padding), end + padding))
         self._start = None

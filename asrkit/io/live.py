@@ -62,6 +62,8 @@ def pcm_blocks(
         head = b""
     if not 0 <= channel < channels:
         raise DataError(f"{name}: channel {channel} asked for, but it has {channels} (count starts at 0)")
+    if channels > 1 and not head:
+        log.warning("%s: %d channels, channel %d is used (channel= takes another)", name, channels, channel)
     return _pcm(stream, head, size, form, channels, channel, name), rate_hz
 
 

@@ -47,8 +47,10 @@ class AcceptConfig:
         """Whether anything is to be rejected."""
         return bool(self.reject or self.min_confidence)
 
-    def limit(self, confidence: "Confidence | None") -> float:
+    def limit(self, confidence: "Confidence | None", able: bool = True) -> float:
         """Find the probability below which a word is not believed; 0 where nothing is to be rejected.
+
+        `able` says whether models of its family can know it.
 
         Raises
         ------
@@ -60,8 +62,9 @@ class AcceptConfig:
         if not self.asked:
             return 0.0
         if confidence is None:
+            remedy = "asrkit calibrate makes it know" if able else "train a chmm, gmm, schmm or dhmm"
             raise DataError(
-                "the model does not know how sure it may be (asrkit calibrate makes it know; min_confidence=0 believes all)"
+                f"the model does not know how sure it may be ({remedy}; min_confidence=0 believes all)"
             )
         return confidence.threshold(self.reject) if self.reject else self.min_confidence
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from asrkit import families
 from asrkit.characters import column
 from asrkit.config import PathLike
 from asrkit.errors import DataError, SettingsError
@@ -235,7 +236,7 @@ def believed(vocabulary: Vocabulary, accept: AcceptConfig, warped: HearWarpedCon
                 f"test_warps={warped.test_warps}: of warped copies no probability is known (leave one out)"
             )
         return None
-    limit = accept.limit(vocabulary.confidence)
+    limit = accept.limit(vocabulary.confidence, families.load(vocabulary.family).adds_up)
     return None if vocabulary.confidence is None else limit
 
 

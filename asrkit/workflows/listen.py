@@ -15,6 +15,7 @@ from asrkit.config import PathLike, check_fields, option
 from asrkit.errors import DataError
 from asrkit.io.audio import audio_blocks
 from asrkit.io.live import FORMATS, microphone_blocks, pcm_blocks
+from asrkit.io.memory_file import check_writable
 from asrkit.words.confidence import AcceptConfig
 from asrkit.workflows.recognizer import load
 from asrkit.workflows.stream import HeardWord, Stream
@@ -90,6 +91,7 @@ def listen(
     except DataError as error:
         raise DataError(f"{exp}: {error}") from None
     if speaker_file is not None:
+        check_writable(speaker_file)
         speaker = recognizer.speaker(speaker_file if Path(speaker_file).exists() else None)
     blocks, rate_hz = _opened(source, sound, recognizer.frontend.rate_hz or 0)
     stream = recognizer.stream(rate_hz, speaker=speaker, detection=detection)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from asrkit import families
 from asrkit.audio.samples import check_rate, check_samples, resample
 from asrkit.audio.word_detector import WordDetectorConfig
 from asrkit.config import PathLike
@@ -15,7 +16,7 @@ from asrkit.errors import DataError, SettingsError, told
 from asrkit.families.base import MLLR
 from asrkit.features.frontend import FrontEnd
 from asrkit.features.warp import HearWarpedConfig
-from asrkit.io.memory_file import read_memory
+from asrkit.io.memory_file import check_writable, read_memory
 from asrkit.io.model_file import read_model, write_model
 from asrkit.io.remarks import Remarks, warn_of
 from asrkit.models.base import chunks
@@ -119,7 +120,8 @@ class Recognizer:
             "reject": reject,
             "min_confidence": min_confidence,
         }
-        self._limit = AcceptConfig(reject, min_confidence).limit(vocabulary.confidence)
+        able = families.load(vocabulary.family).adds_up
+        self._limit = AcceptConfig(reject, min_confidence).limit(vocabulary.confidence, able)
         if test_warps:
             check_warped(vocabulary)
             if self._limit:
@@ -591,6 +593,8 @@ def recognize_files(
     accept = accept or AcceptConfig()
     recognizer, speaker = load(exp, method, test_warps=test_warps, **vars(accept)), None
     known = speaker_file is not None and Path(speaker_file).exists()
+    if speaker_file is not None:
+        check_writable(speaker_file)
     try:
         recognizer.frontend.check_hears()
         if same_speaker or speaker_file is not None:

@@ -235,8 +235,8 @@ def teach_word(
         raise DataError(f"the word is {told(word)}, it should be {WORD}")
     word = composed(word)
     alike = alike_in_columns([*vocabulary.words, word])
-    if alike or word == UNKNOWN:
-        raise DataError(alike or f"{UNKNOWN} is what is heard where no word is (choose another name)")
+    if alike or word in (UNKNOWN, "-"):
+        raise DataError(alike or f"{word} is what is printed where no word is heard (choose another name)")
     check_teachable(vocabulary)
     given = list(recordings)
     before = vocabulary.kept.taught.get(word, ()) if vocabulary.kept else ()

@@ -81,7 +81,7 @@ def test_what_is_not_believed(world, capsys):
 def test_a_model_that_does_not_know_how_sure_it_may_be(world, tmp_path, capsys):
     asrkit("train", world / "data", tmp_path, "--family=dtw")
     asrkit("listen", tmp_path, world / "stream.wav", status=1)
-    assert "asrkit calibrate makes it know; --min-confidence 0 believes all" in capsys.readouterr().err
+    assert "train a chmm, gmm, schmm or dhmm; --min-confidence 0 believes all" in capsys.readouterr().err
     asrkit("listen", tmp_path, world / "stream.wav", "--min-confidence=0")
     heard = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [own["word"] for own in heard] == WORDS and {own["p"] for own in heard} == {None}
@@ -96,6 +96,14 @@ def test_what_is_known_of_the_speaker_goes_on(world, tmp_path, capsys):
     asrkit("listen", world / "exp", world / "stream.wav", "--same-speaker=false")
     alone = capsys.readouterr().out
     assert alone != first and len(alone.splitlines()) == 4
+
+
+def test_a_speaker_file_that_can_not_be_written_is_said_at_once(world, tmp_path, capsys):
+    for path in (tmp_path, world / "stream.wav" / "anna.npz"):
+        for command in ("listen", "recognize"):
+            asrkit(command, world / "exp", world / "stream.wav", f"--speaker-file={path}", status=1)
+            out, err = capsys.readouterr()
+            assert not out and "can't be written there" in err
 
 
 @pytest.mark.parametrize(

@@ -278,5 +278,5 @@ def test_a_codebook_of_other_recordings(world, tmp_path, capsys):
 def test_features_of_a_model_need_no_training(world):
     own = package.load(world / "chmm").frontend
     assert own.prior == package.load(world / "chmm" / "final.npz").frontend.prior
-    features = read_features(world / "anna", frontend=own)
+    features = read_features(world / "data", frontend=own)
     assert features.frontend is own
