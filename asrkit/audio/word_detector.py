@@ -41,7 +41,9 @@ NOISE_EVIDENCE = 0.3  # what the statistics of noise take at the most, so that a
 class WordDetectorConfig:
     """Settings of the detection of words in a stream."""
 
-    pause_ms: float = option(200.0, "silence that ends a word, in ms", minimum=50, maximum=2000)
+    pause_ms: float = option(
+        185.0, "silence that ends a word, in ms; more where phrases have pauses", minimum=50, maximum=2000
+    )
     shortest_ms: float = option(60.0, "sound of less, in ms, is no word", minimum=10, maximum=2000)
     longest_ms: float = option(
         5000.0, "after so many ms a stretch ends, whatever comes", minimum=500, maximum=60000

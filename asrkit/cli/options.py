@@ -111,6 +111,17 @@ def tell_default(parser, dest, text):
             action.help = action.help.rpartition(" (default: ")[0] + f" (default: {text})".replace("%", "%%")
 
 
+def add_method(parser):
+    """Add `--method`, as the commands have it that hear words."""
+    add_flag(
+        parser,
+        "method",
+        "viterbi",
+        "score of a word: its best path, or the sum over all",
+        choices=("viterbi", "forward"),
+    )
+
+
 def add_frame_shift(parser):
     """Add `--frame-shift`, as the commands have it that read features beside an alignment."""
     add_flag(

@@ -66,7 +66,7 @@ def listen(
         A recording, or an open pipe with raw samples or a WAV; the microphone where it is not given.
     sound : SoundConfig, optional
     accept : AcceptConfig, optional
-        When a word is believed; by default when it is more likely than not.
+        When a word is believed; by default from a probability of 0.6 on.
     detection : WordDetectorConfig, optional
     same_speaker : bool
         What was heard helps with what comes next, as far as the model can learn.

@@ -6,8 +6,9 @@ second after a word has ended.
 
 A stretch of sound that is no word of the model gets the word <unk>: p is the probability that the word was said, and below
 --min-confidence it is not believed (with --reject 0.05, what is less sure than all but 5 % of the rightly heard words of held-out
-recordings); nor is what lasts three times as long as the word usually does. Where people talk all the time, --min-confidence 0.85 lets
-few of their words pass. --min-confidence 0 believes everything.
+recordings); nor is what lasts three times as long as the word usually does. Where people talk all the time, --min-confidence 0.9 lets
+few of their words pass. --min-confidence 0 believes everything. A
+model of phrases needs --pause-ms 500: a pause between their words must not end them.
 
 What was heard helps with what comes next, where the model can learn of a speaker (--cmvn map, the default of a chmm):
 --same-speaker false hears each word alone, --speaker-file FILE goes on where the last call ended.
@@ -17,7 +18,7 @@ import contextlib
 import sys
 
 from asrkit.audio.word_detector import WordDetectorConfig
-from asrkit.cli.options import add_field, add_flag, add_options, from_args
+from asrkit.cli.options import add_field, add_flag, add_method, add_options, from_args
 from asrkit.errors import DataError
 from asrkit.words.confidence import AcceptConfig
 from asrkit.workflows.listen import SURE, SoundConfig, listen
@@ -40,13 +41,7 @@ def add_arguments(parser):
     add_flag(
         parser, "speaker-file", "", "what is known of that speaker: read if it is there, written at the end"
     )
-    add_flag(
-        parser,
-        "method",
-        "viterbi",
-        "score of a word: its best path, or the sum over all",
-        choices=("viterbi", "forward"),
-    )
+    add_method(parser)
     add_flag(parser, "json", True, "lines of JSON; false: `start end word p`")
     add_options(parser, WordDetectorConfig, "how words are found")
 

@@ -22,7 +22,7 @@ learned from a recording in which no word is heard, or <unk>.
 
 import sys
 
-from asrkit.cli.options import add_auto, add_flag, add_options, from_args
+from asrkit.cli.options import add_auto, add_flag, add_method, add_options, from_args
 from asrkit.cli.output import in_words
 from asrkit.errors import DataError
 from asrkit.features.warp import HearWarpedConfig
@@ -45,13 +45,7 @@ def add_arguments(parser):
     add_flag(
         parser, "speaker-file", "", "what is known of that speaker: read if it is there, written at the end"
     )
-    add_flag(
-        parser,
-        "method",
-        "viterbi",
-        "score of a word: its best path, or the sum over all",
-        choices=("viterbi", "forward"),
-    )
+    add_method(parser)
     field = HearWarpedConfig.__dataclass_fields__["test_warps"]
     add_flag(parser, "test-warps", field.default, field.metadata["help"])
     add_flag(parser, "confidence", False, "print how sure it is, too: p")
