@@ -28,6 +28,9 @@ from asrkit.words.vocabulary import Vocabulary
 VARIANCE_FLOOR = 0.01  # of the data's variance: low, as the peers have hardly any
 DEFAULT_METHOD = training.TrainConfig().method
 METHODS = tuple(dict.fromkeys([DEFAULT_METHOD, "viterbi", "baum-welch"]))
+# what the peers do not do: copies of the recordings, confidence, learning of who is heard
+ALIKE = ["--warps=", "--calibrate", "false"]
+HEARD_ALIKE = ["--adapt", "none"]
 CONF = TOP / "egs" / "digits" / "conf"
 PREPARE_DATA = TOP / "egs" / "digits" / "local" / "prepare_data.py"
 
@@ -46,7 +49,7 @@ def environment(**more):
 
 def family_options(family, states, gauss, iterations):
     """Command-line options of a training with that many states, Gaussians, and iterations at each number of
-    Gaussians, without copies.
+    Gaussians, without what no peer does.
     """
     passes = [
         "--max-iters",
@@ -58,7 +61,8 @@ def family_options(family, states, gauss, iterations):
         "--variance-floor",
         VARIANCE_FLOOR,
     ]
-    return ["--family", family, "--num-states", states, "--num-gauss", gauss, *passes, "--warps="]
+    form = ["--covariance", "diag"] if family == "chmm" else []
+    return ["--family", family, "--num-states", states, "--num-gauss", gauss, *form, *passes, *ALIKE]
 
 
 def read_utterances(folder, delta_order):

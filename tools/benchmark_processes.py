@@ -111,7 +111,7 @@ def asrkit_decoding(corpus, from_wav):
         commands.append(compute_mfcc(folder))
     return process(
         corpus,
-        [*commands, asrkit.command("decode", corpus.work / "chmm", folder, corpus.work / "hypotheses")],
+        [*commands, asrkit.command("decode", corpus.work / "chmm", folder, corpus.work / "hypotheses", *asrkit.HEARD_ALIKE)],
     )
 
 
@@ -227,6 +227,7 @@ def decode_english(corpus, options):
                     corpus.work / "chmm",
                     corpus.work / "few_from_wav",
                     corpus.work / "few_hypotheses",
+                    *asrkit.HEARD_ALIKE,
                 ),
             ],
         )
