@@ -7,6 +7,7 @@ import mmap
 import os
 import re
 import wave
+from pathlib import Path
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from asrkit.io import ffmpeg
 from asrkit.io.archive import resolve
 from asrkit.io.containers import Mapped, decode, decode_blocks
 from asrkit.io.pipes import is_pipe, run_pipe
+from asrkit.io.plain_wav import read_plain_wav
 from asrkit.io.remarks import Remarks
 
 OFFSET = re.compile(r"(?P<path>.+):(?P<offset>[0-9]{1,18})")  # Kaldi's: wav.ark:13
@@ -116,12 +118,24 @@ def audio_blocks(
     options = {"channel": channel, "strict": strict, "on_remarks": on_remarks}
     path, offset = (None, None) if is_pipe(os.fspath(rxfilename)) else _place(os.fspath(rxfilename), base)
     if path is not None and offset is None and os.path.isfile(path) and os.path.getsize(path):
+        plain = _plain_and_short(path, size)
+        if plain is not None:
+            return iter([_one_channel(*plain, rxfilename, stated=None, **options)]), plain[1]
         pieces = _pieces(path, rxfilename, size)
         with contextlib.suppress(_ForFfmpeg):
             own_rate = next(pieces)
             return _channel_of(pieces, own_rate, rxfilename, options), own_rate
     samples, own_rate = read_audio(rxfilename, base=base, allow_pipes=allow_pipes, **options)
     return iter([samples]), own_rate
+
+
+def _plain_and_short(path, size):
+    """What `read_plain_wav` reads of a file with no more than `size` bytes; None of others."""
+    with contextlib.suppress(OSError):  # said by those who come after
+        if os.path.getsize(path) <= size:
+            with open(path, "rb", buffering=0) as stream:
+                return read_plain_wav(stream.read())
+    return None
 
 
 class _ForFfmpeg(Exception):
@@ -226,9 +240,11 @@ def _read(rxfilename, base, allow_pipes):
     if is_pipe(rxfilename):
         data = run_pipe(rxfilename, allow_pipes)
         return _decode(io.BytesIO(data), data, rxfilename)
-    path, offset = _place(rxfilename, base)
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise DataError(f"{path}: not a file (wav.scp names recordings)")
+    path, offset = rxfilename, None
+    if not os.path.isfile(path):  # most are, and to look once is enough
+        path, offset = _place(rxfilename, base)
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise DataError(f"{path}: not a file (wav.scp names recordings)")
     try:
         with open(path, "rb", buffering=0) as stream:
             if offset is not None:
@@ -239,7 +255,7 @@ def _read(rxfilename, base, allow_pipes):
             # of BytesIO, libsndfile must call Python for every few bytes
             return _decode(stream.fileno(), data, rxfilename, path)
     except OSError as error:  # without strerror where soundfile finds no libsndfile
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+        raise DataError(f"{Path(path)}: cannot be read: {error.strerror or error}") from None
 
 
 def located(rxfilename, base=None):

@@ -10,6 +10,7 @@ import numpy as np
 from asrkit.audio.samples import MAX_RATE_HZ, MIN_RATE_HZ
 from asrkit.errors import DataError
 from asrkit.io.lengths import CUT, to_decode
+from asrkit.io.plain_wav import read_plain_wav
 from asrkit.io.reading import reading
 
 # more samples than any field but those that mean "unknown": libsndfile says 2^63 - 1, or 2^41 and more of an MP3
@@ -39,6 +40,9 @@ def decode(source, data, rxfilename):
     DataError
         It is empty, cut off, damaged, no recording that libsndfile reads, or holds NaN or infinite samples.
     """
+    plain = read_plain_wav(data)
+    if plain is not None:
+        return plain
     rate, *blocks = decode_blocks(source, data, rxfilename, max(BLOCK, BLOCK_RATIO * len(data)))
     return (blocks[0] if len(blocks) == 1 else np.concatenate(blocks)), rate
 
