@@ -1,6 +1,7 @@
 """Samples that come from Python, checked: arrays of one channel, float32 in [-1, 1), at the rate that is wanted."""
 
 import logging
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -45,7 +46,7 @@ def check_samples(
         raise DataError(
             f"{name} is {told(samples)}, it should be a numpy array of samples, (N,): np.asarray makes one of a list"
         )
-    if isinstance(samples, np.ma.MaskedArray):
+    if "numpy.ma" in sys.modules and isinstance(samples, np.ma.MaskedArray):  # slow to import, so never first
         raise DataError(f"{name} is a masked array, it should be one without a mask: .filled(0)")
     if samples.ndim != 1:
         one = ", such as [:, 0] of it" if samples.ndim == 2 else ""
