@@ -4,6 +4,7 @@ import functools
 import importlib
 import pkgutil
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, ClassVar
 
@@ -59,6 +60,10 @@ class FeatureKind(ABC):
     @abstractmethod
     def compute(self, samples: np.ndarray) -> np.ndarray:
         """Make features: float32 (N,) samples in [-1, 1) at `rate_hz` -> float32 (T, dim); T is 0 where they are too few."""
+
+    def compute_many(self, recordings: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Make what `compute` makes of each recording, byte for byte; quicker, where a kind knows how."""
+        return [self.compute(samples) for samples in recordings]
 
     def describe(self) -> str:
         """Say in one line what they are."""

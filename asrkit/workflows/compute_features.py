@@ -15,49 +15,31 @@ from typing import Any
 
 import numpy as np
 
-from asrkit.audio.endpoint import UNTRIMMED_S
-from asrkit.audio.level import BetterChannel, silence_reason
-from asrkit.config import PathLike, check_fields, option
+from asrkit.audio.level import BetterChannel
+from asrkit.config import PathLike
 from asrkit.distribution import VERSION
-from asrkit.errors import DataError, SettingsError
-from asrkit.features.frontend import unusable
+from asrkit.errors import DataError
 from asrkit.features.kind import FeatureKind, load
-from asrkit.io.archive import entry, is_pipe, resolve
-from asrkit.io.audio import read_audio
-from asrkit.io.data_dir import DataDir, read_data_dir
+from asrkit.io.archive import entry, resolve
+from asrkit.io.data_dir import read_data_dir
 from asrkit.io.features import KIND_RECORD, ReadConfig, check_skipped, first_reasons, format_kind, summary
 from asrkit.io.files import atomic_write, write_table
 from asrkit.io.holds import holding
 from asrkit.io.pieces import Pieces
-from asrkit.io.recordings import CHUNK, Recording, cut, recordings
+from asrkit.io.recordings import CHUNK, Recording, recordings
 from asrkit.io.remarks import Remarks, warn_of
 from asrkit.runtime import one_thread, ordered_map
-from asrkit.workflows.detect_endpoints import time_beside
-from asrkit.workflows.model_kind import model_kind, refuse_others
-
-# Kaldi's others are for whole numbers and for values from 0 to 1: they would spoil features
-COMPRESSIONS = (0, 1, 2, 3, 5)
+from asrkit.workflows.extraction import (
+    RecordingConfig,
+    each,
+    extract_chunk,
+    warn_of_slow,
+    warn_of_untrimmed,
+)
 
 UNFINISHED = ".features.asrkit-part"  # beside the archives: what was computed, until all is
 
 log = logging.getLogger("asrkit")
-
-
-@dataclass(frozen=True)
-class RecordingConfig:
-    channel: int = option(0, "channel of recordings that have several", minimum=0)
-    strict: bool = option(False, "refuse recordings with several channels")
-    allow_downsample: bool = option(True, "resample recordings of a higher rate; false skips them")
-    allow_upsample: bool = option(
-        True, "resample recordings of a lower rate, with a warning; false skips them"
-    )
-    min_duration: float = option(0.0, "skip utterances shorter than this, in seconds", minimum=0)
-    compress: int = option(0, "Kaldi's compression method: 1, 2, 3 or 5; 0 stores float32")
-
-    def __post_init__(self) -> None:
-        check_fields(self)
-        if self.compress not in COMPRESSIONS:
-            raise SettingsError(f"compress={self.compress} is none of {', '.join(map(str, COMPRESSIONS))}")
 
 
 @dataclass(frozen=True)
@@ -131,12 +113,20 @@ def compute_features(
     SettingsError
         Settings of `kind` are not those of `like`.
     """
-    if isinstance(kind, str):
-        kind = load(kind)() if like is None else model_kind(like, kind)
-    elif like is not None:
-        refuse_others(kind, like, model_kind(like, kind.name))
+    if like is not None:
+        # late: it reads models of phones, too
+        from asrkit.workflows.model_kind import model_kind, refuse_others
+
+        if isinstance(kind, str):
+            kind = model_kind(like, kind)
+        else:
+            refuse_others(kind, like, model_kind(like, kind.name))
+    elif isinstance(kind, str):
+        kind = load(kind)()
     options, read = options or RecordingConfig(), read or ReadConfig()
-    rate_hz, compute = kind.rate_hz, compute or kind.compute
+    rate_hz, compute_all = kind.rate_hz, kind.compute_many
+    if compute is not None:
+        compute_all = functools.partial(each, compute)
     assert rate_hz is not None  # of a kind that is made of recordings
     frame_shift_s = kind.frame_shift_s if frame_shift_s is None else frame_shift_s
     data = read_data_dir(data_dir, require=("wav.scp",))
@@ -147,7 +137,7 @@ def compute_features(
     chunks = [work[i : i + chunk] for i in range(0, len(work), chunk)]
     extract = functools.partial(
         extract_chunk,
-        compute=compute,
+        compute=compute_all,
         rate_hz=rate_hz,
         base=data.path,
         channel=options.channel,
@@ -206,34 +196,6 @@ def compute_features(
     return Computed(data.path, frames, skipped)
 
 
-def warn_of_untrimmed(data: DataDir, channel: int, jobs: int) -> None:
-    """Warn where single words are taken whole, though the recordings are not trimmed."""
-    files = {utt: entry for utt, entry in data.wav.items() if not is_pipe(entry)}
-    if data.segments or not data.text or any(len(text.split()) != 1 for text in data.text.values()):
-        return
-    beside_s = time_beside(files, base=data.path, channel=channel, jobs=jobs)
-    if beside_s > UNTRIMMED_S:
-        log.warning(
-            "%s: the recordings are not trimmed, %.2f s beside the word in the median, and are taken whole (asrkit detect-endpoints "
-            "%s finds the words)",
-            data.path,
-            beside_s,
-            data.path,
-        )
-
-
-def warn_of_slow(rates: dict[str, int], rate_hz: int) -> None:
-    """Warn where recordings have a lower rate than their features."""
-    slow = [utt for utt, rate in rates.items() if rate < rate_hz]
-    if slow:
-        log.warning(
-            "%d recordings (%s, ...) have a lower rate than the %d Hz of the features: resampled, but their upper band is empty",
-            len(slow),
-            slow[0],
-            rate_hz,
-        )
-
-
 def dated_chunk(
     chunk: list[Recording], extract: Callable[[list[Recording]], list[tuple]], base: Path
 ) -> tuple[list, list[tuple]]:
@@ -244,9 +206,12 @@ def dated_chunk(
 def stamp(entry: str, base: Path) -> list[int] | None:
     """Size and date of a recording's file; None for what is no file."""
     try:
-        about = resolve(re.sub(r":\d+$", "", entry), base).stat()
-    except (OSError, ValueError, DataError):
-        return None
+        about = os.stat(entry)
+    except (OSError, ValueError):  # a place in a file, or a path from elsewhere
+        try:
+            about = resolve(re.sub(r":\d+$", "", entry), base).stat()
+        except (OSError, ValueError, DataError):
+            return None
     return [about.st_size, about.st_mtime_ns]
 
 
@@ -314,68 +279,6 @@ def publish(done: Pieces, arks: dict[Path, np.ndarray], places: list[tuple[int, 
             stream.writelines(f"{utt} {spec}\n" for utt, spec in specs.items())
         entries.update(specs)
     return entries
-
-
-def rate_reason(own_hz: int, wanted_hz: int, allow_downsample: bool, allow_upsample: bool) -> str | None:
-    """Why a recording's rate is refused, or None."""
-    if own_hz > wanted_hz and not allow_downsample:
-        return f"recorded at {own_hz} Hz, above {wanted_hz} Hz, and allow_downsample=false"
-    if own_hz < wanted_hz and not allow_upsample:
-        return f"recorded at {own_hz} Hz, below {wanted_hz} Hz, and allow_upsample=false"
-    return None
-
-
-def extract_chunk(
-    chunk: list[Recording],
-    compute: Callable[[np.ndarray], np.ndarray],
-    rate_hz: int,
-    base: Path,
-    channel: int,
-    strict: bool,
-    allow_pipes: bool,
-    allowed: tuple[bool, bool],
-    durations_s: tuple[float, float],
-) -> list[tuple]:
-    """Features of some recordings: (utt, feats or None, duration in s, own rate in Hz, Remarks or None,
-    reason or None).
-    """
-    out: list[tuple] = []
-    for recording in chunk:
-        remarks: list[Remarks | None] = [None]
-        try:
-            samples, own_rate = read_audio(
-                recording.entry,
-                rate=rate_hz,
-                base=base,
-                channel=channel,
-                stated=recording.channel,
-                strict=strict,
-                allow_pipes=allow_pipes,
-                on_remarks=remarks.append,
-            )
-        except DataError as error:
-            out += [(utt, None, 0.0, 0, None, str(error)) for utt, _, _ in recording.parts]
-            continue
-        for utt, start_s, end_s in recording.parts:
-            try:
-                part = cut(samples, rate_hz, start_s, end_s)
-            except DataError as error:
-                out.append((utt, None, 0.0, 0, None, str(error)))
-                continue
-            reason = silence_reason(part) or rate_reason(own_rate, rate_hz, *allowed)
-            least_s, most_s = durations_s
-            if len(part) < least_s * rate_hz:
-                reason = f"{len(part) / rate_hz:.3f} s, less than min_duration={least_s:g}"
-            if len(part) > most_s * rate_hz:
-                reason = f"{len(part) / rate_hz:.3f} s, more than max_duration={most_s:g}"
-            feats = None
-            if reason is None:
-                feats = compute(part)
-                reason = unusable(feats)
-                if not len(feats):
-                    reason = f"{len(part) / rate_hz:.3f} s, shorter than one window"
-            out.append((utt, feats, len(part) / rate_hz, own_rate, remarks[-1], reason))
-    return out
 
 
 def retire(path: Path) -> None:

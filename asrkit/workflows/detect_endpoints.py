@@ -196,12 +196,19 @@ def time_beside(wav: Mapping[str, str], *, base: Path, channel: int = 0, jobs: i
     """Measure how much of a recording is not its word, in s: the median of recordings that are spread evenly over `wav`, up to
     200 of those in which speech is found. More than `UNTRIMMED_S` is an untrimmed corpus.
     """
-    some = spread(list(wav.items()), SAMPLED)
+    times = times_beside(wav, SAMPLED, base=base, channel=channel, jobs=jobs)
+    return float(np.median(times)) if times else 0.0
+
+
+def times_beside(
+    wav: Mapping[str, str], count: int, *, base: Path, channel: int = 0, jobs: int = 1
+) -> list[float]:
+    """Measure how much is not the word, in s, in each of `count` recordings spread evenly over `wav` in which speech is found."""
+    some = spread(list(wav.items()), count)
     rows = _detected(
         some, jobs, EndpointConfig(), base=base, channel=channel, strict=False, allow_pipes=False
     )
-    times = [found.beside_s for _, found, *_ in rows if found is not None]
-    return float(np.median(times)) if times else 0.0
+    return [found.beside_s for _, found, *_ in rows if found is not None]
 
 
 def spread(items: Sequence[Item], count: int) -> list[Item]:

@@ -10,11 +10,11 @@ import numpy as np
 from asrkit.audio.endpoint import find_speech
 from asrkit.features.frontend import FrontEnd
 from asrkit.io.data_dir import DataDir
-from asrkit.io.features import FeatureSet, ReadConfig, checked_matrices, open_features
+from asrkit.io.features import FeatureSet, ReadConfig, open_features
 from asrkit.io.recordings import CHUNK, in_chunks, recordings
 from asrkit.io.remarks import warn_of
 from asrkit.runtime import ordered_map
-from asrkit.workflows.compute_features import RecordingConfig, extract_chunk, warn_of_slow, warn_of_untrimmed
+from asrkit.workflows.extraction import RecordingConfig, extract_chunk, warn_of_slow, warn_of_untrimmed
 
 
 def features_of_recordings(
@@ -43,7 +43,7 @@ def features_of_recordings(
     made.check_hears()
     rate_hz = made.kind.rate_hz
     assert rate_hz is not None  # of a kind that hears
-    work, compute = recordings(data), made.kind.compute
+    work, compute = recordings(data), made.kind.compute_many
     if made.endpoint is not None and not data.segments:
         compute = functools.partial(compute_speech, made)
     else:
@@ -74,18 +74,21 @@ def features_of_recordings(
         scp: dict[str, str], skipped: dict[str, str], dim: int | None
     ) -> Iterator[tuple[str, np.ndarray]]:
         skipped.update((utt, reasons[utt]) for utt in scp if utt in reasons)
-        return checked_matrices(((utt, arrays[utt]) for utt in scp if utt not in reasons), skipped, dim)
+        return ((utt, arrays[utt]) for utt in scp if utt not in reasons)
 
     utts = [utt for recording in work for utt, _, _ in recording.parts]
     heard = replace(data, feats=dict.fromkeys(utts, ""))
     return open_features(heard, matrices, made.kind, made.endpoint, None, **options)
 
 
-def compute_speech(made: FrontEnd, samples: np.ndarray) -> np.ndarray:
-    """Make features of what is speech in a recording (N,), as the training found it; of all of it where nothing is found."""
+def compute_speech(made: FrontEnd, recordings: list[np.ndarray]) -> list[np.ndarray]:
+    """Make features of what is speech in recordings (N,), as the training found it; of all of one where nothing is found."""
     assert made.endpoint is not None and made.kind.rate_hz is not None
     rate_hz = made.kind.rate_hz
-    found = find_speech([samples], rate_hz, made.endpoint)
-    if found is not None:
-        samples = samples[int(found.start_s * rate_hz) : int(found.end_s * rate_hz)]
-    return made.kind.compute(samples)
+    parts = []
+    for samples in recordings:
+        found = find_speech([samples], rate_hz, made.endpoint)
+        if found is not None:
+            samples = samples[int(found.start_s * rate_hz) : int(found.end_s * rate_hz)]
+        parts.append(samples)
+    return made.kind.compute_many(parts)

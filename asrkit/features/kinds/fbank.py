@@ -32,20 +32,21 @@ class FbankConfig(mel.MelConfig):
         return self.num_mel_bins + self.use_energy
 
     def compute(self, samples):
-        samples = mel.dithered(samples, self.dither)
-        feats = np.empty((mel.count_frames(len(samples), self), self.dim), dtype=np.float32)
-        filters = (
-            slice(0, self.num_mel_bins) if self.htk_compat else slice(self.dim - self.num_mel_bins, None)
-        )
-        for frames, filtered, energy in mel.filterbank(samples, self, magnitude=not self.use_power):
-            feats[frames, filters] = (
-                np.log(np.maximum(filtered, mel.EPSILON)) if self.use_log_fbank else filtered
-            )
-            if self.use_energy:
-                feats[frames, -1 if self.htk_compat else 0] = energy
-        if self.subtract_mean and len(feats):
-            feats -= feats.mean(axis=0)
+        return self.compute_many([samples])[0]
+
+    def compute_many(self, recordings):
+        noisy = [mel.dithered(samples, self.dither) for samples in recordings]
+        feats = mel.features(noisy, self, self.dim, self._of_filters, magnitude=not self.use_power)
+        if self.subtract_mean:
+            return [own - own.mean(axis=0) if len(own) else own for own in feats]
         return feats
+
+    def _of_filters(self, filtered, energy):
+        if self.use_log_fbank:
+            np.log(np.maximum(filtered, mel.EPSILON, out=filtered), out=filtered)
+        if energy is None:
+            return filtered
+        return np.column_stack([filtered, energy] if self.htk_compat else [energy, filtered])
 
     def warp_matrix(self, factor):
         """Read the filters at warped frequencies, linearly between two neighbours; the energy stays as it is."""

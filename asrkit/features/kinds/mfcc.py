@@ -46,7 +46,17 @@ class MfccConfig(mel.MelConfig):
         return self.num_ceps
 
     def compute(self, samples):
-        return compute_mfcc(samples, self)
+        return self.compute_many([samples])[0]
+
+    def compute_many(self, recordings):
+        noisy = [mel.dithered(samples, self.dither) for samples in recordings]
+        if self.preset == "kaldi":
+            feats = kaldi_mfcc(noisy, self)
+        else:
+            feats = [_librosa_mfcc(samples, self) for samples in noisy]
+        if self.subtract_mean:
+            return [own - own.mean(axis=0) if len(own) else own for own in feats]
+        return feats
 
     def describe(self):
         return f"{self.preset} MFCC at {self.sample_rate_hz} Hz, {self.frame_length_ms:g}/{self.frame_shift_ms:g} ms"
@@ -68,22 +78,20 @@ def compute_mfcc(samples, config):
     numpy.ndarray
         float32 (T, num_ceps); T is 0 where the recording is shorter than one window.
     """
-    samples = mel.dithered(samples, config.dither)
-    feats = (kaldi_mfcc if config.preset == "kaldi" else _librosa_mfcc)(samples, config)
-    if config.subtract_mean and len(feats):
-        feats = feats - feats.mean(axis=0)
-    return feats
+    return config.compute(samples)
 
 
-def kaldi_mfcc(samples, config):
-    """Compute the cepstra of one recording as Kaldi does: float32 (N,) in [-1, 1) -> float32 (T, num_ceps)."""
-    feats = np.empty((mel.count_frames(len(samples), config), config.num_ceps), dtype=np.float32)
-    for frames, power, energy in mel.filterbank(samples, config):
-        cepstra = np.log(np.maximum(power, mel.EPSILON, out=power), out=power) @ cosines(config)
+def kaldi_mfcc(recordings, config):
+    """Compute the cepstra of recordings as Kaldi does: list of float32 (N,) in [-1, 1) -> list of float32 (T, num_ceps)."""
+    table = cosines(config)
+
+    def cepstra_of(power, energy):
+        cepstra = np.log(np.maximum(power, mel.EPSILON, out=power), out=power) @ table
         if config.use_energy:
             cepstra[:, -1 if config.htk_compat else 0] = energy
-        feats[frames] = cepstra
-    return feats
+        return cepstra
+
+    return mel.features(recordings, config, config.num_ceps, cepstra_of)
 
 
 @functools.lru_cache(maxsize=8)
