@@ -3,12 +3,15 @@
 import contextlib
 import os
 import re
+import unicodedata
 from pathlib import Path
 
-from asrkit.characters import BYTE_ORDER_MARK, CONTROL, composed, unseen
+from asrkit.characters import BYTE_ORDER_MARK, CONTROL, UNSEEN, composed, unseen
 from asrkit.config import shortened
 from asrkit.errors import DataError
 from asrkit.io.temporaries import make_temporary
+
+ORDINARY = bytes([*b"\t\n", *range(ord(" "), 127)])  # what the lines of a table are made of, nearly always
 
 
 @contextlib.contextmanager
@@ -107,8 +110,42 @@ def read_table(path, *, check_sorted=True):
         word may hold.
     """
     path = Path(path)
-    table, previous, recomposed = {}, None, False
-    for number, line in read_lines(path, free=True):
+    content = read_bytes(path)
+    table = plain_table(content, check_sorted)
+    return table_by_lines(content, path, check_sorted) if table is None else table
+
+
+def plain_table(content, check_sorted):
+    """Read a table whose every line has a key and a value and whose characters are all ordinary, at once: what nearly all tables are.
+
+    Returns
+    -------
+    dict of str to str
+        As `read_table` gives it; None where anything is unusual or wrong, which reading line by line takes or tells.
+    """
+    if content.isascii():
+        text, unusual = content.decode("ascii"), content.translate(None, ORDINARY)
+    else:
+        try:
+            text = content.decode("utf-8")
+        except UnicodeDecodeError:
+            return None
+        unusual = not unicodedata.is_normalized("NFC", text) or UNSEEN.search(text.replace("\n", ""))
+    if unusual:
+        return None
+    # of all white space only blanks, tabs and line ends are left
+    lines = [line.rstrip().split(None, 1) for line in text.splitlines()]
+    if not all(len(cells) == 2 for cells in lines):
+        return None
+    table = dict(lines)
+    keys = list(table)
+    return None if len(keys) != len(lines) or (check_sorted and keys != c_sorted(keys)) else table
+
+
+def table_by_lines(content, path, check_sorted):
+    """Read any table from the bytes of its file, line by line: the dict and the errors of `read_table`."""
+    table, previous, recomposed, free = {}, None, False, is_free(path)
+    for number, line in lines_of(content, path, free=True):
         own, value = split_line(line)
         if not own:
             raise DataError(f"{path}:{number}: empty line (asrkit fix-data {path.parent} removes it)")
@@ -123,7 +160,7 @@ def read_table(path, *, check_sorted=True):
             raise DataError(
                 f"{path}:{number}: '{key}' comes after '{previous}', not in C-locale order (asrkit fix-data {path.parent} sorts it)"
             )
-        table[key] = value if is_free(path) else in_words(value, f"{path}:{number}")
+        table[key] = value if free else in_words(value, f"{path}:{number}")
         previous = own
     return {key: table[key] for key in c_sorted(table)} if check_sorted and recomposed else table
 
@@ -176,7 +213,12 @@ def read_lines(path, *, free=False):
     DataError
         The file is missing or not UTF-8, or a line holds a control character or, unless `free`, another that nobody sees.
     """
-    lines = read_bytes(path).split(b"\n")
+    return lines_of(read_bytes(path), path, free)
+
+
+def lines_of(content, path, free):
+    """The same of the bytes of a file."""
+    lines = content.split(b"\n")
     if lines and not lines[-1]:
         lines.pop()
     for number, line in enumerate(lines, 1):
@@ -233,8 +275,8 @@ def open_bytes(path):
 
 
 def c_sorted(keys):
-    """Keys in C-locale (byte) order."""
-    return sorted(keys, key=lambda key: key.encode())
+    """Keys in C-locale (byte) order: UTF-8's is that of the code points, by which Python compares."""
+    return sorted(keys)
 
 
 def write_table(path, table, *, sync=False):

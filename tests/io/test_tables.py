@@ -17,7 +17,7 @@ from asrkit.io.ali_archive import read_phone_table
 from asrkit.io.alignment import read_ctm
 from asrkit.io.combine import side_table
 from asrkit.io.data_dir import SIDE_BY_SPEAKER, SIDE_BY_UTT, read_data_dir
-from asrkit.io.files import read_table, write_table
+from asrkit.io.files import c_sorted, plain_table, read_table, table_by_lines, write_table
 from asrkit.io.lexicon import read_lexicon, read_pronunciations
 from asrkit.io.model_file import read_model, write_model
 from asrkit.io.ratings import read_ratings, read_scores
@@ -166,6 +166,68 @@ def test_paths_stay_as_the_file_system_has_them(tmp_path):
     path = unicodedata.normalize("NFD", "/recordings/café\u202f1.wav")
     (tmp_path / "wav.scp").write_text(f"a {path}\n", encoding="utf-8")
     assert read_data_dir(tmp_path).wav == {"a": path}
+
+
+STRAY = [
+    "\n",
+    "\r",
+    "\t",
+    " ",
+    "  ",
+    " \n",
+    "\n\n",
+    "\x1c",
+    "\0",
+    "\x85",
+    "\u00a0",
+    "\u2028",
+    "\u200b",
+    "\u200d",
+    "\ufeff",
+    "\u0301",
+    "é",
+    "e\u0301",
+]
+STRAY = [sign.encode() for sign in [*STRAY, "ä b\n", "a-1 x\n", "\U0001f600", "\u1e9b\u0323"]] + [
+    b"\xe9",
+    b"\xed\xa0\x80",
+]
+
+
+def outcome(read, *args):
+    """What a reader returns, in its order, or the error that it raises."""
+    try:
+        return list(read(*args).items())
+    except DataError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("name", ["text", "feats.scp", "skipped"])
+@pytest.mark.parametrize("check_sorted", [True, False])
+def test_a_table_read_at_once_is_the_one_read_line_by_line(tmp_path, name, check_sorted):
+    rng, path, at_once = np.random.default_rng(0), tmp_path / name, 0
+    for turn in range(500):
+        letters = "abcé-1" if turn % 2 else "abc-12"
+        keys = {"".join(rng.choice([*letters], rng.integers(1, 6))) for _ in range(rng.integers(0, 5))}
+        content = "".join(f"{key} {'x y' if rng.random() < 0.3 else 'x'}\n" for key in sorted(keys)).encode()
+        if turn % 7 == 0:
+            content += content[content[:-1].rfind(b"\n") + 1 :]  # the last line twice
+        for _ in range(rng.integers(0, 3)):
+            place, stray = rng.integers(0, len(content) + 1), STRAY[rng.integers(len(STRAY))]
+            content = content[:place] + stray + content[place + rng.integers(0, 3) :]
+        quick = plain_table(content, check_sorted)
+        at_once += quick is not None
+        expected = outcome(table_by_lines, content, path, check_sorted)
+        assert quick is None or list(quick.items()) == expected, content
+        if turn < 50:
+            path.write_bytes(content)
+            assert outcome(lambda: read_table(path, check_sorted=check_sorted)) == expected, content
+    assert 100 < at_once < 400  # both kinds are there
+
+
+def test_the_order_of_the_c_locale_is_that_of_the_bytes():
+    keys = ["a", "Z", "é", "zé", "z", "\uffff", "\U00010000", "", "\u0800", "\x7f", "\x80"]
+    assert c_sorted(keys) == sorted(keys, key=str.encode)
 
 
 def test_two_forms_of_one_key_are_a_key_twice(tmp_path):
