@@ -286,6 +286,9 @@ class FrontEnd:
 
 def unusable(feats: np.ndarray) -> str | None:
     """Say why a feature matrix can't be used; None where it can."""
+    # The sum of squares of nearly all lies so, and then every value is finite and the largest neither too large nor too small.
+    if feats.ndim == 2 and feats.dtype.kind == "f" and 1e-30 < np.vdot(feats, feats) < 1e30:
+        return None
     if feats.ndim != 2:
         return f"its features are a vector of {feats.size}, not a matrix"
     if not len(feats):

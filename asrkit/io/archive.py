@@ -38,6 +38,11 @@ KINDS |= {name: _Kind(struct.Struct("<6xi"), size) for name, size in ((b"FV", 4)
 KINDS |= {name: _Kind(struct.Struct("<6xixi"), size) for name, size in ((b"FM", 4), (b"DM", 8))}
 KINDS[b"CM"] = _Kind(struct.Struct("<13xii"), 1)
 KINDS |= {name: _Kind(struct.Struct("<14xii"), size) for name, size in ((b"CM2", 2), (b"CM3", 1))}
+FLOATS = b"\0BFM \4"  # how nearly all entries begin: a float32 matrix
+AHEAD = (
+    1 << 14,
+    1 << 20,
+)  # bytes that are read at a time where entries are wanted: the least, and the most in a row
 LARGE = 1 << 20  # bytes; a smaller entry is read whatever its head announces
 LONGEST_KEY = 10000  # bytes
 MAX_DIGITS = 18  # of an offset
@@ -93,11 +98,14 @@ def read_matrix(spec, *, base=None, allow_pipes=False):
 
 
 class Archives:
-    """Reads entries as `read_matrix` does; an archive stays open while the next entry is in it, too."""
+    """Reads entries as `read_matrix` does; an archive stays open while the next entry is in it, too, and what follows in it
+    is read ahead.
+    """
 
     def __init__(self, base=None, allow_pipes=False):
         self._base, self._allow_pipes = base, allow_pipes
         self._name = self._stream = None
+        self._ahead, self._start = b"", 0  # bytes of the archive, and where in it they lie
 
     def __enter__(self):
         return self
@@ -107,6 +115,28 @@ class Archives:
             self._stream.close()
 
     def read(self, spec):
+        array = self._floats(spec)
+        return self._read(spec) if array is None else array
+
+    def _floats(self, spec):
+        """Read a float32 matrix of the archive that is open, whole and not large; None of all else, which `_read` reads or refuses."""
+        name, _, offset = spec.rpartition(":")
+        if name != self._name or not (offset.isascii() and offset.isdecimal() and len(offset) <= MAX_DIGITS):
+            return None
+        place = int(offset) - self._start
+        array = _floats_in(self._ahead, place)
+        if array is None:
+            in_a_row = 0 <= place <= 2 * len(self._ahead)
+            try:
+                self._stream.seek(int(offset))
+                size = min(2 * len(self._ahead), AHEAD[1]) if in_a_row else AHEAD[0]
+                self._ahead, self._start = self._stream.read(max(size, AHEAD[0])), int(offset)
+            except OSError:
+                return None
+            array = _floats_in(self._ahead, 0)
+        return array
+
+    def _read(self, spec):
         if is_pipe(spec):
             return _read(io.BytesIO(run_pipe(spec, self._allow_pipes)), spec)
         match = SPEC.fullmatch(spec.strip())
@@ -132,7 +162,18 @@ class Archives:
             raise DataError(f"{path}: not a file (named by '{spec}')")
         stream = open(path, "rb")
         self.__exit__()
-        self._name, self._stream = name, stream
+        self._name, self._stream, self._ahead, self._start = name, stream, b"", 0
+
+
+def _floats_in(held, place):
+    """The float32 matrix whose entry begins at a place of some bytes; None where it is another one, empty, or not whole among them."""
+    if place < 0 or not held.startswith(FLOATS, place) or len(held) < place + 15:
+        return None
+    rows, columns = KINDS[b"FM"].sizes.unpack_from(held, place)
+    end = place + 15 + 4 * rows * columns
+    if min(rows, columns) <= 0 or end > len(held):
+        return None
+    return np.frombuffer(held[place + 15 : end], "<f4").reshape(rows, columns)
 
 
 def _read(stream, spec):
@@ -290,8 +331,8 @@ def _write(stream, array, compression=None):
         write_array(stream, array, compression_method=compression)
         return
     head = b"\0B" + size + (b"M " if array.ndim == 2 else b"V ")
-    stream.write(head + b"".join(b"\4" + struct.pack("<i", count) for count in array.shape))
-    stream.write(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes())
+    sizes = b"".join([b"\4" + struct.pack("<i", count) for count in array.shape])
+    stream.write(head + sizes + array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
 
 
 def write_archive(ark_path, scp_path, items, *, compression=None, text=False):
@@ -310,11 +351,11 @@ def write_archive(ark_path, scp_path, items, *, compression=None, text=False):
         How many were written.
     """
     ark_path = Path(os.path.abspath(ark_path))
-    entries = {}
+    entries, start = {}, f"{ark_path}:"
     with atomic_write(ark_path, "wb") as stream:
         for key, array in items:
             stream.write(key.encode() + b" ")
-            entries[key] = f"{ark_path}:{stream.tell()}"
+            entries[key] = f"{start}{stream.tell()}"
             if text and array.dtype == np.int32:
                 stream.write(" ".join(map(str, array)).encode() + b"\n")
             elif text:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from asrkit.errors import DataError
-from asrkit.io.archive import entry, read_ark, read_matrix, read_scp, write_archive
+from asrkit.io.archive import Archives, entry, read_ark, read_matrix, read_scp, write_archive
 
 RNG = np.random.default_rng(1)
 ARRAYS = {
@@ -63,6 +63,55 @@ def same(one, other):
 
 
 # reading
+
+
+def read_each(scp):
+    """What is read of each entry alone, or its error."""
+    for key, spec in scp.items():
+        try:
+            yield read_matrix(spec)
+        except DataError as error:
+            yield f"utterance '{key}': {error}"
+
+
+@pytest.mark.parametrize("order", ["as it lies", "backwards", "any"])
+@pytest.mark.parametrize("rows", [(0, 1, 40), (100, 2000, 30000)], ids=["short", "long"])
+def test_entries_in_a_row_are_read_as_each_alone(tmp_path, order, rows):
+    rng, scp = np.random.default_rng(0), {}
+    sizes = rng.choice(rows, 24)
+    for name in "ab":
+        some = [rng.normal(size=(size, 13)).astype(np.float32) for size in sizes] + [*ARRAYS.values()]
+        items = ((f"{name}{place}" * (1 + place % 3), array) for place, array in enumerate(some))
+        write_archive(tmp_path / f"{name}.ark", tmp_path / f"{name}.scp", items)
+        scp |= dict(line.split() for line in (tmp_path / f"{name}.scp").read_text().splitlines())
+    a, b = tmp_path / "a.ark", tmp_path / "b.ark"
+    b.write_bytes(b.read_bytes()[:-500])
+    a.write_bytes(
+        a.read_bytes().replace(number(sizes[9]), number(-1), 3).replace(number(sizes[0]), number(10**6), 3)
+    )
+    for place, (key, spec) in enumerate(list(scp.items())[::5]):
+        scp[key] = spec + ["[0:0]", "1", "[0:9,0:1]", " ", "x", "٣"][place % 6]
+    keys = {"as it lies": [*scp], "backwards": [*scp][::-1], "any": rng.permutation([*scp]).tolist()}[order]
+    with Archives() as archives:
+        for key, expected in zip(keys, read_each({key: scp[key] for key in keys}), strict=True):
+            try:
+                found = archives.read(scp[key])
+            except DataError as error:
+                found = f"utterance '{key}': {error}"
+            assert found == expected if isinstance(expected, str) else same(found, expected), scp[key]
+            assert isinstance(found, str) or found.flags.aligned
+
+
+def test_what_is_read_in_a_row_holds_no_more_than_itself(tmp_path):
+    write_archive(
+        tmp_path / "a.ark", tmp_path / "a.scp", ((str(n), FEATS.astype(np.float32)) for n in range(30))
+    )
+    scp = dict(line.split() for line in (tmp_path / "a.scp").read_text().splitlines())
+    for _, array in read_scp(scp):
+        held = array
+        while isinstance(held.base, np.ndarray):
+            held = held.base
+        assert len(held.base) == array.nbytes
 
 
 @pytest.mark.parametrize("array", ARRAYS.values(), ids=ARRAYS)

@@ -7,6 +7,7 @@ from command import asrkit
 from scored import TRAIN, write_set
 
 from asrkit.errors import DataError
+from asrkit.features.frontend import LARGEST, SMALLEST, unusable
 from asrkit.features.transform import TransformConfig, apply_cmvn, cmvn_stats, sliding_cmvn
 from asrkit.io.features import read_features
 from asrkit.io.store import Store
@@ -101,3 +102,16 @@ def test_a_word_knows_the_variance_over_all_words(tmp_path, monkeypatch, memory)
     expected = np.concatenate(list(feats.values())).var(axis=0, dtype=np.float64)
     for most in (50, 100_000):
         np.testing.assert_allclose(store.sample(store.utts[:3], most).variance, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_features_are_usable_by_their_values_alone(dtype):
+    rng = np.random.default_rng(0)
+    for power in range(-46, 39):
+        for odd in (None, 0.0, np.nan, np.inf, -1e38, 1e-300):
+            feats = (rng.normal(size=(rng.integers(1, 9), 3)) * 10.0**power).astype(dtype)
+            if odd is not None:
+                feats[-1, rng.integers(3)] = odd
+            largest = np.abs(feats).max()  # NaN if any is
+            usable = largest <= LARGEST and not 0 < largest < SMALLEST
+            assert (unusable(feats) is None) == usable, feats
