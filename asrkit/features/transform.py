@@ -9,6 +9,7 @@ from asrkit.config import check_fields, option
 from asrkit.errors import SettingsError
 from asrkit.models.scale import ROUNDING, rounding_variance
 
+ROWS = 2048  # of which deltas are computed at a time
 LEAST_TOLD = 8  # frames that it takes to tell deltas from chance
 
 
@@ -93,37 +94,60 @@ def compute_deltas(feats, order=2, window=2, lengths=None):
     numpy.ndarray
         float32 (T, D * (order + 1)).
     """
-    # HTK book, eq. 5.16
-    slope = np.arange(-window, window + 1) / sum(j * j for j in range(-window, window + 1))
-    lengths = np.array([len(feats)]) if lengths is None else np.asarray(lengths)
-    ends = np.cumsum(lengths)
-    first, last = np.repeat(ends - lengths, lengths), np.repeat(ends - 1, lengths)
+    lengths = np.array([len(feats)] if lengths is None else lengths, dtype=np.int64)
     num_frames, dim = feats.shape
-    x, place, scale = feats.astype(np.float64), np.arange(num_frames), np.ones(1)
-    constant = _constant(x, lengths)
     out = np.empty((num_frames, dim * (order + 1)), dtype=np.float32)
     out[:, :dim] = feats
-    for n in range(1, order + 1):
-        scale = np.convolve(scale, slope)
-        reach = len(scale) // 2
-        total = np.zeros_like(x)
-        for shift, weight in enumerate(scale, -reach):
-            if weight:
-                total += weight * x.take(np.clip(place + shift, first, last), axis=0)
-        total[constant] = 0.0
-        out[:, n * dim : (n + 1) * dim] = total
+    spoken = lengths[lengths > 0]
+    ends, rows = np.cumsum(spoken), np.cumsum(spoken + 2 * order * window)
+    first = 0
+    while first < len(
+        spoken
+    ):  # a few utterances at a time: the processor's cache holds what is computed of them
+        before = rows[first - 1] if first else 0
+        last = max(first + 1, int(np.searchsorted(rows, before + ROWS, side="right")))
+        own = slice(ends[first] - spoken[first], ends[last - 1])
+        for n, delta in enumerate(_deltas(feats[own], spoken[first:last], order, window), 1):
+            out[own, n * dim : (n + 1) * dim] = delta
+        first = last
     return out
 
 
-def _constant(x, lengths):
-    """Where a dimension does not change but for rounding in its utterance, bool (T, D): its deltas are 0, not rounding's."""
-    spoken = lengths[lengths > 0]
-    if not len(spoken):
-        return np.zeros(x.shape, dtype=bool)
-    starts = np.cumsum(spoken) - spoken
-    most, least = np.maximum.reduceat(x, starts), np.minimum.reduceat(x, starts)
+def _deltas(feats, lengths, order, window):
+    """Yield the deltas of each order, float64 (T, D), of utterances end to end, none of them empty."""
+    beyond, count = order * window, len(lengths)
+    starts, shift = np.cumsum(lengths) - lengths, beyond * (2 * np.arange(count) + 1)
+    # the utterances with their first and last frames repeated as far as the last order reaches, and where their own lie in it
+    repeated = lengths + 2 * beyond
+    frames = np.arange(repeated.sum()) - np.repeat(shift, repeated)
+    frames = np.clip(frames, np.repeat(starts, repeated), np.repeat(starts + lengths - 1, repeated))
+    own = np.arange(len(feats)) + np.repeat(shift, lengths)
+    x, divisor = feats.take(frames, axis=0).astype(np.float64), 1
+    constant = _constant(feats, lengths, starts)
+    for n in range(1, order + 1):
+        # HTK book, eq. 5.16
+        rows = len(x) - 2 * window
+        total = x[window + 1 :][:rows] - x[window - 1 :][:rows]
+        for j in range(2, window + 1):
+            total += j * (x[window + j :][:rows] - x[window - j :][:rows])
+        divisor *= 2 * sum(j * j for j in range(1, window + 1))
+        delta = total.take(own - n * window, axis=0) / float(divisor)
+        if constant is not None:
+            delta[constant] = 0.0
+        yield delta
+        x = total
+
+
+def _constant(x, lengths, starts):
+    """Where a dimension does not change but for rounding in its utterance, bool (T, D): its deltas are 0, not rounding's.
+    None where that is nowhere.
+    """
+    one, other = (x[frames].astype(np.float64) for frames in (starts, starts + lengths // 2))
+    if not (np.abs(one - other) <= 4 * ROUNDING * np.abs(one)).any():  # two frames tell of nearly all
+        return None
+    most, least = (reduce.reduceat(x, starts).astype(np.float64) for reduce in (np.maximum, np.minimum))
     constant = most - least <= 2 * ROUNDING * np.maximum(np.abs(most), np.abs(least))
-    return np.repeat(constant, spoken, axis=0)
+    return np.repeat(constant, lengths, axis=0)
 
 
 def cmvn_stats(feats):

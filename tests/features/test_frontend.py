@@ -292,6 +292,41 @@ def test_dither_is_reproducible_and_of_its_size():
 # deltas and normalisation
 
 
+def convolved(feats, order, window):
+    """Deltas of one utterance by their definition, float64: convolutions, the ends repeated."""
+    slope, scale, beyond = np.arange(-window, window + 1.0), np.ones(1), order * window
+    columns = [feats]
+    for _ in range(order):
+        scale = np.convolve(scale, slope / (slope @ slope))
+        x = np.pad(np.float64(feats), ((beyond, beyond), (0, 0)), "edge")
+        whole = np.stack([np.correlate(column, scale, "same") for column in x.T], axis=1)
+        columns.append(whole[beyond : beyond + len(feats)])
+    return np.concatenate(columns, axis=1)
+
+
+@pytest.mark.parametrize(("order", "window"), [(1, 1), (2, 2), (3, 2), (2, 9)])
+@pytest.mark.parametrize("size", [1e-30, 1.0, 1e30])
+def test_deltas_of_many_utterances_are_those_of_each(order, window, size):
+    rng = np.random.default_rng(0)
+    lengths = [*rng.integers(1, 60, 150).tolist(), 0, 1, 5000, 0, 2]
+    some = [
+        (size * rng.normal(rng.choice([0, 1000]), 1, (length, 3))).astype(np.float32) for length in lengths
+    ]
+    some[3][:, 1], some[4][:, 2], some[5][:] = some[3][0, 1], 0.0, some[5][0]
+    some[6][:] = np.float32(size) * (
+        1 + np.finfo(np.float32).eps * rng.integers(0, 2, some[6].shape)
+    )  # rounding
+    found = np.split(compute_deltas(np.concatenate(some), order, window, lengths), np.cumsum(lengths)[:-1])
+    for x, own in zip(some, found, strict=True):
+        assert own.tobytes() == compute_deltas(x, order, window).tobytes()
+        if len(x):
+            expected = convolved(x, order, window)
+            if x is some[6]:
+                expected[:, 3:] = 0.0
+            np.testing.assert_allclose(own, expected, rtol=2**-23, atol=1e-12 * np.abs(x).max())
+    assert not found[3][:, 4::3].any() and not found[4][:, 5::3].any() and not found[5][:, 3:].any()
+
+
 @pytest.mark.skipif(not hasattr(knf, "compute_deltas"), reason="this kaldi-native-fbank has no deltas")
 @pytest.mark.parametrize("order", [0, 1, 2, 3])
 @pytest.mark.parametrize("window", [1, 2, 3])
