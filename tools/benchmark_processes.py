@@ -111,7 +111,12 @@ def asrkit_decoding(corpus, from_wav):
         commands.append(compute_mfcc(folder))
     return process(
         corpus,
-        [*commands, asrkit.command("decode", corpus.work / "chmm", folder, corpus.work / "hypotheses", *asrkit.HEARD_ALIKE)],
+        [
+            *commands,
+            asrkit.command(
+                "decode", corpus.work / "chmm", folder, corpus.work / "hypotheses", *asrkit.HEARD_ALIKE
+            ),
+        ],
     )
 
 

@@ -1,5 +1,6 @@
 """Features in, scores of every word out: argmax over words of the log-likelihood."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -114,15 +115,17 @@ def best_words(vocabulary: Vocabulary, scores: np.ndarray) -> list[tuple[str | N
     list of (str or None, float, float)
         Log-likelihood and margin in nats; the margin is inf where only one word has a path.
     """
-    out: list[tuple[str | None, float, float]] = []
-    for row in scores:
-        order = np.argsort(-row, kind="stable")
-        if not np.isfinite(row[order[0]]):
-            out.append((None, -np.inf, 0.0))
-            continue
-        margin = row[order[0]] - row[order[1]] if len(order) > 1 else np.inf
-        out.append((vocabulary.words[order[0]], float(row[order[0]]), float(margin)))
-    return out
+    rows, scores = np.arange(len(scores)), np.where(np.isnan(scores), -np.inf, scores)
+    best = scores.argmax(axis=1)
+    top = scores[rows, best]
+    scores[rows, best] = -np.inf
+    with np.errstate(invalid="ignore"):  # where no word has a path
+        margins = top - scores.max(axis=1)
+    found = zip(best.tolist(), top.tolist(), margins.tolist(), strict=True)
+    return [
+        (vocabulary.words[index], score, margin) if math.isfinite(score) else (None, -math.inf, 0.0)
+        for index, score, margin in found
+    ]
 
 
 def no_path_reason(vocabulary: Vocabulary, num_frames: int) -> str:

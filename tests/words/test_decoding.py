@@ -84,3 +84,23 @@ def test_why_there_is_no_winner():
     vocabulary = SimpleNamespace(shortest=3)
     assert no_path_reason(vocabulary, 2) == "2 frames < 3 states"
     assert "impossible" in no_path_reason(vocabulary, 3)
+
+
+@pytest.mark.parametrize("num_words", [1, 2, 5])
+def test_the_best_words_are_those_of_each_row_in_order(num_words):
+    rng = np.random.default_rng(0)
+    scores = rng.choice(
+        [-np.inf, np.nan, -3.5, -3.0, 0.0, 1e300], (300, num_words), p=[0.3, 0.1, 0.2, 0.2, 0.1, 0.1]
+    )
+    before = scores.copy()
+    vocabulary = SimpleNamespace(words=tuple("abcde"[:num_words]))
+    found = best_words(vocabulary, scores)
+    np.testing.assert_array_equal(scores, before)
+    for row, (word, score, margin) in zip(scores, found, strict=True):
+        order = sorted(np.flatnonzero(np.isfinite(row)), key=lambda index: (-row[index], index))
+        if not order:
+            assert (word, score, margin) == (None, -np.inf, 0.0)
+            continue
+        assert (word, score) == (vocabulary.words[order[0]], row[order[0]])
+        assert margin == (row[order[0]] - row[order[1]] if len(order) > 1 else np.inf)
+    assert best_words(vocabulary, np.zeros((0, num_words))) == []
