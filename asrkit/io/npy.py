@@ -5,6 +5,7 @@ known to be there, and no pickle is read.
 import io
 import math
 import os
+import re
 import warnings
 import zipfile
 
@@ -15,6 +16,12 @@ NUMBERS = "biuf"  # kinds of dtype
 ROOM = 64 << 20  # bytes that any archive may hold once it is inflated,
 RATIO = 8  # and a large one so many times its own size: asrkit deflates nothing, and parameters hardly shrink
 BLOCK = 1 << 20
+# The header that numpy's own save writes of numbers: to parse it as Python takes longer than to read a small array.
+COUNT = rb"(?:0|[1-9][0-9]{0,8})"
+USUAL = re.compile(
+    rb"\{'descr': '(<f[248]|<[iu][248]|\|[iu]1)', 'fortran_order': (True|False), "
+    rb"'shape': \((|%b,|%b(?:, %b)+)\), \} *\n" % ((COUNT,) * 3)
+)
 
 
 class Arrays:
@@ -102,11 +109,13 @@ def read_header(stream, size, kinds):
     count = int.from_bytes(length, "little")
     if count > LONGEST_HEADER:
         raise ValueError(f"its header is {count} bytes long")
-    header = io.BytesIO(length + stream.read(count))
-    parse = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what Python thinks of the header's style
-        shape, fortran_order, dtype = parse(header)
+    text = stream.read(count)
+    usual = USUAL.fullmatch(text)
+    if usual:
+        shape = tuple(int(count) for count in usual[3].split(b",") if count)
+        fortran_order, dtype = usual[2] == b"True", np.dtype(usual[1].decode())
+    else:
+        shape, fortran_order, dtype = _parsed(version, length + text)
     if dtype.kind == "O":
         raise ValueError("it is pickled, objects and no numbers")
     if dtype.kind not in kinds or not dtype.itemsize or min(shape, default=0) < 0:
@@ -115,3 +124,11 @@ def read_header(stream, size, kinds):
     if math.prod(shape) * dtype.itemsize != found:
         raise ValueError(f"an array of {dtype}, shape {shape}, is announced, and {found} bytes are there")
     return dtype, shape, fortran_order
+
+
+def _parsed(version, header):
+    """Parse the header of a .npy file, with its length before it, as numpy does: shape, whether the order is Fortran's, dtype."""
+    parse = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what Python thinks of the header's style
+        return parse(io.BytesIO(header))

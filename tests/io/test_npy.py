@@ -1,5 +1,8 @@
 """Features in .npy files that feats.scp names."""
 
+import io
+import math
+
 import numpy as np
 import pytest
 from command import asrkit
@@ -10,6 +13,7 @@ from asrkit.features.transform import TransformConfig
 from asrkit.io.archive import read_matrix
 from asrkit.io.features import read_features
 from asrkit.io.mixgop_file import read_mixgop
+from asrkit.io.npy import USUAL, _parsed, read_header
 
 
 def npy_data_dir(folder, dtype="<f4", frames=20, dim=5, utts=("ann-1", "ann-2", "bob-1")):
@@ -122,3 +126,59 @@ def test_npy_with_values_that_are_none(tmp_path):
     features = read_features(data, transform_config=TransformConfig(delta_order=0))
     assert [utt for utt, _ in features] == ["ann-2"]
     assert features.skipped == {"ann-1": "1 of 20 frames hold NaN or infinite values", "bob-1": "no frames"}
+
+
+HEADERS = ["{'descr': '<f8', 'fortran_order': False, 'shape': (9, 2), }", "{'descr': '|u1', 'fortran_order': True, 'shape': (), }", "{'descr': '<i4', 'fortran_order': False, 'shape': (3,), }"]  # fmt: skip
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_a_usual_header_is_read_as_python_reads_it(header):
+    rng, usual = np.random.default_rng(0), 0
+    parts = [
+        "9",
+        "0",
+        "09",
+        ",",
+        ", ",
+        " ",
+        "(",
+        ")",
+        "'",
+        "True",
+        "<f8",
+        "<f1",
+        "|b1",
+        "|f4",
+        "<i8",
+        "-1",
+        "1e1",
+        "\n",
+        "2, 3",
+        "_",
+    ]
+    for _ in range(400):
+        text = header
+        for _ in range(rng.integers(3)):
+            place = rng.integers(len(text) * 3 // 4 * rng.integers(2), len(text) + 1)  # more in the shape
+            text = text[:place] + parts[rng.integers(len(parts))] + text[place + rng.integers(3) :]
+        text = text.encode() + b" " * int(rng.integers(5)) + b"\n"
+        found = USUAL.fullmatch(text)
+        if found:
+            usual += 1
+            shape, fortran_order, dtype = _parsed((1, 0), len(text).to_bytes(2, "little") + text)
+            assert (dtype.str, fortran_order) == (found[1].decode(), found[2] == b"True"), text
+            stream = io.BytesIO(b"\x93NUMPY\1\0" + len(text).to_bytes(2, "little") + text)
+            size = len(stream.getvalue()) + math.prod(shape) * dtype.itemsize
+            assert read_header(stream, size, "biuf") == (dtype, shape, fortran_order), text
+    assert usual > 10
+
+
+def test_what_numpy_saves_of_numbers_has_a_usual_header():
+    for dtype in ("f4", "f8", "f2", "i4", "i8", "u1", "u2"):
+        for shape in ((), (0,), (7,), (3, 0), (10, 200), (2, 3, 4)):
+            for order in "CF":
+                stream = io.BytesIO()
+                np.save(stream, np.zeros(shape, dtype, order=order))
+                assert USUAL.fullmatch(
+                    stream.getvalue()[10 : -math.prod(shape) * np.dtype(dtype).itemsize or None]
+                )
