@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from asrkit.audio.frame_levels import measure_frames
+from asrkit.audio.frame_levels import measure_frames, median, percentile
 from asrkit.config import check_fields, option
 from asrkit.errors import SettingsError
 
@@ -177,11 +177,9 @@ def find_speech(
 def _noise_level(level_db):
     """The level of the pauses in dB: of those that a microphone recorded, where digital silence is among them."""
     heard = level_db[level_db > SILENCE_DB]
-    if len(heard) < len(level_db):
-        lowest, low = np.percentile(heard, (2, 15))
-        if low - lowest < NOISE_SPREAD_DB:
-            level_db = heard
-    return max(np.percentile(level_db, 10), SILENCE_DB)
+    if len(heard) < len(level_db) and percentile(heard, 15) - percentile(heard, 2) < NOISE_SPREAD_DB:
+        level_db = heard
+    return max(percentile(level_db, 10), SILENCE_DB)
 
 
 def _without_tones(frames, low):
@@ -204,7 +202,7 @@ def _peak_level(level_db, least):
         return SILENCE_DB
     width = max(1, round(0.7 * least) // 2 * 2 + 1)
     levels = _running_median(level_db, min(width, len(level_db)))
-    return np.percentile(
+    return percentile(
         levels, max(99, 100 * (1 - PEAK_FRAMES / len(levels)))
     )  # one word may be all in an hour
 
@@ -279,8 +277,8 @@ def _widen(chosen, runs, frames, reach_ms, shift_ms):
     if noise.sum() < FEWEST_NOISE:
         return start, end
     evidence = _evidence(frames.bands[first:last].astype(np.float64), noise, smoothed)
-    usual = np.median(evidence[noise])
-    spread = 1.4826 * np.median(np.abs(evidence[noise] - usual))  # a normal distribution's standard deviation
+    usual = median(evidence[noise])
+    spread = 1.4826 * median(np.abs(evidence[noise] - usual))  # a normal distribution's standard deviation
     speech = evidence > max(EVIDENCE, usual + DEVIATIONS * spread)
     low = max([first, start - reach, *(b for _, b, _ in runs if b <= start)])
     high = min([last, end + reach, *(a for a, _, _ in runs if a >= end)])
@@ -292,13 +290,13 @@ def _evidence(bands, noise, reach):
     """How little each frame is like the noise: the mean over bands of γ - ln γ - 1, γ the power of `reach` frames on each side over
     the median of the noise's, (T,); 0 where no band is louder. Sohn, Kim and Sung (1999), eq. 4 with the maximum likelihood of ξ.
     """
-    power = bands / np.maximum(np.median(bands[noise], axis=0), 1e-20)
+    power = bands / np.maximum(median(bands[noise], axis=0), 1e-20)
     # what is loud must not look weak and long
     ends = np.concatenate([np.zeros((1, bands.shape[1])), np.cumsum(np.minimum(power, LOUD), axis=0)])
     t = np.arange(len(bands))
     low, high = np.maximum(t - reach, 0), np.minimum(t + reach + 1, len(t))
     gamma = (ends[high] - ends[low]) / (high - low)[:, None]
-    gamma = np.maximum(gamma / np.median(gamma[noise], axis=0), 1)
+    gamma = np.maximum(gamma / median(gamma[noise], axis=0), 1)
     return (gamma - np.log(gamma) - 1).mean(axis=1)
 
 

@@ -46,7 +46,25 @@ class FrameLevels:
         pieces = bands[len(bands) % PIECE if len(bands) > PIECE else 0 :]
         pieces = pieces.reshape(-1, min(PIECE, len(bands)), bands.shape[1])
         shares = pieces / np.maximum(pieces.sum(axis=2, keepdims=True), 1e-30)
-        return float(np.median(np.abs(shares - np.median(shares, axis=1, keepdims=True)).sum(axis=2) / 2))
+        return float(median((np.abs(shares - median(shares, axis=1)[:, None]).sum(axis=2) / 2).ravel()))
+
+
+def median(values: np.ndarray, axis: int = 0) -> np.ndarray:
+    """Compute the median along an axis, bit by bit as np.median, which imports numpy.ma: a twentieth of what `recognize` takes."""
+    ordered, count = np.sort(values, axis=axis), values.shape[axis]
+    low, high = ordered.take((count - 1) // 2, axis=axis), ordered.take(count // 2, axis=axis)
+    return high if count % 2 else (low + high) / 2
+
+
+def percentile(values: np.ndarray, percent: float) -> float:
+    """Compute a percentile of float64 values (T,), likewise as np.percentile; NaN where there are none."""
+    if not len(values):
+        return np.nan
+    place = (len(values) - 1) * (percent / 100)
+    below, ordered = int(place), np.sort(values)
+    low, high, share = ordered[below], ordered[min(below + 1, len(values) - 1)], place - below
+    step = high - low
+    return float(high - step * (1 - share) if share >= 0.5 else low + step * share)
 
 
 def measure_frames(blocks: Iterable[np.ndarray], rate_hz: int, length: int, hop: int) -> FrameLevels:

@@ -10,7 +10,7 @@ from scipy import ndimage, signal
 from scipy.signal import butter, sosfilt, sosfilt_zi
 
 from asrkit.audio.endpoint import EndpointConfig, _running_median, detect_endpoints, find_speech
-from asrkit.audio.frame_levels import HighPass, measure_frames
+from asrkit.audio.frame_levels import HighPass, measure_frames, median, percentile
 from asrkit.cli.main import main
 from asrkit.errors import DataError, SettingsError
 from asrkit.io.data_dir import read_data_dir
@@ -565,3 +565,17 @@ def test_the_running_median_is_scipys(count, width):
     np.testing.assert_array_equal(
         _running_median(values, width), ndimage.median_filter(values, width, mode="nearest")
     )
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 10, 101, 1000])
+def test_medians_and_percentiles_are_numpys(size):
+    rng = np.random.default_rng(size)
+    for scale in (1.0, 1e-300, 1e300):
+        values = scale * rng.choice([rng.normal(size=size), rng.integers(-3, 3, size).astype(float)])
+        for percent in (0, 2, 10, 15, 50, 99, 99.5, 100, 100 - 1e-9, *rng.uniform(0, 100, 20)):
+            assert percentile(values, percent) == np.percentile(values, percent)
+    for dtype in (np.float32, np.float64):
+        cube = rng.normal(size=(size, 3, 4)).astype(dtype)
+        for axis in (0, 1, 2):
+            assert median(cube, axis).tobytes() == np.median(cube, axis=axis).tobytes()
+    assert np.isnan(percentile(np.zeros(0), 10))
