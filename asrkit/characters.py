@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterable
 
 BYTE_ORDER_MARK = "\ufeff"
+WORD_BYTES = 1000  # of the longest word, in UTF-8: it names arrays of the model file
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 # Beside control characters: white space where Python cuts and Kaldi does not, and what has no width. The two joiners
 # (U+200C, U+200D) are none of these, for Persian and the scripts of India are spelled with them.

@@ -5,7 +5,6 @@ where Kaldi's name differs from ours) in conf files and on the command line, whi
 """
 
 import dataclasses
-import difflib
 import math
 import os
 import re
@@ -279,6 +278,8 @@ def format_conf(config: "DataclassInstance") -> str:
 def nearest(name: str, known: Iterable[str]) -> str:
     """` (did you mean X?)` for the known name that is near to `name`, or nothing where none is near."""
     known = list(known)
+    import difflib  # late: needed where a name is wrong
+
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
     bare = name.strip("-")
     holding = [other for other in known if len(bare) >= 4 and bare in other]

@@ -7,11 +7,11 @@ import functools
 import logging
 import os
 import signal
+import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sized
-from concurrent.futures import BrokenExecutor
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -29,6 +29,7 @@ _shared: dict[
     str, tuple[Any, int]
 ] = {}  # by file, the libraries whose number of threads is the process's, and what it was
 _variables: dict[str, str | None] = {}  # the environment before the first of them began
+_single = False  # whether every library of this process has come up with one thread
 _own = threading.local()  # .depth: how many blocks this Python thread is in
 
 
@@ -58,6 +59,8 @@ def _hold() -> list[tuple[Any, int]]:
     numbers.
     """
     global _inside
+    if _single:
+        return []
     import threadpoolctl
 
     with _lock:
@@ -78,6 +81,8 @@ def _hold() -> list[tuple[Any, int]]:
 
 def _release(per_thread: list[tuple[Any, int]]) -> None:
     global _inside
+    if _single:
+        return
     with _lock:
         _inside -= 1
         back = list(per_thread)
@@ -105,8 +110,10 @@ def _set_threads(library: Any, number: int) -> None:
 
 def load_one_thread() -> None:
     """Have every library that this process will load come up with one thread: for a command, before it
-    imports numpy.
+    imports numpy. Nobody need tell them again, then.
     """
+    global _single
+    _single = "numpy" not in sys.modules
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
 
 
@@ -206,8 +213,13 @@ def ordered_map(
     """
     count = len(items) if isinstance(items, Sized) else None
     parallel = jobs > 1 and count != 1
+    broken: tuple[type[Exception], ...] = ()
     if parallel:
+        from concurrent.futures import BrokenExecutor  # late, as joblib: one process needs neither
+
         import joblib
+
+        broken = (BrokenExecutor,)
 
         class Parallel(joblib.Parallel):
             def _warn_exit_early(self) -> None:
@@ -224,7 +236,7 @@ def ordered_map(
     try:
         for result in results if show is None else show(results, count, label):  # noqa: UP028 (so that we close it, below)
             yield result
-    except BrokenExecutor as error:
+    except broken as error:
         raise DataError("a worker was killed: out of memory? nj=1 needs less") from error
     except MemoryError as error:
         raise out_of_memory(error, parallel) from error

@@ -3,14 +3,16 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from asrkit.config import option
 from asrkit.models.base import Block, WordModel, WordStats
-from asrkit.models.codebook import Codebook
 from asrkit.models.sharing import share_covariances
+
+if TYPE_CHECKING:
+    from asrkit.models.codebook import Codebook
 
 MAP, MLLR, MLLR_MAP = "map", "mllr", "mllr-map"  # ways to move a trained vocabulary to a speaker
 
@@ -128,7 +130,7 @@ class Family(ABC):
         models: dict[str, WordModel],
         config: Any,
         sums: Mapping[str, WordStats] | None = None,
-        codebook: Codebook | None = None,
+        codebook: "Codebook | None" = None,
     ) -> dict[str, WordModel]:
         """Settle what all words of a vocabulary have in common, once each of them is trained; nothing by default."""
         return models
@@ -201,7 +203,7 @@ class SharesCovariances(Family):
         models: dict[str, WordModel],
         config: Any,
         sums: Mapping[str, WordStats] | None = None,
-        codebook: Codebook | None = None,
+        codebook: "Codebook | None" = None,
     ) -> dict[str, WordModel]:
         """Make one more iteration, whose covariances are shared; none where nothing is."""
         if not config.shared_frames or sums is None:

@@ -13,6 +13,8 @@ from asrkit.models.topology import HmmConfig, init_hmm, teach_hmm
 
 @dataclass(frozen=True)
 class Config(HmmConfig):
+    """States, and a mixture of each."""
+
     num_gauss: int = option(8, "Gaussians a state, on average where --power is not 0", minimum=1)
     growth: float = option(2.0, "their number grows by this factor at a time, by splitting", minimum=1.01)
     power: float = option(

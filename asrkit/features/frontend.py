@@ -6,18 +6,19 @@ All of it travels inside a model, so that a model goes from a recording to a wor
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from asrkit.audio.endpoint import EndpointConfig, find_speech
-from asrkit.audio.level import silence_reason
 from asrkit.config import from_dict
 from asrkit.errors import DataError, SettingsError, told
 from asrkit.features.kind import FeatureKind, load
 from asrkit.features.kinds.given import GivenFeatures
 from asrkit.features.transform import Prior, TransformConfig, transform_many
 from asrkit.features.warp import log_scale, log_volumes, warp_feats
+
+if TYPE_CHECKING:
+    from asrkit.audio.endpoint import EndpointConfig
 
 log = logging.getLogger("asrkit")
 
@@ -60,7 +61,7 @@ class FrontEnd:
     dim: int
     kind: FeatureKind
     transform: TransformConfig
-    endpoint: EndpointConfig | None = None
+    endpoint: "EndpointConfig | None" = None
     prior: Prior | None = None
 
     def __post_init__(self) -> None:
@@ -79,7 +80,7 @@ class FrontEnd:
         cls,
         kind: str = "mfcc",
         *,
-        endpoint: EndpointConfig | None = None,
+        endpoint: "EndpointConfig | None" = None,
         prior: Prior | None = None,
         **settings: Any,
     ) -> "FrontEnd":
@@ -90,8 +91,13 @@ class FrontEnd:
         SettingsError
             There is no such kind or setting, or it can't have that value.
         """
-        if endpoint is not None and not isinstance(endpoint, EndpointConfig):
-            raise SettingsError(f"endpoint={endpoint!r} is no EndpointConfig")
+        if endpoint is not None:
+            from asrkit.audio.endpoint import (
+                EndpointConfig,  # late, here and below: stored features need none of it
+            )
+
+            if not isinstance(endpoint, EndpointConfig):
+                raise SettingsError(f"endpoint={endpoint!r} is no EndpointConfig")
         names = set(TransformConfig.__dataclass_fields__)
         after = {name: settings.pop(name) for name in names & set(settings)}
         made = from_dict(load(kind), settings)
@@ -200,6 +206,8 @@ class FrontEnd:
         DataError
             There is nothing to hear, no speech, or less than a window of it.
         """
+        from asrkit.audio.level import silence_reason
+
         self.check_hears()
         if not isinstance(samples, np.ndarray) or samples.ndim != 1 or samples.dtype.kind != "f":
             raise DataError(
@@ -222,6 +230,8 @@ class FrontEnd:
 
     def _speech(self, samples: np.ndarray, rate_hz: int, always: bool, name: str) -> np.ndarray:
         """Cut the speech out of samples (N,); without `always` only where training did or a recording is not trimmed."""
+        from asrkit.audio.endpoint import EndpointConfig, find_speech
+
         found = find_speech([samples], rate_hz, self.endpoint or EndpointConfig())
         if found is None:
             short = len(samples) < SHORT_S * rate_hz
@@ -257,11 +267,15 @@ class FrontEnd:
             )
             values = {**values, "kind": kind, "settings": settings}
         endpoint, prior = values["endpoint"], values.get("prior")
+        if endpoint is not None:
+            from asrkit.audio.endpoint import EndpointConfig
+
+            endpoint = from_dict(EndpointConfig, endpoint)
         return cls(
             values["dim"],
             from_dict(load(values["kind"]), values["settings"]),
             from_dict(TransformConfig, values["transform"]),
-            None if endpoint is None else from_dict(EndpointConfig, endpoint),
+            endpoint,
             None if prior is None else Prior.from_dict(prior),
         )
 

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from asrkit.audio.endpoint import EndpointConfig
-from asrkit.characters import alike_in_columns, phrase
+from asrkit.characters import WORD_BYTES, alike_in_columns, phrase
 from asrkit.config import format_conf, from_conf, option, read_conf
 from asrkit.errors import DataError, SettingsError
 from asrkit.features.frontend import LARGEST, FrontEnd, unusable
@@ -21,13 +20,11 @@ from asrkit.features.transform import Prior, TransformConfig, cmvn_stats, count_
 from asrkit.features.warp import log_scale, warp_feats
 from asrkit.io.archive import read_matrix, read_scp
 from asrkit.io.data_dir import DataDir, read_data_dir
-from asrkit.io.durations import stated_frame_shift_s, unstated_frame_shift_s
 from asrkit.io.files import line_of
 from asrkit.models.base import WarpedCopy, chunks, is_recording
 
 KIND_RECORD = "frontend.conf"  # beside feats.scp: the kind of features and the settings that made them
 ENDPOINT_RECORD = "endpoint.conf"  # beside segments: the settings that found them
-WORD_BYTES = 1000  # of the longest word, in UTF-8: it names arrays of the model file
 KIND = "--kind"  # the line of frontend.conf that names the kind
 LOOKED_AT = (
     3,
@@ -152,6 +149,11 @@ class FeatureSet:
         """Seconds a frame: from the settings, else from the file frame_shift, else Kaldi's 10 ms, where
         durations do not contradict that (a DataError).
         """
+        from asrkit.io.durations import (  # late: it reads recordings
+            stated_frame_shift_s,
+            unstated_frame_shift_s,
+        )
+
         stated_s = stated_frame_shift_s(self.data, self.frontend.kind)
         if stated_s is None:
             return unstated_frame_shift_s(self.data, lambda utt: len(self.read(utt)))
@@ -238,7 +240,11 @@ def read_features(
             read_words(directory, phrases) if need_text else read_data_dir(directory, require=("feats.scp",))
         )
     made = read_kind(data.path / KIND_RECORD)
-    endpoint = read_record(EndpointConfig, data.path / ENDPOINT_RECORD)
+    endpoint = None
+    if (data.path / ENDPOINT_RECORD).exists():
+        from asrkit.audio.endpoint import EndpointConfig  # late: few stored features have one
+
+        endpoint = read_record(EndpointConfig, data.path / ENDPOINT_RECORD)
 
     def matrices(scp, skipped, dim):
         return usable_matrices(data, scp, skipped, allow_pipes, dim)
@@ -542,5 +548,7 @@ def check_skipped(skipped, most, verb, done, remedy=""):
 
 @dataclass(frozen=True)
 class ReadConfig:
+    """What may be unusable, and whether scp files may run commands."""
+
     max_skipped: int = option(0, "utterances that may be unusable before the command fails", minimum=0)
     allow_pipes: bool = option(False, "run shell pipes found in scp files")

@@ -4,8 +4,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
-import tempfile
 
 from asrkit.errors import DataError
 
@@ -88,6 +86,8 @@ def convert(name, data, path=None):
             f"(install ffmpeg, or convert it where there is one: {how})"
         )
     if path is None:
+        import tempfile  # late, as below: most recordings are read without ffmpeg
+
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "recording")
             with open(path, "wb") as stream:
@@ -98,6 +98,8 @@ def convert(name, data, path=None):
 
 def _run(program, path, name):
     """A list of arguments, no shell; of protocols files alone, of formats those that name no other file."""
+    import subprocess
+
     command = [
         program, "-nostdin", "-hide_banner", "-v", "error", "-xerror", "-threads", "1",
         "-protocol_whitelist", "file,pipe", "-format_whitelist", FORMATS, "-i", f"file:{os.path.abspath(path)}",

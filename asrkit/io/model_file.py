@@ -17,9 +17,7 @@ from asrkit.io.json_file import loads
 from asrkit.io.npy import Arrays
 from asrkit.io.reading import reading
 from asrkit.models.base import check_array
-from asrkit.models.codebook import Codebook
 from asrkit.words.confidence import Confidence
-from asrkit.words.kept import Kept
 from asrkit.words.training import TrainConfig
 from asrkit.words.vocabulary import Vocabulary
 
@@ -178,6 +176,8 @@ def _kept(values, arrays, frontend, width, family, models):
     """What a model file keeps beside its models; None where it keeps nothing."""
     if values is None:
         return None
+    from asrkit.words.kept import Kept  # late, as below: few models have one
+
     kept = Kept.from_arrays(values, below(arrays, KEPT), frontend.dim, width, family.from_arrays)
     strangers = {*kept.taught, *kept.trained} - set(models)
     if strangers or set(kept.trained) - set(kept.taught) or (kept.taught and kept.pool is None):
@@ -210,6 +210,8 @@ def feature_dim(frontend):
 
 
 def checked_codebook(arrays, dim):
+    from asrkit.models.codebook import Codebook
+
     codebook = Codebook(**arrays)
     if codebook.sizes is not None:
         check_sizes(codebook.sizes, len(codebook.vectors), dim)

@@ -1,9 +1,6 @@
 """Shell commands in scp files (`sox x.wav -t wav - |`): refused unless asked for, and a command that fails is an error."""
 
 import os
-import shutil
-import signal
-import subprocess
 
 from asrkit.errors import DataError
 
@@ -35,6 +32,10 @@ def run_pipe(spec, allow_pipes):
     DataError
         Pipes are not allowed, or the command, or any command of a pipeline, failed, or it wrote nothing.
     """
+    import shutil  # late, these and below: few data have pipes
+    import signal
+    import subprocess
+
     refuse_pipe(spec, allow_pipes)
     command = spec.strip().removesuffix("|") if spec.strip().endswith("|") else spec.strip()[1:]
     # bash alone can say that a command failed before the last one of a pipeline. Windows' bash is of another system.
@@ -61,6 +62,8 @@ def run_pipe(spec, allow_pipes):
 
 
 def _signal(ran):
+    import signal
+
     try:
         return signal.Signals(-ran.returncode).name
     except ValueError:

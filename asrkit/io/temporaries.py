@@ -7,8 +7,6 @@ removes no open file, and needs no lock.
 import contextlib
 import os
 import re
-import shutil
-import tempfile
 from pathlib import Path
 
 from asrkit.errors import DataError
@@ -29,6 +27,8 @@ def make_temporary(folder, name):
     (int, str)
         Its open handle, which is locked until it is closed, and its path.
     """
+    import tempfile  # late, as below: who only reads needs none
+
     sweep(folder)
     while True:
         handle, path = tempfile.mkstemp(dir=folder, prefix=f".{name[:LONGEST]}.", suffix=SUFFIX)
@@ -52,6 +52,9 @@ def temporary_folder(folder, name):
     DataError
         Nothing can be written there.
     """
+    import shutil
+    import tempfile
+
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
         for old in Path(folder).glob(f".{name}.*{SUFFIX}"):

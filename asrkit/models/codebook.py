@@ -16,6 +16,8 @@ log = logging.getLogger("asrkit")
 
 @dataclass(frozen=True)
 class CodebookConfig:
+    """How large a codebook is, and how it is trained."""
+
     size: int = option(512, "code vectors (of each stream)", flag="codebook-size", minimum=1)
     streams: int = option(
         1,

@@ -12,13 +12,14 @@ from asrkit.families.base import MAP, MLLR, MLLR_MAP
 from asrkit.models.codebook import kmeans
 from asrkit.models.scale import standard
 from asrkit.words.training import BAUM_WELCH, VITERBI, accumulate
-from asrkit.words.vocabulary import why_not_adaptable
 
 MOVABLE = ("means", "variances", "weights", "transitions")
 
 
 @dataclass(frozen=True)
 class AdaptConfig:
+    """How a vocabulary is moved to recordings whose words are known."""
+
     method: str = option(
         MAP,
         "each Gaussian by its own frames, all by one transform, or the one after the other",
@@ -101,51 +102,6 @@ def adapt_words(models, data, config, family_config, num_blocks=1):
             sums = _sums(models, data, config.alignment)
             entries += _entries(method, iteration, models, sums, log_priors)
     return models, entries
-
-
-CAUSAL, WHOLE = "causal", "whole"
-
-
-@dataclass(frozen=True)
-class ListenConfig:
-    """How what was heard of a speaker helps to hear him."""
-
-    adapt: str = option(
-        CAUSAL,
-        "learn each speaker from the recordings heard before, or from all of them, as far as those left out bear it out; or move the "
-        "models to all of a speaker's recordings, come what may",
-        choices=("none", CAUSAL, WHOLE, MAP, MLLR, MLLR_MAP),
-    )
-    adapt_passes: int = option(
-        3, "map, mllr, mllr-map: how often, each time by what was heard after the one before", minimum=1
-    )
-    adapt_tau: float = option(
-        10.0, "map: frames that count for the old value of a Gaussian, or of a state's symbols", minimum=0
-    )
-    adapt_transform: str = option("block", "mllr's matrix", choices=("full", "block", "diag", "bias"))
-
-    cmvn_memory: str = option(
-        "auto",
-        "cmvn map: normalise a recording with its speaker's before it, too, with all of its speaker's, or alone; auto: with all where "
-        "--adapt has heard all",
-        choices=("auto", "speaker", "whole", "none"),
-    )
-
-    def __post_init__(self):
-        check_fields(self)
-
-    @property
-    def memory(self):
-        """What the normalisation knows of a speaker: "speaker", "whole" or "none"."""
-        if self.cmvn_memory != "auto":
-            return self.cmvn_memory
-        return "speaker" if self.adapt in ("none", CAUSAL) else "whole"
-
-    def why_not(self, family_name):
-        """Say why models of a family can't be adapted so; None where they can. (What can't learn is heard as it was trained, causally.)"""
-        if self.adapt in ("none", CAUSAL):
-            return None
-        return why_not_adaptable(family_name, MLLR if self.adapt == WHOLE else self.adapt)
 
 
 def adapt_to_heard(vocabulary, blocks, config, scorer_of):

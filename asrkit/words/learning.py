@@ -13,11 +13,11 @@ import numpy as np
 from asrkit.models.base import Block
 from asrkit.models.scale import standard
 from asrkit.words.decoding import Scorer
+from asrkit.words.listening import FIRST
 from asrkit.words.training import VITERBI, accumulate
 from asrkit.words.vocabulary import Vocabulary
 
 # Chosen on FSDD's and TIDIGITS' training speakers, as recorded and through other microphones and rooms.
-FIRST = 15  # recordings after which the first step is taken; each later one waits for as many, or for half as many as were heard
 PASSES = 3  # times that the recordings are heard anew, by what was learned of them, in one step
 WHOLE_PASSES = 8
 CANDIDATES = 3  # words that are looked at again after the first pass

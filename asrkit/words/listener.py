@@ -9,9 +9,9 @@ from asrkit.families.base import MLLR
 from asrkit.features.frontend import FrontEnd
 from asrkit.features.transform import TransformConfig, cmvn_stats
 from asrkit.models.base import Block, chunks
-from asrkit.words.adaptation import CAUSAL, WHOLE, ListenConfig
 from asrkit.words.decoding import Scorer
 from asrkit.words.learning import learn, next_step
+from asrkit.words.listening import WHOLE, ListenConfig
 from asrkit.words.memory import Memory
 from asrkit.words.training import VITERBI
 from asrkit.words.vocabulary import Vocabulary, why_not_adaptable
@@ -138,11 +138,6 @@ class Listener:
 
     def _features(self, stored, known):
         return self._frontend.model_features(stored, known if self._normalises else [None] * len(stored))
-
-
-def learns_speakers(vocabulary: Vocabulary, config: ListenConfig) -> bool:
-    """Whether the vocabulary is moved to speakers by what was heard of them, recording by recording or of all."""
-    return config.adapt in (CAUSAL, WHOLE) and why_not_adaptable(vocabulary.family, MLLR) is None
 
 
 def stored_frontend(frontend: FrontEnd) -> FrontEnd:

@@ -18,6 +18,8 @@ SAMPLE = 200_000  # frames of a word that training starts from, where it has mor
 
 @dataclass(frozen=True)
 class TrainConfig:
+    """How every family is trained, whatever its models."""
+
     method: str = option(
         VITERBI,
         "re-estimate along the best path, over all paths, or both in turn",

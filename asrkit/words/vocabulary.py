@@ -1,7 +1,7 @@
 """A trained vocabulary: what a model file holds."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,9 +9,11 @@ from asrkit import families
 from asrkit.errors import DataError
 from asrkit.features.frontend import FrontEnd
 from asrkit.models.base import WordModel
-from asrkit.models.codebook import Codebook
 from asrkit.words.confidence import Confidence
-from asrkit.words.kept import Kept
+
+if TYPE_CHECKING:
+    from asrkit.models.codebook import Codebook
+    from asrkit.words.kept import Kept
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,11 @@ class Vocabulary:
     words: tuple[str, ...]
     models: dict[str, WordModel]
     config: dict[str, Any]
-    codebook: Codebook | None
+    codebook: "Codebook | None"
     frontend: FrontEnd
     data_hash: str
     confidence: Confidence | None = None
-    kept: Kept | None = None
+    kept: "Kept | None" = None
 
     def observe(self, feats: np.ndarray) -> np.ndarray:
         """Turn model features (T, D) into what the word models see: the features, or their codes (T,) or (T, K)."""

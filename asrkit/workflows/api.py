@@ -32,7 +32,8 @@ from asrkit.io.features import (
 )
 from asrkit.io.remarks import Remarks, warn_of
 from asrkit.runtime import one_thread, ordered_map
-from asrkit.words.adaptation import AdaptConfig, ListenConfig
+from asrkit.words.adaptation import AdaptConfig
+from asrkit.words.listening import ListenConfig
 from asrkit.words.settings import TrainingSettings, fields_of
 from asrkit.workflows.adapt import adapt_opened
 from asrkit.workflows.arguments import (

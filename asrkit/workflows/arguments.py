@@ -12,6 +12,7 @@ import numpy as np
 
 from asrkit.audio.endpoint import EndpointConfig
 from asrkit.audio.samples import check_rate, check_samples, resample
+from asrkit.characters import WORD_BYTES
 from asrkit.config import PathLike, from_dict
 from asrkit.errors import DataError, SettingsError, told
 from asrkit.evaluation.texts import is_word
@@ -19,7 +20,6 @@ from asrkit.features import kind as kinds
 from asrkit.features.frontend import unusable
 from asrkit.features.kind import FeatureKind
 from asrkit.io.audio import read_audio
-from asrkit.io.features import WORD_BYTES
 from asrkit.io.pipes import is_pipe
 from asrkit.io.remarks import Remarks
 

@@ -27,7 +27,7 @@ from asrkit.io.names import file_name
 from asrkit.io.runs import once
 from asrkit.io.speakers import REMEDY, unknown_speakers, who_is_unknown
 from asrkit.runtime import ordered_map
-from asrkit.words.adaptation import ListenConfig
+from asrkit.words.listening import ListenConfig
 from asrkit.words.settings import TrainingSettings
 from asrkit.words.short import free_in_decoding
 from asrkit.words.training import TrainConfig

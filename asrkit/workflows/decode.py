@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,18 +23,17 @@ from asrkit.io.features import ReadConfig, read_features, summary
 from asrkit.io.files import atomic_write, c_sorted, remove, write_table
 from asrkit.io.holds import holding
 from asrkit.io.model_file import read_model
-from asrkit.io.store import Source, Store
 from asrkit.models.base import chunks
 from asrkit.runtime import one_thread, ordered_map
-from asrkit.words.adaptation import CAUSAL, WHOLE, ListenConfig, adapt_to_heard
 from asrkit.words.confidence import UNKNOWN, AcceptConfig, posteriors
 from asrkit.words.decoding import Scorer, best_words, no_path_reason
-from asrkit.words.learning import FIRST
-from asrkit.words.listener import hear_speakers, learns_speakers, stored_frontend
+from asrkit.words.listening import CAUSAL, FIRST, WHOLE, ListenConfig, learns_speakers
 from asrkit.words.short import free_in_decoding
 from asrkit.words.vocabulary import Vocabulary
-from asrkit.words.warped import check_warped, hear_warped
-from asrkit.workflows.hypothesis import Candidate, nbest
+
+if TYPE_CHECKING:
+    from asrkit.io.store import Source, Store
+    from asrkit.workflows.hypothesis import Candidate
 
 # in the order they are written in: where hyp is, the others are
 FILES = ("scores.ark", "scores.scp", "words.txt", "skipped", "confidence", "decode.json", "hyp")
@@ -134,6 +133,11 @@ def decode(
     read, listen, warped = read or ReadConfig(), listen or ListenConfig(), warped or HearWarpedConfig()
     vocabulary = read_model(exp)
     if warped.test_warps:
+        from asrkit.words.warped import (  # late, as all of these: many a decoding needs none
+            check_warped,
+            hear_warped,
+        )
+
         listen = without_learning(listen, warped)
         check_warped(vocabulary)
     reason = listen.why_not(vocabulary.family)
@@ -145,6 +149,11 @@ def decode(
     learns = learns_speakers(vocabulary, listen) and (
         listen.adapt == WHOLE or most_of_a_speaker(data) > FIRST
     )
+    frontend = vocabulary.frontend
+    if learns:
+        from asrkit.words.listener import hear_speakers, stored_frontend
+
+        frontend = stored_frontend(frontend)
     read_features_of = functools.partial(read_features, allow_pipes=read.allow_pipes)
     if not data.feats and data.wav:
         from asrkit.workflows.recorded import features_of_recordings  # late: it imports what reads recordings
@@ -156,7 +165,7 @@ def decode(
         data = read_data_dir(data_dir, require=("feats.scp",))
     features = read_features_of(
         data,
-        frontend=stored_frontend(vocabulary.frontend) if learns else vocabulary.frontend,
+        frontend=frontend,
         warps=warped.factors,
         memories=(listen.memory,),
         shortest=vocabulary.shortest,
@@ -164,6 +173,8 @@ def decode(
     if warped.test_warps:
         results = hear_warped(features, Scorer(vocabulary, method), warped.test_warps_by, jobs)
     elif learns:
+        from asrkit.io.store import Store
+
         store = Store(features, out)
         scorer = Scorer(vocabulary, method)
         hear = functools.partial(hear_speakers, vocabulary, scorer, method, listen, limit or 0.0)
@@ -173,6 +184,8 @@ def decode(
         score = functools.partial(score_chunk, Scorer(vocabulary, method))
         results = ordered_map(score, chunks(features), jobs=jobs, label="about 8000 frames a step")
     else:
+        from asrkit.io.store import Store
+
         store = Store(features, out, vocabulary.observe)
         score = functools.partial(score_speaker, vocabulary, method, listen)
         results = ordered_map(score, speakers_of(features.data, store), jobs=jobs, label="speakers")
@@ -217,8 +230,10 @@ def decode(
 
 def _likeliest(
     vocabulary: Vocabulary, n: int, frames: list[int], rows: np.ndarray, sure: np.ndarray | None = None
-) -> list[list[Candidate]]:
+) -> list[list["Candidate"]]:
     """The n likeliest of each utterance; without `sure`, or where it is NaN, no posteriors are known."""
+    from asrkit.workflows.hypothesis import nbest
+
     shares: list[Sequence[float]] = [()] * len(rows)
     if sure is not None and vocabulary.confidence is not None:
         shares = posteriors(rows, np.array(frames), sure).tolist()
@@ -256,7 +271,7 @@ def write_decoding(
     skipped: dict[str, str],
     facts: dict[str, Any],
     sure: dict[str, float] | None = None,
-    likeliest: dict[str, list[Candidate]] | None = None,
+    likeliest: dict[str, list["Candidate"]] | None = None,
 ) -> None:
     """Write a decode folder; `scores` are pairs (utt, array in the order of facts["words"]), gone through once; `sure` are probabilities."""
     out = Path(out)
@@ -286,7 +301,7 @@ def score_chunk(
     return [utt for utt, _ in items], [len(feats) for _, feats in items], *scorer.judged(items)
 
 
-def speakers_of(data: DataDir, store: Store) -> Iterator[Source]:
+def speakers_of(data: DataDir, store: "Store") -> Iterator["Source"]:
     """Yield each speaker's utterances."""
     utts: dict[str, list[str]] = {}
     for utt in store.utts:
@@ -300,7 +315,7 @@ def most_of_a_speaker(data: DataDir) -> int:
     return max(Counter(map(data.speaker, data.feats or data.segments or data.wav)).values(), default=0)
 
 
-def speaker_groups(speakers: Iterator[Source], frames: int = 8192) -> Iterator[list[Source]]:
+def speaker_groups(speakers: Iterator["Source"], frames: int = 8192) -> Iterator[list["Source"]]:
     """Gather speakers until they have about that many frames: what one process hears at a time."""
     some: list[Source] = []
     count = 0
@@ -315,9 +330,11 @@ def speaker_groups(speakers: Iterator[Source], frames: int = 8192) -> Iterator[l
 
 
 def score_speaker(
-    vocabulary: Vocabulary, method: str, listen: ListenConfig, blocks: Source
+    vocabulary: Vocabulary, method: str, listen: ListenConfig, blocks: "Source"
 ) -> tuple[list[str], list[int], np.ndarray, np.ndarray]:
     """One speaker's utterances, their frames, the scores of every word after adaptation to them, and how sure it is of the best."""
+    from asrkit.words.adaptation import adapt_to_heard
+
     moved = adapt_to_heard(vocabulary, blocks, listen, lambda some: Scorer(some, method))
     scores, sure = zip(*[Scorer(moved, method).judged_block(block) for block in blocks], strict=True)
     return (

@@ -10,20 +10,17 @@ import numpy as np
 
 from asrkit import families
 from asrkit.audio.samples import check_rate, check_samples, resample
-from asrkit.audio.word_detector import WordDetectorConfig
 from asrkit.config import PathLike
 from asrkit.errors import DataError, SettingsError, told
 from asrkit.families.base import MLLR
 from asrkit.features.frontend import FrontEnd
 from asrkit.features.warp import HearWarpedConfig
-from asrkit.io.memory_file import check_writable, read_memory
 from asrkit.io.model_file import read_model, write_model
 from asrkit.io.remarks import Remarks, warn_of
 from asrkit.models.base import chunks
 from asrkit.runtime import one_thread
 from asrkit.words.confidence import LEARNED, UNKNOWN, AcceptConfig, posteriors
 from asrkit.words.decoding import METHODS, Scorer, best_words, no_path_reason
-from asrkit.words.memory import Memory
 from asrkit.words.vocabulary import Vocabulary, why_not_adaptable
 from asrkit.words.warped import Copies, check_warped, score_copies
 from asrkit.workflows.arguments import (
@@ -37,10 +34,12 @@ from asrkit.workflows.arguments import (
     read_recording,
 )
 from asrkit.workflows.hypothesis import Hypothesis
-from asrkit.workflows.speaker import Speaker
-from asrkit.workflows.stream import Stream
 
 if TYPE_CHECKING:
+    from asrkit.audio.word_detector import WordDetectorConfig
+    from asrkit.words.memory import Memory
+    from asrkit.workflows.speaker import Speaker
+    from asrkit.workflows.stream import Stream
     from asrkit.workflows.train import Trained
 
 log = logging.getLogger("asrkit")
@@ -180,7 +179,7 @@ class Recognizer:
         write_model(path, self.vocabulary)
         return path
 
-    def speaker(self, path: PathLike | None = None) -> Speaker:
+    def speaker(self, path: PathLike | None = None) -> "Speaker":
         """Begin to know a speaker, or go on with what a file holds of him.
 
         Parameters
@@ -203,6 +202,12 @@ class Recognizer:
             raise DataError(
                 f"the model remembers nothing of a speaker: it was trained with cmvn={self.frontend.transform.cmvn} (cmvn=map does)"
             )
+        from asrkit.io.memory_file import (
+            read_memory,  # late, as below: many a recording's speaker is nobody known
+        )
+        from asrkit.words.memory import Memory
+        from asrkit.workflows.speaker import Speaker
+
         if path is None:
             return Speaker(Memory.of_nobody(self.frontend))
         path = check_path(path, "path", "a file that Speaker.save wrote")
@@ -214,7 +219,7 @@ class Recognizer:
         if len(self._factors) > 1:
             raise DataError("with test_warps= nothing is learned of a speaker (leave one out)")
 
-    def _check_memory(self, memory: Memory, name: str) -> None:
+    def _check_memory(self, memory: "Memory", name: str) -> None:
         difference = self.frontend.difference(memory.dim, memory.kind)
         if difference:
             raise DataError(
@@ -295,7 +300,7 @@ class Recognizer:
         endpoint: bool | None = None,
         channel: int = 0,
         strict: bool = False,
-        speaker: Speaker | None = None,
+        speaker: "Speaker | None" = None,
     ) -> Hypothesis:
         """Hear one recording of one word.
 
@@ -346,7 +351,7 @@ class Recognizer:
         return self.hear_stored(stored, _label(recording, "recording"), speaker)
 
     def hear_stored(
-        self, stored: np.ndarray, name: str, speaker: Speaker | None = None, *, cut: bool = False
+        self, stored: np.ndarray, name: str, speaker: "Speaker | None" = None, *, cut: bool = False
     ) -> Hypothesis:
         """Hear features as they are stored, float32 (T, dim); a DataError where they are too short for every word.
 
@@ -364,9 +369,9 @@ class Recognizer:
         self,
         rate_hz: float | None = None,
         *,
-        speaker: Speaker | None = None,
-        detection: WordDetectorConfig | None = None,
-    ) -> Stream:
+        speaker: "Speaker | None" = None,
+        detection: "WordDetectorConfig | None" = None,
+    ) -> "Stream":
         """Begin to hear sound as it comes.
 
         Parameters
@@ -388,19 +393,23 @@ class Recognizer:
         DataError
             The model hears no recordings, or can't know this speaker.
         """
+        from asrkit.workflows.stream import Stream
+
         self._check_speaker(speaker)
         return Stream(self, rate_hz, speaker=speaker, detection=detection)
 
     def _check_speaker(self, speaker: Any) -> None:
         if speaker is None:
             return
+        from asrkit.workflows.speaker import Speaker
+
         if not isinstance(speaker, Speaker):
             raise DataError(f"speaker is {told(speaker)}, it should be one that Recognizer.speaker made")
         self._check_learns()
         self._check_memory(speaker.memory, "speaker")
 
     @one_thread()
-    def _hear(self, stored: np.ndarray, speaker: Speaker, cut: bool) -> tuple[np.ndarray, float]:
+    def _hear(self, stored: np.ndarray, speaker: "Speaker", cut: bool) -> tuple[np.ndarray, float]:
         least = max(self._limit, LEARNED) if cut and self.vocabulary.confidence is not None else self._limit
         listener = speaker.listener(self.vocabulary, self.method, self._scorer, least, cut)
         (row,), (sure,) = listener.hear([stored])
@@ -594,6 +603,8 @@ def recognize_files(
     recognizer, speaker = load(exp, method, test_warps=test_warps, **vars(accept)), None
     known = speaker_file is not None and Path(speaker_file).exists()
     if speaker_file is not None:
+        from asrkit.io.memory_file import check_writable
+
         check_writable(speaker_file)
     try:
         recognizer.frontend.check_hears()

@@ -27,7 +27,7 @@ from asrkit.io.names import file_name
 from asrkit.io.runs import each_once, once
 from asrkit.io.speakers import REMEDY, who_is_unknown
 from asrkit.runtime import ordered_map
-from asrkit.words.adaptation import ListenConfig
+from asrkit.words.listening import ListenConfig
 from asrkit.words.settings import fields_of, flags_of
 from asrkit.workflows.crossval import (
     VOICES,

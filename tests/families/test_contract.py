@@ -23,7 +23,8 @@ from asrkit.errors import SettingsError
 from asrkit.families.base import MAP, MLLR, MLLR_MAP, Family
 from asrkit.io.files import read_table
 from asrkit.models.base import Block, Emission, Stats, WordModel, WordStats
-from asrkit.words.adaptation import AdaptConfig, ListenConfig
+from asrkit.words.adaptation import AdaptConfig
+from asrkit.words.listening import ListenConfig
 from asrkit.words.settings import TrainingSettings
 from asrkit.words.training import CONVERGED
 from asrkit.workflows.crossval import RunSettings

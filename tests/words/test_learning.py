@@ -13,9 +13,9 @@ from asrkit.features.transform import Prior, TransformConfig
 from asrkit.models.base import Block
 from asrkit.words import learning
 from asrkit.words import listener as listening
-from asrkit.words.adaptation import ListenConfig
 from asrkit.words.decoding import Scorer
 from asrkit.words.listener import Listener, hear_speakers, learn_whole, stored_frontend
+from asrkit.words.listening import ListenConfig
 from asrkit.words.memory import Memory
 from asrkit.words.training import TrainConfig, train_words
 from asrkit.words.vocabulary import Vocabulary

@@ -14,8 +14,9 @@ from asrkit.features.transform import TransformConfig
 from asrkit.io.data_dir import read_data_dir
 from asrkit.io.files import read_table
 from asrkit.models.base import Block
-from asrkit.words.adaptation import AdaptConfig, ListenConfig, adapt_to_heard, adapt_words
+from asrkit.words.adaptation import AdaptConfig, adapt_to_heard, adapt_words
 from asrkit.words.decoding import Scorer
+from asrkit.words.listening import ListenConfig
 from asrkit.words.training import TrainConfig, train_words
 from asrkit.words.vocabulary import Vocabulary
 

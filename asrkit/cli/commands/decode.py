@@ -17,8 +17,8 @@ from asrkit.cli.options import add_flag, add_method, add_options, from_args
 from asrkit.cli.output import say
 from asrkit.features.warp import HearWarpedConfig
 from asrkit.io.features import ReadConfig
-from asrkit.words.adaptation import ListenConfig
 from asrkit.words.confidence import AcceptConfig
+from asrkit.words.listening import ListenConfig
 from asrkit.workflows.decode import decode
 
 EXAMPLE = "example: asrkit decode exp/chmm data/test exp/chmm/decode_test"

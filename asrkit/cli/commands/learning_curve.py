@@ -13,7 +13,7 @@ from asrkit.cli import training_options
 from asrkit.cli.options import add_flag, add_options, from_args
 from asrkit.cli.output import say
 from asrkit.io.features import ReadConfig
-from asrkit.words.adaptation import ListenConfig
+from asrkit.words.listening import ListenConfig
 from asrkit.workflows.crossval import RunSettings
 from asrkit.workflows.learning_curve import learning_curve
 
