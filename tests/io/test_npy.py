@@ -156,7 +156,7 @@ def test_a_usual_header_is_read_as_python_reads_it(header):
         "2, 3",
         "_",
     ]
-    for _ in range(400):
+    for _ in range(4000):
         text = header
         for _ in range(rng.integers(3)):
             place = rng.integers(len(text) * 3 // 4 * rng.integers(2), len(text) + 1)  # more in the shape
