@@ -128,7 +128,7 @@ class WordTemplates(WordModel):
         return DtwStats(float(scores[used].sum()), frames, int(used.sum()), int((~used).sum()))
 
     @staticmethod
-    def bank(models):
+    def bank(models, exact=False):
         return DtwBank(models)
 
     def estimate(self, stats, config):

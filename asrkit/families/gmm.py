@@ -10,6 +10,7 @@ from asrkit.models.base import Stats, WordModel, WordStats
 from asrkit.models.codebook import kmeans
 from asrkit.models.mixture import MIXTURES
 from asrkit.models.mixture_base import Mixture
+from asrkit.models.quick import Densities
 from asrkit.models.scale import standard
 
 
@@ -70,7 +71,7 @@ class WordMixture(WordModel):
         self.emission.check(1, width)
 
     def log_likelihood(self, block):
-        return self.bank([self]).scores(block)[:, 0]
+        return self.bank([self], exact=True).scores(block)[:, 0]
 
     def align(self, block):
         """There is one state, so there is one path."""
@@ -86,8 +87,8 @@ class WordMixture(WordModel):
         return MixtureWordStats(log_like, len(block.obs), int(used.sum()), int((~used).sum()), emission)
 
     @staticmethod
-    def bank(models):
-        return MixtureBank(models)
+    def bank(models, exact=False):
+        return MixtureBank(models, exact)
 
     def estimate(self, stats, config):
         return WordMixture(self.emission.estimate(stats.emission, config))
@@ -106,22 +107,26 @@ class WordMixture(WordModel):
 
 
 class MixtureBank:
-    """Many words' mixtures as the states of one."""
+    """Many words' mixtures as the states of one; densities are in float32, their sums in float64, all of it with `exact`."""
 
-    def __init__(self, models):
-        self._emission = type(models[0].emission).stack([model.emission for model in models], 1)
+    def __init__(self, models, exact=False):
+        self._emission, self._exact = type(models[0].emission).stack([model.emission for model in models], 1), exact
+        if not exact:
+            self._emission.quick  # made here, so that other processes get it ready
 
     def densities(self, block):
-        """log p(x | word): (1, W, N)."""
-        return self._emission.log_likelihood(block.obs).T[None]
+        """log p(x | word) as Densities of one state."""
+        return Densities.of(self._emission, block, (1, -1), exact=self._exact)
 
     def scores(self, block, method="viterbi", densities=None):
-        """Log-likelihoods (U, W); both methods are the same here. An utterance without frames has none."""
-        log_obs = (self.densities(block) if densities is None else densities)[0].T
+        """Log-likelihoods, float64 (U, W); both methods are the same here. An utterance without frames has none."""
+        densities = densities or self.densities(block)
+        log_obs = densities.relative[0].take(densities.schedule.columns, axis=1)
         spoken = block.lengths > 0
-        scores = np.full((len(spoken), log_obs.shape[1]), -np.inf)
+        scores = np.full((len(spoken), len(log_obs)), -np.inf)
         if spoken.any():
-            scores[spoken] = np.add.reduceat(log_obs, block.offsets[:-1][spoken], axis=0)
+            sums = np.add.reduceat(log_obs, block.offsets[:-1][spoken], axis=1, dtype=np.float64)
+            scores[spoken] = sums.T + densities.peaks[spoken, None]
         return scores
 
     def paths(self, block, densities, words):

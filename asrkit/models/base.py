@@ -6,9 +6,12 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from asrkit.models.quick import Densities, Projection
 
 StatsT = TypeVar("StatsT", bound="Stats")
 Item = TypeVar("Item", bound=tuple[Any, ...])
@@ -124,6 +127,7 @@ class Emission(ABC):
 
     can_grow: ClassVar[bool] = False  # has `split(occ, targets, min_count)`
     center: np.ndarray | None = None  # (D,): what `prepare` takes frames relative to, where that matters
+    quick: "Projection | None" = None  # what scores frames in float32, where there is such a thing
 
     @property
     @abstractmethod
@@ -263,8 +267,8 @@ class WordModel(ABC):
 
     @staticmethod
     @abstractmethod
-    def bank(models: "list[WordModel]") -> "Bank":
-        """Put the models of several words side by side for decoding."""
+    def bank(models: "list[WordModel]", exact: bool = False) -> "Bank":
+        """Put the models of several words side by side for decoding; `exact`: densities, if any, in float64."""
 
     @abstractmethod
     def estimate(self, stats: "WordStats", config: Any) -> "WordModel":
@@ -302,11 +306,10 @@ class StateBank(Bank, Protocol):
     """Of families whose words are states with densities, one state or more: what the winner's path is judged by."""
 
     # with the densities that were computed already
-    def scores(self, block: Block, method: str, densities: np.ndarray | None = None) -> np.ndarray: ...
-    # log p(x | state): (S, W, N), -inf where a word has fewer states
-    def densities(self, block: Block) -> np.ndarray: ...
-    # each utterance's word, by its place in the bank (U,) -> state of each frame, int32 (N,)
-    def paths(self, block: Block, densities: np.ndarray, words: np.ndarray) -> np.ndarray: ...
+    def scores(self, block: Block, method: str, densities: "Densities | None" = None) -> np.ndarray: ...
+    def densities(self, block: Block) -> "Densities": ...
+    # each utterance's word, by its place in the bank (U,) -> state of each frame, int32 (N,), in the order of the densities
+    def paths(self, block: Block, densities: "Densities", words: np.ndarray) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from asrkit.models.base import (
     safe_log,
     smoothed_rows,
 )
+from asrkit.models.quick import Densities
 
 
 @dataclass(frozen=True)
@@ -182,9 +183,9 @@ class Hmm(WordModel):
         )
 
     @staticmethod
-    def bank(models):
+    def bank(models, exact=False):
         """Many words' models side by side, for decoding."""
-        return HmmBank(models)
+        return HmmBank(models, exact)
 
     def estimate(self, stats, config):
         """Relative frequencies for start and transitions, the emission by its own rule; new out, old kept."""
@@ -274,43 +275,62 @@ class Hmm(WordModel):
 
 
 class HmmBank:
-    """Many words' models side by side, for decoding: every word hears every utterance, all in one pass."""
+    """Many words' models side by side, for decoding: every word hears every utterance, all in one pass.
 
-    def __init__(self, models):
-        self._arcs = _arcs(models).each(lambda array: array[..., None])  # (S, W, 1)
-        self._shape = self._arcs.log_start.shape[:2]
+    Densities and best paths are in float32, relative to each frame's peak, whose sum is float64; `exact` has all in float64.
+    """
+
+    def __init__(self, models, exact=False):
+        arcs = _arcs(models).each(lambda array: array[..., None])  # (S, W, 1)
+        self._arcs = arcs if exact else arcs.each(lambda array: array.astype(np.float32))
+        self._shape = arcs.log_start.shape[:2]
         emissions = [model.emission for model in models]
-        kind = type(emissions[0])
-        self._emission = kind.stack(emissions, self._shape[0])
-        self._emissions = emissions
+        self._emission = type(emissions[0]).stack(emissions, self._shape[0]) or Apart(emissions, self._shape[0])
+        self._exact = exact
+        if not exact:
+            self._emission.quick  # made here, so that other processes get it ready
 
     def densities(self, block):
-        """log p(x | state): (S, W, N), -inf for a state that a word does not have."""
-        obs = block.obs
-        if self._emission is not None:
-            return self._emission.log_likelihood(obs).T.reshape(*self._shape, -1)
-        log_obs = np.full((*self._shape, len(obs)), -np.inf)
+        """log p(x | state) as Densities."""
+        return Densities.of(self._emission, block, self._shape, exact=self._exact)
+
+    def scores(self, block, method="viterbi", densities=None):
+        """log P(x, best path), or log P(x) with "forward": float64 (U, W), -inf where a word has no path of that
+        length.
+        """
+        densities = densities or self.densities(block)
+        schedule = densities.schedule
+        if method == "viterbi":
+            scores = kernels.viterbi(densities.relative, schedule, self._arcs, path=False)[0]
+        else:
+            arcs = self._arcs.each(lambda array: array.astype(np.float64))
+            scores = kernels.forward(densities.relative.astype(np.float64), schedule, arcs)
+        return scores.T + densities.peaks[:, None]
+
+    def paths(self, block, densities, words):
+        """State of each frame, int32 (N,) in the densities' order, on the best path through the word at place `words[u]` of each utterance."""
+        schedule = densities.schedule
+        arcs = self._arcs.each(lambda array: array[:, words[schedule.order], 0])
+        word = np.repeat(words, block.lengths).take(schedule.frames)
+        log_obs = densities.relative[:, word, np.arange(len(word))]
+        return kernels.viterbi(log_obs, schedule, arcs)[1].take(schedule.frames)
+
+
+class Apart:
+    """Emissions of several words that can't be stacked as one."""
+
+    quick = None
+
+    def __init__(self, emissions, num_states):
+        self._emissions, self._num_states = emissions, num_states
+
+    def log_likelihood(self, obs):
+        """log p(x | state): (N, S x W), the words running fastest; -inf for a state that a word does not have."""
+        log_obs = np.full((self._num_states, len(self._emissions), len(obs)), -np.inf)
         for w, emission in enumerate(self._emissions):
             one = emission.log_likelihood(obs).T
             log_obs[: len(one), w] = one
-        return log_obs
-
-    def scores(self, block, method="viterbi", densities=None):
-        """log P(x, best path), or log P(x) with "forward": (U, W), -inf where a word has no path of that
-        length.
-        """
-        schedule = kernels.Schedule(block.lengths)
-        log_obs = (self.densities(block) if densities is None else densities).take(schedule.frames, axis=2)
-        if method == "viterbi":
-            return kernels.viterbi(log_obs, schedule, self._arcs, path=False)[0].T
-        return kernels.forward(log_obs, schedule, self._arcs).T
-
-    def paths(self, block, densities, words):
-        """State of each frame, int32 (N,), on the best path through the word at place `words[u]` of each utterance."""
-        schedule = kernels.Schedule(block.lengths)
-        arcs = self._arcs.each(lambda array: array[:, words[schedule.order], 0])
-        log_obs = densities[:, np.repeat(words, block.lengths), np.arange(len(block.obs))]
-        return kernels.viterbi(log_obs.take(schedule.frames, axis=1), schedule, arcs)[1]
+        return log_obs.reshape(-1, len(obs)).T
 
 
 def _arcs(models):

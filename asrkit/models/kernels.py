@@ -20,6 +20,8 @@ class Schedule:
 
     Attributes
     ----------
+    lengths : int64 (U,)
+        Frames of each utterance.
     order : int64 (V,)
         The utterances that have frames, longest first.
     frames, columns : int64 (N,)
@@ -31,7 +33,7 @@ class Schedule:
     """
 
     def __init__(self, lengths):
-        lengths = np.asarray(lengths)
+        self.lengths = lengths = np.asarray(lengths)
         self.num_utts = len(lengths)
         self.order = np.argsort(-lengths, kind="stable")[: np.count_nonzero(lengths)]
         longest = lengths[self.order[0]] if len(self.order) else 0

@@ -7,11 +7,12 @@ import numpy as np
 
 from asrkit.models.base import check_array
 from asrkit.models.mixture_base import Mixture, laid
+from asrkit.models.quick import axes, diagonal, full
+from asrkit.models.scale import FAR_APART, inverse_factor
 
 LOG_2PI = np.log(2.0 * np.pi)
 MANY = 16  # components from which expanding the frames pays
 MOST_CANCELLED, MOST_AWAY = 1e8, 1e3  # deviations from the center, the second
-FAR_APART = 2.0**20  # deviations whose squares differ by more than inverses of float64 bear
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,11 @@ class DiagMixture(Mixture):
     @property
     def precisions(self):
         return 1.0 / self.variances
+
+    @cached_property
+    def quick(self):
+        """What scores frames in float32, or None where that does not do."""
+        return diagonal(self.log_weights, self.means, self.variances, self.center)
 
     def _check_spread(self):
         check_array("variances", self.variances, self.means.shape)
@@ -147,14 +153,23 @@ class FullMixture(Mixture):
     @cached_property
     def whiten(self):
         """Inverses of the covariances' Cholesky factors: (S, M, D, D). Half of the cost of scoring a few recordings."""
-        return _inverse(np.linalg.cholesky(self.covariances))
+        return inverse_factor(np.linalg.cholesky(self.covariances))
+
+    @cached_property
+    def quick(self):
+        """What scores frames in float32, or None where that does not do."""
+        return self._axes and full(self.log_weights, self.means, self.center, self._axes)
+
+    @cached_property
+    def _axes(self):
+        return axes(self.log_weights, self.covariances, self.whiten)
 
     def __getstate__(self):
-        return {name: value for name, value in vars(self).items() if name not in ("whiten", "tame", "_terms")}
+        return {name: value for name, value in vars(self).items() if name not in ("whiten", "tame", "_terms", "_axes")}
 
     def with_means(self, means):
         moved = replace(self, means=means)
-        moved.__dict__["whiten"] = self.whiten
+        moved.__dict__.update(whiten=self.whiten, _axes=self._axes)
         return moved
 
     @classmethod
@@ -316,17 +331,6 @@ class FullMixture(Mixture):
             np.tile(np.diag(np.maximum(variance, variance_floor)), (num_states, 1, 1, 1)),
             center=mean,
         )
-
-
-def _inverse(cholesky):
-    """Invert lower triangular matrices (..., D, D) whose rows may differ by orders of magnitude, as dimensions do.
-
-    Where they do, powers of two bring them together, which costs no rounding: the inverse's pivots would be led astray.
-    """
-    unit = np.exp2(np.rint(np.log2(np.linalg.norm(cholesky, axis=-1, keepdims=True))))  # (..., D, 1)
-    if unit.max() <= FAR_APART * unit.min():
-        return np.linalg.inv(cholesky)
-    return np.linalg.inv(cholesky / unit) / unit.swapaxes(-1, -2)
 
 
 MIXTURES = {"diag": DiagMixture, "full": FullMixture}

@@ -7,6 +7,7 @@ import numpy as np
 
 ROUNDING = float(np.finfo(np.float32).eps)  # relative; features are float32
 LEAST = 1e-8  # of the variance, where no floor is asked for
+FAR_APART = 2.0**20  # deviations whose squares differ by more than inverses of float64 bear
 CONSTANT = 1e-4  # of its magnitude: the deviation that a constant dimension is given
 
 
@@ -53,3 +54,14 @@ def least_variance(mean, variance, fraction, beyond=None):
         variance = np.where((variance > rounding) & (beyond > rounding), variance, beyond)
     floor = np.maximum(max(fraction, LEAST) * variance, rounding)
     return np.where(variance > rounding, floor, np.where(mean == 0, 1.0, (CONSTANT * mean) ** 2))
+
+
+def inverse_factor(cholesky):
+    """Invert lower triangular matrices (..., D, D) whose rows may differ by orders of magnitude, as dimensions do.
+
+    Where they do, powers of two bring them together, which costs no rounding: the inverse's pivots would be led astray.
+    """
+    unit = np.exp2(np.rint(np.log2(np.linalg.norm(cholesky, axis=-1, keepdims=True))))  # (..., D, 1)
+    if unit.max() <= FAR_APART * unit.min():
+        return np.linalg.inv(cholesky)
+    return np.linalg.inv(cholesky / unit) / unit.swapaxes(-1, -2)

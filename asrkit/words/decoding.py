@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from asrkit.models.base import Block, WordModel
+from asrkit.models.quick import Densities
 from asrkit.words.judging import Judge
 from asrkit.words.vocabulary import Vocabulary
 
@@ -17,14 +18,16 @@ METHODS = ("viterbi", "forward")  # a word's score: its best path, or the sum ov
 class Scorer:
     """A vocabulary ready for decoding: the words of a Vocabulary side by side."""
 
-    def __init__(self, vocabulary: Vocabulary, method: str = "viterbi") -> None:
+    def __init__(self, vocabulary: Vocabulary, method: str = "viterbi", *, exact: bool = False) -> None:
         """
         Parameters
         ----------
         method : {"viterbi", "forward"}
             The best path's log-probability, or the sum over all paths.
+        exact : bool
+            Compute densities in float64, in twice the time: scores are else wrong by some 1e-7 of themselves.
         """
-        self._observe, self._method = vocabulary.observe, method
+        self._observe, self._method, self._exact = vocabulary.observe, method, exact
         self.banks: list[Any] = []  # of Bank, and of StateBank where a Judge asks
         self._models = [vocabulary.models[word] for word in vocabulary.words]
         models, states = [], 0
@@ -42,7 +45,10 @@ class Scorer:
             self._judge = Judge(self, vocabulary.words, self._confidence.states)
 
     def _add_bank(self, models: list[WordModel]) -> None:
-        self.banks.append(models[0].bank(models))
+        self.banks.append(self._bank(models))
+
+    def _bank(self, models: list[WordModel]) -> Any:
+        return models[0].bank(models, exact=True) if self._exact else models[0].bank(models)
 
     def scores(self, items: list[tuple[str, np.ndarray]]) -> np.ndarray:
         """Score utterances against every word.
@@ -82,28 +88,28 @@ class Scorer:
         scores, (measures,) = self._judge.measure(block)
         return scores, self._confidence.probability(measures)
 
-    def scores_and_densities(self, block: Block) -> tuple[np.ndarray, list[tuple[np.ndarray, slice]]]:
+    def scores_and_densities(self, block: Block) -> tuple[np.ndarray, list[tuple[Densities, slice]]]:
         """Score a Block of what the models see against every word, and keep the densities that the scores are made of.
 
         Returns
         -------
         scores : float64 (U, W)
-        densities : list of (float64 (S, w, N), slice)
-            Of each bank's words, and which of all words they are.
+        densities : list of (Densities, slice)
+            Of each bank's words, and which of all words they are; all relative to the same peak.
         """
-        parts: list[np.ndarray] = []
-        densities, start = [], 0
-        for bank in self.banks:
-            own = bank.densities(block)
-            parts.append(bank.scores(block, self._method, own))
-            densities.append((own, slice(start, start + own.shape[1])))
-            start += own.shape[1]
-        return np.concatenate(parts, axis=1), densities
+        each = [bank.densities(block) for bank in self.banks]
+        scores = [bank.scores(block, self._method, own) for bank, own in zip(self.banks, each, strict=True)]
+        peak = each[0].peak if len(each) == 1 else np.max([own.peak for own in each], axis=0)
+        ends = np.cumsum([part.shape[1] for part in scores]).tolist()
+        densities = [
+            (own.raised(peak), slice(end - part.shape[1], end))
+            for own, part, end in zip(each, scores, ends, strict=True)
+        ]
+        return np.concatenate(scores, axis=1), densities
 
     def word_scores(self, index: int, block: Block) -> np.ndarray:
         """The same for one word alone, by its place in the Vocabulary: (U,)."""
-        model = self._models[index]
-        return model.bank([model]).scores(block, self._method)[:, 0]
+        return self._bank([self._models[index]]).scores(block, self._method)[:, 0]
 
 
 def best_words(vocabulary: Vocabulary, scores: np.ndarray) -> list[tuple[str | None, float, float]]:

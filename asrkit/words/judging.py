@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 MOST_MARGIN = 5.0  # nats a frame; also where there is no second word
 WEAKEST = 3  # states
 CELLS = 1 << 23  # densities that are held at a time
+LOST = 1e-30  # of the peak
 
 
 class Judge:
@@ -34,8 +35,7 @@ class Judge:
         laid = np.full((max(len(states[word]) for word in words), self._words, 3), np.nan)
         for index, word in enumerate(words):
             laid[: len(states[word]), index] = states[word]
-        with np.errstate(divide="ignore"):
-            self._log_frames = np.log(np.nan_to_num(laid[..., 0]))  # (S, W)
+        self._frames = np.nan_to_num(laid[..., 0])  # (S, W)
         self._durations = laid[..., 1:]
 
     def measure(self, block: Block, *dropped: np.ndarray | None) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -61,12 +61,10 @@ class Judge:
         for here in self._parts(block.lengths):
             part = block if len(here) == len(block.utts) else block.select(here)
             scores, densities = self._scorer.scores_and_densities(part)
-            pooled = np.concatenate(
-                [logsumexp(own + self._log_frames[: len(own), at, None], axis=0) for own, at in densities]
-            )  # (W, N)
+            sums = np.concatenate([self._sums(own, at) for own, at in densities])
             for own, drop in zip(measures, dropped, strict=True):
                 own.append(
-                    self._measures(part, scores, densities, pooled, None if drop is None else drop[here])
+                    self._measures(part, scores, densities, sums, None if drop is None else drop[here])
                 )
             rows.append(scores)
         if not rows:
@@ -75,56 +73,87 @@ class Judge:
 
     def _parts(self, lengths):
         """Places of utterances whose densities fit in memory together."""
-        runs = np.cumsum(lengths) // max(CELLS // self._log_frames.size, 1)
+        runs = np.cumsum(lengths) // max(CELLS // self._frames.size, 1)
         return np.split(np.arange(len(lengths)), np.flatnonzero(np.diff(runs)) + 1) if len(lengths) else []
 
-    def _measures(self, block, scores, densities, pooled, drop):
-        lengths, frames = block.lengths, np.arange(len(block.obs))
-        utt = np.repeat(np.arange(len(lengths)), lengths)
-        weight = np.tile(np.exp(logsumexp(self._log_frames, axis=0)), (len(lengths), 1))  # (U, W)
+    def _sums(self, densities, words):
+        """Densities of the frames, beside their peak, summed over each word's states as long as these last: (W, N)."""
+        likely = np.exp(densities.relative)
+        likely *= self._frames[: len(likely), words, None].astype(likely.dtype)
+        return likely.sum(axis=0)
+
+    def _background(self, densities, sums, weight, drop):
+        """Log density of each frame, beside its peak, under all states together: (N,), in the densities' order."""
+        first = densities[0][0]
         if drop is not None:
-            scores, pooled = scores.copy(), pooled.copy()
-            scores[np.arange(len(drop)), drop] = -np.inf
+            sums, weight = sums.copy(), weight.copy()
+            dropped = drop[first.owner]
+            sums[dropped, np.arange(len(dropped))] = 0.0
             weight[np.arange(len(drop)), drop] = 0.0
-            pooled[drop[utt], frames] = -np.inf
+        total = sums.sum(axis=0, dtype=np.float64)
+        lost = np.flatnonzero(total < LOST)  # what is far from the peak has left nothing in the sum
+        with np.errstate(divide="ignore"):
+            background = np.log(total)
+            if len(lost):
+                likes = np.concatenate(
+                    [
+                        logsumexp(
+                            own.relative[..., lost] + np.log(self._frames[: len(own.relative), at, None]), axis=0
+                        )
+                        for own, at in densities
+                    ]
+                )
+                if drop is not None:
+                    likes[dropped[lost], np.arange(len(lost))] = -np.inf
+                background[lost] = logsumexp(likes, axis=0)
+            return background - np.log(weight.sum(axis=1))[first.owner]
+
+    def _measures(self, block, scores, densities, sums, drop):
+        lengths, first, num_utts = block.lengths, densities[0][0], len(block.lengths)
+        weight = np.tile(self._frames.sum(axis=0), (num_utts, 1))  # (U, W)
+        utt = first.owner
+        if drop is not None:
+            scores = scores.copy()
+            scores[np.arange(num_utts), drop] = -np.inf
         heard = np.isfinite(scores.max(axis=1))
-        out = np.full((len(lengths), len(MEASURES)), np.nan)
+        out = np.full((num_utts, len(MEASURES)), np.nan)
         if not heard.any():
             return out
         best = scores.argmax(axis=1)
-        with np.errstate(invalid="ignore"):
-            background = logsumexp(pooled, axis=0) - np.log(weight.sum(axis=1))[utt]
-        own, path = np.empty(len(frames)), np.zeros(len(frames), dtype=np.int64)
+        background = self._background(densities, sums, weight, drop)
+        own, path = np.empty(len(utt)), np.zeros(len(utt), dtype=np.int64)
         for (here, at), bank in zip(densities, self._scorer.banks, strict=True):
             mine = heard & (best >= at.start) & (best < at.stop)
             word = np.where(mine, best - at.start, 0)
             states = bank.paths(block, here, word)
-            picked = mine[utt]
+            picked = np.flatnonzero(mine[utt])
             path[picked] = states[picked]
-            own[picked] = here[states[picked], word[utt][picked], frames[picked]]
+            own[picked] = here.relative[states[picked], word[utt[picked]], picked]
         used = heard[utt]
-        cell = utt[used] * len(self._log_frames) + path[used]
-        shape = (len(lengths), len(self._log_frames))
-        count = np.bincount(cell, minlength=np.prod(shape)).reshape(shape)
-        total = np.bincount(cell, (own - background)[used], minlength=np.prod(shape)).reshape(shape)
+        num_states = len(self._frames)
+        cell = utt[used] * num_states + path[used]
+        count, total = (
+            np.bincount(cell, values, minlength=num_utts * num_states).reshape(num_utts, num_states)
+            for values in (None, (own - background)[used])
+        )
         with np.errstate(invalid="ignore", divide="ignore"):
-            by_state = total / count  # NaN where no frame is
-        mean, spread = self._durations[:, best].transpose(
-            2, 1, 0
-        )  # each (U, S), NaN where the word has no such state
-        z = (np.log(np.maximum(count, 0.5)) - mean) / spread
-        second = np.sort(scores, axis=1)[:, -2] if scores.shape[1] > 1 else np.full(len(scores), -np.inf)
-        for u in np.flatnonzero(heard):
-            values = np.sort(by_state[u, count[u] > 0])
-            margin = (scores[u, best[u]] - second[u]) / lengths[u]
-            out[u] = (
-                (scores[u, best[u]] - background[block.offsets[u] : block.offsets[u + 1]].sum()) / lengths[u],
-                min(margin, MOST_MARGIN),
-                values.mean(),
-                values[:WEAKEST].mean(),
-                -0.5 * np.nanmean(z[u] ** 2),
-                np.log(lengths[u]),
-            )
+            by_state = np.sort(total / count, axis=1)[heard]  # NaN, where no frame is, last
+        mean, spread = self._durations[:, best[heard]].transpose(2, 1, 0)  # each (H, S), NaN where the word has no such state
+        z = (np.log(np.maximum(count[heard], 0.5)) - mean) / spread
+        second = np.sort(scores, axis=1)[:, -2] if scores.shape[1] > 1 else np.full(num_utts, -np.inf)
+        score, length = scores[heard, best[heard]], lengths[heard]
+        beside = np.bincount(utt, background + first.peak, minlength=num_utts)[heard]
+        out[heard] = np.stack(
+            [
+                (score - beside) / length,
+                np.minimum((score - second[heard]) / length, MOST_MARGIN),
+                np.nanmean(by_state, axis=1),
+                np.nanmean(by_state[:, :WEAKEST], axis=1),
+                -0.5 * np.nanmean(z**2, axis=1),
+                np.log(length),
+            ],
+            axis=1,
+        )
         return out
 
 

@@ -80,7 +80,7 @@ def test_the_likeliest_copy_counts(family, method):
     found = list(hear_warped(features, Scorer(model, method), "recording", 1))
     assert [utt for some, _, _ in found for utt in some] == utts
     assert [n for _, some, _ in found for n in some] == [30] * len(utts)
-    np.testing.assert_allclose(np.concatenate([rows for _, _, rows in found]), expected, rtol=1e-9)
+    np.testing.assert_allclose(np.concatenate([rows for _, _, rows in found]), expected, rtol=1e-6)
     untouched = every.copy()
     every[:, 1:][np.broadcast_to(~near[:, None], every[:, 1:].shape)] = -np.inf
     expected = np.empty(every[:, 0].shape)
@@ -91,7 +91,7 @@ def test_the_likeliest_copy_counts(family, method):
     by_speaker = np.concatenate(
         [rows for _, _, rows in hear_warped(features, Scorer(model, method), "speaker", 1)]
     )
-    np.testing.assert_allclose(by_speaker, expected, rtol=1e-9)
+    np.testing.assert_allclose(by_speaker, expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -195,8 +195,8 @@ def test_a_recognizer_hears_what_decode_hears(world, tmp_path, capsys):
     rows = recognizer.scores(list(paths.values()), endpoint=False)
     for (utt, found), row in zip(heard.items(), rows, strict=True):
         expected = read_matrix(read_table(tmp_path / "out" / "scores.scp")[utt])
-        np.testing.assert_allclose(list(found.scores.values()), expected, rtol=1e-6)
-        np.testing.assert_allclose(row, expected, rtol=1e-6)
+        np.testing.assert_allclose(list(found.scores.values()), expected, rtol=1e-6, atol=1e-3)
+        np.testing.assert_allclose(row, expected, rtol=1e-6, atol=1e-3)
     capsys.readouterr()
     utt, path = next(iter(paths.items()))
     asrkit("recognize", world / "chmm", path, "--test-warps=0.85,1.2", "--endpoint=false")
