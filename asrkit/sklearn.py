@@ -29,7 +29,7 @@ from asrkit.io.remarks import Remarks, warn_of
 from asrkit.models.base import chunks
 from asrkit.runtime import count_jobs, one_thread, ordered_map
 from asrkit.words.confidence import posteriors
-from asrkit.words.decoding import METHODS
+from asrkit.words.decoding import METHODS, Scorer
 from asrkit.words.settings import TrainingSettings, fields_of
 from asrkit.workflows.arguments import check_feats, check_kind, is_vocabulary_word, make_kind, read_recording
 from asrkit.workflows.recognizer import Recognizer
@@ -292,7 +292,9 @@ class WordClassifier(ClassifierMixin, _Settings):
             stats = [sums[speaker] for speaker in speakers]
         made = list(vocabulary.frontend.model_features(X, stats))
         items = ((f"X[{u}]", own) for u, own in enumerate(made))
-        rows = [self.recognizer_._scorer.judged(some) for some in chunks(items)]
+        # in float64: scikit-learn asks that a sequence's score be the same, to 1e-7, whatever stands beside it
+        scorer = Scorer(vocabulary, self.recognizer_.method, exact=True)
+        rows = [scorer.judged(some) for some in chunks(items)]
         scores, sure = map(np.concatenate, zip(*rows, strict=True))
         return scores, np.array(list(map(len, made))), sure
 

@@ -110,9 +110,8 @@ class MixtureBank:
     """Many words' mixtures as the states of one; densities are in float32, their sums in float64, all of it with `exact`."""
 
     def __init__(self, models, exact=False):
-        self._emission, self._exact = type(models[0].emission).stack([model.emission for model in models], 1), exact
-        if not exact:
-            self._emission.quick  # made here, so that other processes get it ready
+        self._emission = type(models[0].emission).stack([model.emission for model in models], 1)
+        self._exact = exact or self._emission.quick is None
 
     def densities(self, block):
         """log p(x | word) as Densities of one state."""

@@ -277,18 +277,19 @@ class Hmm(WordModel):
 class HmmBank:
     """Many words' models side by side, for decoding: every word hears every utterance, all in one pass.
 
-    Densities and best paths are in float32, relative to each frame's peak, whose sum is float64; `exact` has all in float64.
+    Where the emissions bear it, densities and best paths are in float32, relative to each frame's peak, whose sum is float64; `exact`
+    has all in float64.
     """
 
     def __init__(self, models, exact=False):
         arcs = _arcs(models).each(lambda array: array[..., None])  # (S, W, 1)
-        self._arcs = arcs if exact else arcs.each(lambda array: array.astype(np.float32))
         self._shape = arcs.log_start.shape[:2]
         emissions = [model.emission for model in models]
-        self._emission = type(emissions[0]).stack(emissions, self._shape[0]) or Apart(emissions, self._shape[0])
-        self._exact = exact
-        if not exact:
-            self._emission.quick  # made here, so that other processes get it ready
+        self._emission = type(emissions[0]).stack(emissions, self._shape[0]) or Apart(
+            emissions, self._shape[0]
+        )
+        self._exact = exact or self._emission.quick is None
+        self._arcs = arcs if self._exact else arcs.each(lambda array: array.astype(np.float32))
 
     def densities(self, block):
         """log p(x | state) as Densities."""

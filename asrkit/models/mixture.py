@@ -165,7 +165,11 @@ class FullMixture(Mixture):
         return axes(self.log_weights, self.covariances, self.whiten)
 
     def __getstate__(self):
-        return {name: value for name, value in vars(self).items() if name not in ("whiten", "tame", "_terms", "_axes")}
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if name not in ("whiten", "tame", "_terms", "_axes")
+        }
 
     def with_means(self, means):
         moved = replace(self, means=means)

@@ -26,7 +26,7 @@ class Densities:
 
     Attributes
     ----------
-    relative : float32 (S, W, N)
+    relative : float32 or float64 (S, W, N)
         log p(x | state) less the frame's peak; -inf for a state that a word does not have. Frames stand in the schedule's order.
     peak : float64 (N,)
         Log density under the likeliest of these states.
@@ -61,7 +61,9 @@ class Densities:
         """The same relative to another peak (N,)."""
         if peak is self.peak:
             return self
-        return replace(self, relative=self.relative + (self.peak - peak).astype(self.relative.dtype), peak=peak)
+        return replace(
+            self, relative=self.relative + (self.peak - peak).astype(self.relative.dtype), peak=peak
+        )
 
 
 def relatively(emission, obs):
@@ -70,7 +72,7 @@ def relatively(emission, obs):
     Parameters
     ----------
     emission : Emission
-        In float32 where it has a `quick` form, else as `exactly`.
+        With a `quick` form.
     obs : (N, D), or what the emission sees
 
     Returns
@@ -79,28 +81,22 @@ def relatively(emission, obs):
         log p(x | state) less the frame's peak.
     peak : float64 (N,)
     """
-    if emission.quick is None:
-        log_likes, peak = exactly(emission, obs)
-        return _rounded(log_likes), peak
     log_likes, far = emission.quick.log_likelihood(obs)
     peak = log_likes.max(axis=0)
     log_likes -= peak
     peak = peak.astype(np.float64)
     if len(far):
         own, peak[far] = exactly(emission, obs[far])
-        log_likes[:, far] = _rounded(own)
+        log_likes[:, far] = np.maximum(own, LEAST)  # many of them can be added up in float32
     return log_likes, peak
-
-
-def _rounded(log_likes):
-    """To float32; what is beyond it, and not impossible, is the least that many frames can be added up of."""
-    return np.where(log_likes < LEAST, np.where(np.isneginf(log_likes), -np.inf, LEAST), log_likes).astype(np.float32)
 
 
 def exactly(emission, obs):
     """Score frames beside one another in float64, as `relatively` does in float32."""
     log_likes = emission.log_likelihood(obs).T
-    peak = np.maximum(log_likes.max(axis=0), -np.finfo(np.float64).max)  # of what is impossible under all states
+    peak = np.maximum(
+        log_likes.max(axis=0), -np.finfo(np.float64).max
+    )  # of what is impossible under all states
     return log_likes - peak, peak
 
 
@@ -224,11 +220,15 @@ def full(log_weights, means, center, axes):
     squares = (linear * means).sum(axis=-1)
     if not squares.max() <= MOST_AWAY:
         return None
-    return _projection(center, axes.unit, [axes.quadratic, linear], log_weights + axes.log_norm - 0.5 * squares)
+    return _projection(
+        center, axes.unit, [axes.quadratic, linear], log_weights + axes.log_norm - 0.5 * squares
+    )
 
 
 def _projection(center, unit, weights, constant):
-    weights = [array.astype(np.float32, copy=False) for array in (*weights, np.maximum(constant, LEAST)[..., None])]
+    weights = [
+        array.astype(np.float32, copy=False) for array in (*weights, np.maximum(constant, LEAST)[..., None])
+    ]
     weights = np.concatenate([array.swapaxes(0, 1) for array in weights], axis=-1)  # (M, S, K)
     return Projection(
         center, unit.astype(np.float32, copy=False), weights.reshape(-1, weights.shape[2]), weights.shape[:2]

@@ -98,7 +98,8 @@ class Judge:
                 likes = np.concatenate(
                     [
                         logsumexp(
-                            own.relative[..., lost] + np.log(self._frames[: len(own.relative), at, None]), axis=0
+                            own.relative[..., lost] + np.log(self._frames[: len(own.relative), at, None]),
+                            axis=0,
                         )
                         for own, at in densities
                     ]
@@ -138,7 +139,9 @@ class Judge:
         )
         with np.errstate(invalid="ignore", divide="ignore"):
             by_state = np.sort(total / count, axis=1)[heard]  # NaN, where no frame is, last
-        mean, spread = self._durations[:, best[heard]].transpose(2, 1, 0)  # each (H, S), NaN where the word has no such state
+        mean, spread = self._durations[:, best[heard]].transpose(
+            2, 1, 0
+        )  # each (H, S), NaN where the word has no such state
         z = (np.log(np.maximum(count[heard], 0.5)) - mean) / spread
         second = np.sort(scores, axis=1)[:, -2] if scores.shape[1] > 1 else np.full(num_utts, -np.inf)
         score, length = scores[heard, best[heard]], lengths[heard]

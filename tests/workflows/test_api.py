@@ -259,7 +259,7 @@ def test_adapt_hears_as_the_training_did(recordings):
     assert moved.words == model.words and moved.frontend == model.frontend and moved.training is None
     feats = model.features(new["one"][0], RATE_HZ)
     assert moved.score(feats).scores["one"] > model.score(feats).scores["one"]
-    assert moved.score(feats).scores["two"] == model.score(feats).scores["two"]
+    assert moved.score(feats).scores["two"] == pytest.approx(model.score(feats).scores["two"], rel=1e-6)
     whole = asrkit.adapt(model, new, rate_hz=RATE_HZ, endpoint=False)
     assert moved.score(feats).scores["one"] > whole.score(feats).scores["one"]
     some = {**new, "three": [samples("three")]}

@@ -86,10 +86,10 @@ def test_decode_whoever_shares_the_work(world, tmp_path):
         alone = decoded(world, tmp_path, speaker, speaker)
         assert len(alone) == 6
         for utt, row in alone.items():
-            np.testing.assert_allclose(row, whole[utt], rtol=1e-12)
+            np.testing.assert_allclose(row, whole[utt], rtol=1e-5)
     none = decoded(world, tmp_path, "data", "none", "--cmvn-memory=none")
     first = {"one-0-anna", "one-0-bert", "one-1-bert", "one-0-carl"}  # nothing is remembered of one-0-bert
-    assert {utt for utt in none if np.allclose(none[utt], whole[utt], rtol=1e-12)} == first
+    assert {utt for utt in none if np.allclose(none[utt], whole[utt], rtol=1e-5)} == first
     asrkit("decode", world / "plain", world / "data", tmp_path / "plain", "--max-skipped=1")
     asrkit("decode", world / "plain", world / "data", tmp_path / "p", "--max-skipped=1", "--cmvn-memory=none")
     for utt, row in scores(tmp_path / "plain").items():
@@ -116,7 +116,7 @@ def test_a_recognizer_hears_as_decode_does(world, tmp_path):
                 assert speaker.memory is before
                 continue
             heard = model.recognize(wav, endpoint=False, speaker=speaker)
-            np.testing.assert_allclose(list(heard.scores.values()), expected[utt], rtol=1e-12)
+            np.testing.assert_allclose(list(heard.scores.values()), expected[utt], rtol=1e-5)
             if number == 3:  # another day
                 speaker.save(path)
                 speaker = package.load(world / "chmm").speaker(path)
@@ -124,8 +124,8 @@ def test_a_recognizer_hears_as_decode_does(world, tmp_path):
     # without the speaker each is alone
     *_, (utt, wav) = recordings(world, "anna").items()
     alone = decoded(world, tmp_path, "data", "none", "--cmvn-memory=none")[utt]
-    np.testing.assert_allclose(model.scores([wav], endpoint=False)[0], alone, rtol=1e-12)
-    np.testing.assert_allclose(list(model.recognize(wav, endpoint=False).scores.values()), alone, rtol=1e-12)
+    np.testing.assert_allclose(model.scores([wav], endpoint=False)[0], alone, rtol=1e-5)
+    np.testing.assert_allclose(list(model.recognize(wav, endpoint=False).scores.values()), alone, rtol=1e-5)
 
 
 def test_nothing_is_learned_where_nothing_is_heard(world):
