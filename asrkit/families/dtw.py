@@ -120,6 +120,30 @@ class WordTemplates(WordModel):
             path[begin : begin + length] = states[row]
         return self.log_likelihood(block), path
 
+    def frame_scores(self, block):
+        """Its share of the cost of the best path through the nearest template; what the other templates say is spread evenly."""
+        frames = resample(block, self.num_states) @ self.metric
+        places = self.templates @ self.metric
+        nearest = (path_costs(frames, places) * self.weights).argmin(axis=1)
+        scores, path = self.align(block)
+        added = np.empty(len(block.obs))
+        for u, (k, length, begin) in enumerate(zip(nearest, block.lengths, block.offsets[:-1], strict=True)):
+            if not length:
+                continue
+            cost = local_distances(frames[u : u + 1], places[k : k + 1])
+            rows, columns, inside = (own[:, 0] for own in best_paths(cost))
+            rows, columns = rows[inside], columns[inside]  # from the end to the beginning
+            both = np.append((np.diff(rows) != 0) & (np.diff(columns) != 0), True)
+            paid = -self.weights[k] * np.where(both, 2, SIDE) * cost[0, rows, columns]
+            own = np.bincount(rows, paid, minlength=self.num_states)
+            # each of the stretched frames lies between two of the utterance's
+            place = np.linspace(0, 1, self.num_states) * (length - 1)
+            low = np.minimum(place.astype(np.int64), max(length - 2, 0))
+            share = own * (place - low)
+            shares = np.bincount(low, own - share, length) + np.bincount(low + (length > 1), share, length)
+            added[begin : begin + length] = shares + (scores[u] - own.sum()) / length
+        return added, path
+
     def accumulate(self, block, method="viterbi"):
         """Score a block; both methods are the same here."""
         scores = self.log_likelihood(block)

@@ -77,6 +77,11 @@ class WordMixture(WordModel):
         """There is one state, so there is one path."""
         return self.log_likelihood(block), np.zeros(len(block.obs), dtype=np.int32)
 
+    def frame_scores(self, block):
+        """Its density."""
+        added = self.emission.log_likelihood(block.obs)[:, 0]
+        return added, np.zeros(len(block.obs), dtype=np.int32)
+
     def accumulate(self, block, method="viterbi"):
         """Both methods are the same here: gamma is 1."""
         gamma = np.ones((len(block.obs), 1))

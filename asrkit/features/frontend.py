@@ -206,45 +206,52 @@ class FrontEnd:
         DataError
             There is nothing to hear, no speech, or less than a window of it.
         """
-        from asrkit.audio.level import silence_reason
-
-        self.check_hears()
-        if not isinstance(samples, np.ndarray) or samples.ndim != 1 or samples.dtype.kind != "f":
-            raise DataError(
-                f"samples is {told(samples)}, it should be a numpy array of floats in [-1, 1), (N,)"
-            )
-        rate_hz = self.rate_hz
-        assert rate_hz is not None  # features of a kind that hears
-        silent = silence_reason(samples)
-        if silent:
-            raise DataError(f"{silent} (check the microphone)")
-        if endpoint is not False:
-            samples = self._speech(samples, rate_hz, endpoint is True, name)
-        feats = self.kind.compute(samples)
+        start, end = self.speech(samples, endpoint=endpoint, name=name)
+        feats = self.kind.compute(samples[start:end])
         if not len(feats):
-            raise DataError(f"{len(samples) / rate_hz:.3f} s, shorter than one window")
+            raise DataError(f"{(end - start) / self._known_hz():.3f} s, shorter than one window")
         reason = unusable(feats)
         if reason:
             raise DataError(f"{reason} (record or convert it again)")
         return feats
 
-    def _speech(self, samples: np.ndarray, rate_hz: int, always: bool, name: str) -> np.ndarray:
-        """Cut the speech out of samples (N,); without `always` only where training did or a recording is not trimmed."""
-        from asrkit.audio.endpoint import EndpointConfig, find_speech
+    def _known_hz(self) -> int:
+        self.check_hears()
+        assert self.rate_hz is not None  # features of a kind that hears
+        return self.rate_hz
 
+    def speech(
+        self, samples: np.ndarray, *, endpoint: bool | None = None, name: str = "the recording"
+    ) -> tuple[int, int]:
+        """Find what `stored` makes features of: the first sample and the one behind the last; its parameters and errors."""
+        from asrkit.audio.endpoint import EndpointConfig, find_speech
+        from asrkit.audio.level import silence_reason
+
+        rate_hz = self._known_hz()
+        if not isinstance(samples, np.ndarray) or samples.ndim != 1 or samples.dtype.kind != "f":
+            raise DataError(
+                f"samples is {told(samples)}, it should be a numpy array of floats in [-1, 1), (N,)"
+            )
+        silent = silence_reason(samples)
+        if silent:
+            raise DataError(f"{silent} (check the microphone)")
+        whole = 0, len(samples)
+        if endpoint is False:
+            return whole
         found = find_speech([samples], rate_hz, self.endpoint or EndpointConfig())
         if found is None:
             short = len(samples) < SHORT_S * rate_hz
-            if always or (self.endpoint is not None and not short):
+            if endpoint or (self.endpoint is not None and not short):
                 raise DataError("no speech found (endpoint=false takes the whole recording)")
             if not short:
                 log.warning("%s: no speech found, the whole recording is taken", name)
-            return samples
-        if not always and self.endpoint is None and not found.untrimmed:
-            return samples
+            return whole
+        # without being asked only where training did, or where a recording is not trimmed
+        if not endpoint and self.endpoint is None and not found.untrimmed:
+            return whole
         if found.doubt:
             log.warning("%s: %s", name, found.doubt)
-        return samples[int(found.start_s * rate_hz) : int(found.end_s * rate_hz)]
+        return int(found.start_s * rate_hz), min(int(found.end_s * rate_hz), len(samples))
 
     def to_dict(self) -> dict[str, Any]:
         """Give all of it as JSON values."""

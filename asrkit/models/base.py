@@ -256,6 +256,18 @@ class WordModel(ABC):
     def align(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
         """Find the best paths: their scores (U,), -inf where there is none, and the state of each frame, int32 (N,)."""
 
+    def frame_scores(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
+        """Say what each frame adds to the score of the best path: of families that `can_align`.
+
+        Returns
+        -------
+        added : float64 (N,)
+            Sums to each utterance's score, but for rounding; NaN of an utterance that has no path.
+        path : int32 (N,)
+            As `align` gives it.
+        """
+        raise NotImplementedError
+
     @abstractmethod
     def accumulate(self, block: Block, method: str = "viterbi") -> "WordStats":
         """Sum over a block: "viterbi" along the best path, "baum-welch" over all paths."""

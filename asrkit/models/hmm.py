@@ -118,6 +118,21 @@ class Hmm(WordModel):
         """Best path: log P(x, path) (U,), -inf where none exists, and its states int32 (N,)."""
         return kernels.viterbi(*_together([(self, block)])[:3])
 
+    def frame_scores(self, block):
+        """Its density in its state and the step into that state; of the last frame the step out of the word, too."""
+        log_obs, schedule, arcs = _together([(self, block)])[:3]
+        scores, path = kernels.viterbi(log_obs, schedule, arcs)
+        spoken = block.lengths > 0
+        first, last = block.offsets[:-1][spoken], block.offsets[1:][spoken] - 1
+        added = log_obs[path, schedule.columns]
+        steps = self.log_trans[path[:-1], path[1:]]
+        steps = np.concatenate([[0.0], steps])[: len(path)]
+        steps[first] = self.log_start[path[first]]
+        added = added + steps
+        added[last] += self.log_exit[path[last]]
+        added[np.repeat(~np.isfinite(scores), block.lengths)] = np.nan
+        return added, path
+
     def accumulate(self, block, method="viterbi"):
         """Sums over a block: with "viterbi" along the best path, with "baum-welch" over all paths."""
         return self.accumulate_many([(self, block)], method)[0]

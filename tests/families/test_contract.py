@@ -339,6 +339,24 @@ def test_adaptation_is_of_families_that_can(family, word, block, config, moves):
         assert_same_bytes(emission.with_gaussians(emission.gaussians), emission)
 
 
+def test_frames_add_up_to_the_score_of_the_best_path(family, word, block):
+    if not family.can_align:
+        with pytest.raises(NotImplementedError):
+            word.frame_scores(block)
+        return
+    some = Block.from_items(
+        [*block.items(), ("none", block.obs[:0]), ("one", block.obs[:1]), ("two", block.obs[3:5])]
+    )
+    scores, path = word.align(some)
+    added, same = word.frame_scores(some)
+    assert added.dtype == np.float64 and added.shape == path.shape and (same == path).all()
+    for score, begin, end in zip(scores, some.offsets, some.offsets[1:]):
+        if np.isfinite(score):
+            assert added[begin:end].sum() == pytest.approx(score, rel=1e-12, abs=1e-9)
+        else:
+            assert np.isnan(added[begin:end]).all()
+
+
 def test_a_word_of_few_recordings_is_of_families_that_can(family, word, block, config):
     def taught():
         return family.teach(config, block, np.zeros(3), np.eye(3), 1)

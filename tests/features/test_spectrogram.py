@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+
+from asrkit.features.spectrogram import MOST_COLUMNS, spectrogram
+
+
+def tone(hz, rate_hz, seconds):
+    return 0.5 * np.sin(2 * np.pi * hz * np.arange(int(rate_hz * seconds)) / rate_hz)
+
+
+@pytest.mark.parametrize("rate_hz", [8000, 16000, 44100])
+def test_a_tone_lies_in_the_band_nearest_to_it_while_it_sounds(rate_hz):
+    samples = np.concatenate([np.zeros(rate_hz // 2), tone(1000, rate_hz, 0.5)])
+    picture = spectrogram(samples, rate_hz)
+    assert picture.levels.shape == (48, 200) and picture.hop_s == pytest.approx(0.005)
+    peaks = picture.levels.argmax(axis=0)
+    assert (peaks[105:] == np.abs(picture.centers_hz - 1000).argmin()).all()
+    assert picture.levels[:, :95].max() == 0 and picture.levels.max() == 255
+
+
+def test_levels_are_decibels_below_the_loudest():
+    loud, soft = tone(1000, 8000, 0.5), tone(1000, 8000, 0.5) / 10
+    picture = spectrogram(np.concatenate([loud, soft]), 8000)
+    down = 255 - picture.levels[:, 150:190].max()
+    assert down * picture.range_db / 255 == pytest.approx(20, abs=0.3)
+    assert spectrogram(loud, 8000).top_db - spectrogram(soft, 8000).top_db == pytest.approx(20, abs=1e-3)
+
+
+@pytest.mark.parametrize("num_samples", [0, 1, 5, 39, 40, 41, 1000, 8000 * 30])
+def test_any_length_has_a_picture_and_a_long_one_no_more_columns(num_samples):
+    samples = np.random.default_rng(0).normal(0, 0.1, num_samples)
+    picture = spectrogram(samples, 8000)
+    bands, columns = picture.levels.shape
+    assert bands == 48 and 1 <= columns <= MOST_COLUMNS
+    assert picture.hop_s * columns == pytest.approx(max(num_samples, 1) / 8000, abs=0.006)
+
+
+def test_silence_is_black_and_the_loudest_sound_is_a_number():
+    assert spectrogram(np.zeros(800), 8000).levels.min() >= 0
+    assert np.isfinite(spectrogram(np.full(800, 1e30), 8000).top_db)
