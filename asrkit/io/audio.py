@@ -220,6 +220,27 @@ def write_wav(path, samples, rate_hz):
         raise OSError(error.errno, f"cannot be written: {error.strerror}", str(path)) from None
 
 
+def flac_bytes(samples, rate_hz):
+    """Encode a recording of one channel as FLAC of 16 bit; samples that were read from 16 bit keep their values.
+
+    Parameters
+    ----------
+    samples : numpy.ndarray
+        float (N,); what lies outside [-1, 1) is clipped.
+    rate_hz : int
+
+    Returns
+    -------
+    bytes
+    """
+    import soundfile  # late: it loads a library
+
+    stream = io.BytesIO()
+    whole = np.clip(np.rint(np.asarray(samples, dtype=np.float64) * 32768), -32768, 32767).astype(np.int16)
+    soundfile.write(stream, whole, rate_hz, format="FLAC", subtype="PCM_16")
+    return stream.getvalue()
+
+
 def _remarks(data, rate_hz, channel, name):
     """What is odd about samples (N, C), or None; a DataError where they are on another scale."""
     peak = float(np.abs(data[:, channel]).max())

@@ -55,7 +55,7 @@ class Contrast:
     @property
     def decided(self) -> tuple[int, int]:
         """The stretch that decided for the winner: the frames from the first on and before the second."""
-        return largest_stretch(self.difference)
+        return deciding_stretch(self.difference)
 
 
 def can_explain(vocabulary: Vocabulary) -> bool:
@@ -88,13 +88,18 @@ def word_paths(vocabulary: Vocabulary, feats: np.ndarray, words: Iterable[str]) 
     return found
 
 
-def largest_stretch(values: np.ndarray) -> tuple[int, int]:
-    """Find the contiguous stretch with the largest sum (Kadane), the first and shortest of equals: (start, end); (0, 0) where nothing is above 0."""
-    sums = np.concatenate([[0.0], np.cumsum(values)])
-    lowest, best, place = 0, 0.0, (0, 0)
-    for end in range(1, len(sums)):
-        if sums[end] - sums[lowest] > best:
-            best, place = float(sums[end] - sums[lowest]), (lowest, end)
-        if sums[end] <= sums[lowest]:
-            lowest = end
-    return place
+def deciding_stretch(values: np.ndarray) -> tuple[int, int]:
+    """Find the shortest contiguous stretch that has half of the largest sum of any: (start, end), of equals the one with the largest sum, the first of these.
+
+    The largest sum alone (Kadane) is often that of nearly all frames; half of it lies where the words differ most. (0, 0) where nothing is above 0.
+    """
+    sums = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
+    half = float((sums - np.minimum.accumulate(sums)).max()) / 2
+    if half <= 0:
+        return 0, 0
+    for length in range(1, len(sums)):
+        windows = sums[length:] - sums[:-length]
+        start = int(windows.argmax())
+        if windows[start] >= half:
+            return start, start + length
+    return 0, len(values)  # not reached but by rounding

@@ -1,6 +1,6 @@
 """A vocabulary hears a speaker, recording after recording, and learns of him as it goes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -108,6 +108,33 @@ class Listener:
                 self.memory, self._due = self.memory.stepped(), True
         return _together(rows, len(self._trained.words))
 
+    def follow(
+        self, stored: Iterable[np.ndarray], believed: Iterable[bool]
+    ) -> Iterator[tuple[np.ndarray, Vocabulary]]:
+        """Go once more through recordings that were heard before, without scoring them: what did it hear, and with which models?
+
+        Parameters
+        ----------
+        stored : iterable of float32 (T, dim)
+            In the order in which they were heard.
+        believed : iterable of bool
+            Whether each one's word was, where not all are.
+
+        Yields
+        ------
+        feats : float32 (T, model_dim)
+        Vocabulary
+            As it had been moved by then.
+        """
+        for own, trusted in zip(stored, believed, strict=True):
+            self.settle()
+            (feats,), memory = self._remembered([own], np.inf)
+            yield feats, self.vocabulary
+            if trusted or not self._least:
+                self.memory = memory
+            if self._learns and self.memory.recordings >= next_step(self.memory.step):
+                self.memory, self._due = self.memory.stepped(), True
+
     def _believes(self, judged, frames):
         (row,), (sure,) = judged
         if self._cut and np.isfinite(row).any():
@@ -149,6 +176,13 @@ def stored_frontend(frontend: FrontEnd) -> FrontEnd:
     return replace(frontend, transform=PLAIN, prior=None)
 
 
+def heard_frontend(frontend: FrontEnd) -> FrontEnd:
+    """Make the front end that turns what `stored_frontend` makes into model features."""
+    if frontend.transform.remembers:
+        return frontend
+    return FrontEnd(frontend.model_dim, frontend.kind, PLAIN)  # the features are the model's already
+
+
 def hear_speakers(
     vocabulary: Vocabulary,
     scorer: Scorer,
@@ -178,9 +212,7 @@ def hear_speakers(
     sure : float64 (U,)
         As `Scorer.judged` gives it.
     """
-    frontend = vocabulary.frontend
-    if not frontend.transform.remembers:  # the features are the model's already
-        frontend = FrontEnd(frontend.model_dim, frontend.kind, PLAIN)
+    frontend = heard_frontend(vocabulary.frontend)
     normalises = config.memory != "none"
     utts: list[str] = []
     frames: list[int] = []

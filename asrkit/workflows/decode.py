@@ -19,7 +19,7 @@ from asrkit.features.warp import HearWarpedConfig
 from asrkit.io.archive import write_archive
 from asrkit.io.data_dir import DataDir, read_data_dir
 from asrkit.io.decodings import HYP_CHECKSUM, hyp_checksum
-from asrkit.io.features import ReadConfig, read_features, summary
+from asrkit.io.features import FeatureSet, ReadConfig, read_features, summary
 from asrkit.io.files import atomic_write, c_sorted, remove, write_table
 from asrkit.io.holds import holding
 from asrkit.io.model_file import read_model
@@ -145,35 +145,12 @@ def decode(
         raise DataError(reason)
     limit = believed(vocabulary, accept or AcceptConfig(), warped)
     data = read_data_dir(data_dir)
-    # of speakers with a few recordings nothing is learned in time
-    learns = learns_speakers(vocabulary, listen) and (
-        listen.adapt == WHOLE or most_of_a_speaker(data) > FIRST
-    )
-    frontend = vocabulary.frontend
-    if learns:
-        from asrkit.words.listener import hear_speakers, stored_frontend
-
-        frontend = stored_frontend(frontend)
-    read_features_of = functools.partial(read_features, allow_pipes=read.allow_pipes)
-    if not data.feats and data.wav:
-        from asrkit.workflows.recorded import features_of_recordings  # late: it imports what reads recordings
-
-        read_features_of = functools.partial(
-            features_of_recordings, made=vocabulary.frontend, read=read, jobs=jobs
-        )
-    elif not data.feats:
-        data = read_data_dir(data_dir, require=("feats.scp",))
-    features = read_features_of(
-        data,
-        frontend=frontend,
-        warps=warped.factors,
-        memories=(listen.memory,),
-        shortest=vocabulary.shortest,
-    )
+    features, learns = features_to_hear(vocabulary, data, listen, warped, read, jobs)
     if warped.test_warps:
         results = hear_warped(features, Scorer(vocabulary, method), warped.test_warps_by, jobs)
     elif learns:
         from asrkit.io.store import Store
+        from asrkit.words.listener import hear_speakers
 
         store = Store(features, out)
         scorer = Scorer(vocabulary, method)
@@ -215,7 +192,11 @@ def decode(
         **({"phrases": True} if vocabulary.phrases else {}),
         "method": method,
         **(vars(warped) if warped.test_warps else {}),
-        "adapt": listen.adapt,
+        **{
+            name: value
+            for name, value in vars(listen).items()
+            if name == "adapt" or value != ListenConfig.__dataclass_fields__[name].default
+        },
         **({"min_confidence": limit} if limit else {}),
         "frames": sum(lengths.values()),
         "seconds": round(time.perf_counter() - started, 3),
@@ -226,6 +207,43 @@ def decode(
         vocabulary.family, vocabulary.family_config, len(features.data.feats), vocabulary.ruled
     )
     return Decoded(hyps, skipped, read.max_skipped, Path(out), short, free)
+
+
+def features_to_hear(
+    vocabulary: Vocabulary,
+    data: DataDir,
+    listen: ListenConfig,
+    warped: HearWarpedConfig,
+    read: ReadConfig,
+    jobs: int = 1,
+) -> tuple[FeatureSet, bool]:
+    """Open what a vocabulary hears of a data directory, and say whether it learns its speakers: then these are stored features."""
+    # of speakers with a few recordings nothing is learned in time
+    learns = learns_speakers(vocabulary, listen) and (
+        listen.adapt == WHOLE or most_of_a_speaker(data) > FIRST
+    )
+    frontend = vocabulary.frontend
+    if learns:
+        from asrkit.words.listener import stored_frontend
+
+        frontend = stored_frontend(frontend)
+    read_features_of = functools.partial(read_features, allow_pipes=read.allow_pipes)
+    if not data.feats and data.wav:
+        from asrkit.workflows.recorded import features_of_recordings  # late: it imports what reads recordings
+
+        read_features_of = functools.partial(
+            features_of_recordings, made=vocabulary.frontend, read=read, jobs=jobs
+        )
+    elif not data.feats:
+        data = read_data_dir(data.path, require=("feats.scp",))
+    features = read_features_of(
+        data,
+        frontend=frontend,
+        warps=warped.factors,
+        memories=(listen.memory,),
+        shortest=vocabulary.shortest,
+    )
+    return features, learns
 
 
 def _likeliest(

@@ -19,7 +19,7 @@ from asrkit.features.kinds.given import GivenFeatures
 from asrkit.features.kinds.mfcc import MfccConfig
 from asrkit.io.audio import read_audio
 from asrkit.io.decodings import hears_phrases, read_hyp
-from asrkit.io.features import FeatureSet, read_features
+from asrkit.io.features import FeatureSet, ReadConfig, read_features
 from asrkit.io.files import atomic_write, read_lines, read_table
 from asrkit.io.json_file import checked, loads, read_object
 from asrkit.io.model_file import read_model
@@ -29,6 +29,7 @@ from asrkit.io.recordings import cut
 from asrkit.models.base import Block
 from asrkit.runtime import one_thread
 from asrkit.workflows.perturb import RECORD
+from asrkit.workflows.report_html import HtmlConfig, Pages, write_html
 
 log = logging.getLogger("asrkit")
 
@@ -54,14 +55,17 @@ class Reported:
         The lines of table.txt.
     pictures : dict of str to str
         File names in the report's folder, to their captions.
+    pages : Pages or None
+        Where they were asked for.
     """
 
     table: tuple[str, ...]
     pictures: dict[str, str]
+    pages: Pages | None = None
 
     def lines(self) -> list[str]:
-        """The table of error rates and, where noise was recorded, that of noises."""
-        return list(self.table)
+        """The table of error rates, where noise was recorded that of noises, and what pages there are."""
+        return [*self.table, *(self.pages.lines() if self.pages else [])]
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,7 @@ def report(
     title: str = "",
     utt: str = "",
     allow_pipes: bool = False,
+    html: HtmlConfig | None = None,
 ) -> Reported:
     """Write table.txt, report.md and the pictures of several decodings of one data directory.
 
@@ -117,6 +122,8 @@ def report(
         The utterance of the alignment picture; by default the first that was recognised.
     allow_pipes : bool
         Run shell pipes found in the data directory's scp files.
+    html : HtmlConfig, optional
+        Whether report.html, errors.tsv and report.json are written, too, and what the page holds.
 
     Returns
     -------
@@ -132,7 +139,7 @@ def report(
 
     out, data_path = Path(out_dir), Path(data_dir)
     systems = [read_system(Path(decode)) for decode in decode_dirs]
-    lines, pictures = table(systems, title), {}
+    lines, pictures, curves_of = table(systems, title), {}, {}
     by_noise = noise_curves(systems, data_path)
     if by_noise:
         lines += ["", *noise_lines(by_noise)]
@@ -144,6 +151,7 @@ def report(
         pictures[confusion] = f"{system.name}: what was said (rows) and what was heard (columns)"
         copy(system.decode / "confusion.png", out / confusion)
         curves = read_curves(system.exp / "train.jsonl")
+        curves_of[system.name] = curves
         if curves:
             pictures[training] = (
                 f"{system.name}: the objective of every word's training, iteration by iteration"
@@ -159,7 +167,24 @@ def report(
         stream.write("# Error rates\n\n```\n" + "\n".join(lines) + "\n```\n")
         for name, text in pictures.items():
             stream.write(f"\n![{text}]({name})\n\n{text}\n")
-    return Reported(tuple(lines), pictures)
+    pages = None
+    if html is not None and html.html:
+        check_names(systems)
+        pages = write_html(
+            out, data_path, systems, title, html, ReadConfig(allow_pipes=allow_pipes), curves_of
+        )
+    return Reported(tuple(lines), pictures, pages)
+
+
+def check_names(systems: Sequence[System]) -> None:
+    """Refuse, by a DataError, two systems of one name."""
+    first: dict[str, System] = {}
+    for system in systems:
+        other = first.setdefault(system.name, system)
+        if other is not system:
+            raise DataError(
+                f"{other.decode} and {system.decode}: both systems are called '{system.name}', after the folders of their models (rename one)"
+            )
 
 
 def read_system(decode: Path) -> System:

@@ -7,27 +7,36 @@ from oracle import random_arcs
 from asrkit.models.base import Block
 from asrkit.models.categorical import Categorical
 from asrkit.models.hmm import Hmm
-from asrkit.words.explaining import largest_stretch
+from asrkit.words.explaining import deciding_stretch
 
 
 def all_stretches(values):
-    ends = itertools.combinations(range(len(values) + 1), 2)
-    return max((values[a:b].sum() for a, b in ends), default=0.0)
+    return [(values[a:b].sum(), a, b) for a, b in itertools.combinations(range(len(values) + 1), 2)]
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_the_stretch_is_that_of_all_which_adds_most(seed):
+def test_the_stretch_is_the_shortest_of_all_that_has_half_of_the_most(seed):
     rng = np.random.default_rng(seed)
     values = rng.normal(rng.normal(), 1, rng.integers(0, 14))
-    start, end = largest_stretch(values)
-    assert values[start:end].sum() == pytest.approx(max(all_stretches(values), 0.0))
-    assert (start, end) == (0, 0) or values[start] > 0 < values[end - 1]
+    every = all_stretches(values)
+    most = max((total for total, *_ in every), default=0.0)
+    start, end = deciding_stretch(values)
+    if most <= 0:
+        assert (start, end) == (0, 0)
+        return
+    enough = [(b - a, -total) for total, a, b in every if total >= most / 2]
+    length, total = min(enough)
+    assert end - start == length and values[start:end].sum() == pytest.approx(-total)
 
 
-def test_of_equals_the_first_and_shortest():
-    assert largest_stretch(np.array([0.0, 1.0, 0.0, -5.0, 1.0])) == (1, 2)
+def test_where_the_words_differ_most():
+    assert deciding_stretch(np.array([0.1, 5.0, 4.0, 0.1, -3.0, 0.2])) == (1, 2)
+    assert deciding_stretch(np.array([1.0, 1.0, 1.0, 1.0])) == (0, 2), "of equals the first"
     assert (
-        largest_stretch(np.zeros(4)) == largest_stretch(-np.ones(3)) == largest_stretch(np.zeros(0)) == (0, 0)
+        deciding_stretch(np.zeros(4))
+        == deciding_stretch(-np.ones(3))
+        == deciding_stretch(np.zeros(0))
+        == (0, 0)
     )
 
 

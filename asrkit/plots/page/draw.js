@@ -1,0 +1,207 @@
+// Draws what `Explained.to_json` of asrkit/workflows/explain.py says of one recording. Nothing is computed here but places.
+"use strict";
+
+const Draw = (() => {
+  const GUTTER = 74, RIGHT = 8;
+
+  function bytes(base64) {
+    const text = atob(base64), out = new Uint8Array(text.length);
+    for (let i = 0; i < text.length; i++) out[i] = text.charCodeAt(i);
+    return out;
+  }
+
+  function colours(node) {
+    const style = getComputedStyle(node), names = ["paper", "ink", "soft", "line", "right", "wrong", "mark", "mark-fill", "band"];
+    return Object.fromEntries(names.map((name) => [name, style.getPropertyValue("--" + name).trim()]));
+  }
+
+  // Levels 0 to 255 on a scale from dark to light whose brightness rises evenly.
+  const SCALE = [[0, 0, 4], [40, 11, 84], [101, 21, 110], [159, 42, 99], [212, 72, 66], [245, 125, 21], [250, 193, 39], [252, 255, 164]];
+  const TABLE = Array.from({ length: 256 }, (_, level) => {
+    const place = (level / 255) * (SCALE.length - 1), low = Math.min(Math.floor(place), SCALE.length - 2), part = place - low;
+    return SCALE[low].map((value, k) => Math.round(value + part * (SCALE[low + 1][k] - value)));
+  });
+
+  function spectrogram(context, picture, x, y, width, height) {
+    const levels = bytes(picture.levels), small = document.createElement("canvas");
+    small.width = picture.columns;
+    small.height = picture.bands;
+    const inside = small.getContext("2d"), image = inside.createImageData(picture.columns, picture.bands);
+    for (let band = 0; band < picture.bands; band++) {
+      for (let column = 0; column < picture.columns; column++) {
+        const at = 4 * ((picture.bands - 1 - band) * picture.columns + column);
+        const colour = TABLE[levels[band * picture.columns + column]];
+        image.data[at] = colour[0];
+        image.data[at + 1] = colour[1];
+        image.data[at + 2] = colour[2];
+        image.data[at + 3] = 255;
+      }
+    }
+    inside.putImageData(image, 0, 0);
+    context.imageSmoothingEnabled = false;
+    context.drawImage(small, x, y, width, height);
+  }
+
+  function segments(states) {
+    const out = [];
+    states.forEach((state, t) => {
+      if (t === 0 || state !== states[t - 1]) out.push({ state, start: t, end: t + 1 });
+      else out[out.length - 1].end = t + 1;
+    });
+    return out;
+  }
+
+  // Where each row of a picture stands: only those that there is something for.
+  function layout(one) {
+    const rows = [], add = (name, height) => rows.push({ name, height, top: 0 });
+    if (one.waveform) add("waveform", 52);
+    if (one.spectrogram) add("spectrogram", 132);
+    if (one.contrast) {
+      add("other", 30);
+      add("winner", 30);
+    }
+    if (one.symbols) one.symbols.forEach((_, k) => add("symbols" + k, 22));
+    if (one.contrast) add("difference", 104);
+    let top = 6;
+    for (const row of rows) {
+      row.top = top;
+      top += row.height + 6;
+    }
+    return { rows, height: top + 18 };
+  }
+
+  function clipped(context, text, width) {
+    if (context.measureText(text).width <= width) return text;
+    while (text.length > 1 && context.measureText(text + "…").width > width) text = text.slice(0, -1);
+    return text + "…";
+  }
+
+  // Draws `one` into a canvas, as wide as it stands, and gives what turns seconds into pixels.
+  function draw(canvas, one) {
+    const plan = layout(one), width = canvas.parentElement.clientWidth || 640, ratio = window.devicePixelRatio || 1;
+    canvas.width = Math.round(width * ratio);
+    canvas.height = Math.round(plan.height * ratio);
+    canvas.style.height = plan.height + "px";
+    const context = canvas.getContext("2d"), ink = colours(canvas);
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.font = "12px system-ui, sans-serif";
+    context.textBaseline = "middle";
+    context.fillStyle = ink.paper;
+    context.fillRect(0, 0, width, plan.height);
+    const inner = width - GUTTER - RIGHT, x = (seconds) => GUTTER + (inner * seconds) / one.duration_s;
+    const frame = (t) => x(Math.min(one.start_s + t * one.frame_shift_s, one.duration_s));
+    const bottom = plan.height - 20, contrast = one.contrast;
+
+    for (const row of plan.rows) {
+      const { name, top, height } = row, middle = top + height / 2;
+      const label = (text, colour) => {
+        context.fillStyle = colour || ink.soft;
+        context.textAlign = "right";
+        context.fillText(clipped(context, text, GUTTER - 10), GUTTER - 6, middle);
+      };
+      if (name === "waveform") {
+        label("sound");
+        const extremes = new Int8Array(bytes(one.waveform.extremes).buffer), count = one.waveform.columns;
+        let most = 1;
+        for (const value of extremes) most = Math.max(most, Math.abs(value));
+        context.fillStyle = ink.ink;
+        for (let k = 0; k < count; k++) {
+          const low = extremes[2 * k] / most, high = extremes[2 * k + 1] / most;
+          const above = middle - (high * height) / 2, below = middle - (low * height) / 2;
+          context.fillRect(GUTTER + (inner * k) / count, above, Math.max(inner / count, 0.8), Math.max(below - above, 0.8));
+        }
+      } else if (name === "spectrogram") {
+        spectrogram(context, one.spectrogram, GUTTER, top, inner, height);
+        context.fillStyle = ink.soft;
+        context.textAlign = "right";
+        const centers = one.spectrogram.centers_hz;
+        for (const hz of [250, 500, 1000, 2000, 4000, 8000]) {
+          let band = centers.findIndex((center) => center >= hz);
+          if (band < 0) continue;
+          context.fillText(hz < 1000 ? hz + " Hz" : hz / 1000 + " kHz", GUTTER - 6, top + height - (height * (band + 0.5)) / centers.length);
+        }
+      } else if (name === "winner" || name === "other") {
+        const path = contrast[name], colour = name === "winner" ? ink.wrong : ink.right;
+        label(path.word, one.right ? ink.ink : colour);
+        segments(path.states).forEach((part, k) => {
+          const left = frame(part.start), right = frame(part.end);
+          context.fillStyle = k % 2 ? ink.band : ink.paper;
+          context.fillRect(left, top, right - left, height);
+          context.strokeStyle = ink.line;
+          context.strokeRect(left, top, right - left, height);
+          context.fillStyle = ink.ink;
+          context.textAlign = "center";
+          if (right - left > 9) context.fillText(String(part.state + 1), (left + right) / 2, middle);
+        });
+      } else if (name.startsWith("symbols")) {
+        const symbols = one.symbols[Number(name.slice(7))];
+        label(one.symbols.length > 1 ? "symbols " + (Number(name.slice(7)) + 1) : "symbols");
+        segments(symbols).forEach((part) => {
+          const left = frame(part.start), right = frame(part.end);
+          context.fillStyle = "hsl(" + ((part.state * 47) % 360) + " 55% 50% / 0.35)";
+          context.fillRect(left, top, right - left, height);
+          context.fillStyle = ink.ink;
+          context.textAlign = "center";
+          if (right - left > 7 * String(part.state).length) context.fillText(String(part.state), (left + right) / 2, middle);
+        });
+      } else if (name === "difference") {
+        const difference = contrast.difference, sums = contrast.cumulated;
+        const most = Math.max(1e-9, ...difference.map(Math.abs));
+        const low = Math.min(0, ...sums), high = Math.max(1e-9, ...sums);
+        difference.forEach((value, t) => {
+          const left = frame(t), right = frame(t + 1), size = (Math.abs(value) / most) * (height / 2 - 4);
+          context.fillStyle = value > 0 ? ink.wrong : ink.right;
+          context.fillRect(left, value > 0 ? middle - size : middle, Math.max(right - left - 0.5, 0.8), size);
+        });
+        context.strokeStyle = ink.ink;
+        context.lineWidth = 1.4;
+        context.beginPath();
+        const height_of = (sum) => top + height - 3 - ((sum - low) / (high - low)) * (height - 6);
+        sums.forEach((sum, t) => context[t ? "lineTo" : "moveTo"]((frame(t) + frame(t + 1)) / 2, height_of(sum)));
+        context.stroke();
+        context.lineWidth = 1;
+        context.fillStyle = ink.soft;
+        context.textAlign = "right";
+        context.fillText(clipped(context, "for " + contrast.winner.word, GUTTER - 10), GUTTER - 6, top + 10);
+        context.fillText("nats", GUTTER - 6, middle);
+        context.fillRect(GUTTER, middle, inner, 0.8);
+        context.fillText(clipped(context, "for " + contrast.other.word, GUTTER - 10), GUTTER - 6, top + height - 10);
+      }
+    }
+    // the stretch that decided, across all rows, and the ends of what was heard
+    if (contrast && contrast.decided[1] > contrast.decided[0]) {
+      const left = frame(contrast.decided[0]), right = frame(contrast.decided[1]);
+      const from = plan.rows.find((row) => row.name === "other").top - 3;
+      context.fillStyle = ink["mark-fill"];
+      context.fillRect(left, from, right - left, bottom - from);
+      context.strokeStyle = ink.mark;
+      context.setLineDash([4, 3]);
+      for (const place of [left, right]) {
+        context.beginPath();
+        context.moveTo(place, 4);
+        context.lineTo(place, bottom);
+        context.stroke();
+      }
+      context.setLineDash([]);
+    }
+    if (one.end_s !== undefined && (one.start_s > 0.02 || one.end_s < one.duration_s - 0.02)) {
+      context.strokeStyle = ink.wrong;
+      for (const place of [x(one.start_s), x(one.end_s)]) {
+        context.beginPath();
+        context.moveTo(place, 4);
+        context.lineTo(place, bottom);
+        context.stroke();
+      }
+    }
+    context.fillStyle = ink.soft;
+    context.textAlign = "center";
+    const step = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 900].find((own) => (inner * own) / one.duration_s > 46) || 3600;
+    for (let seconds = 0; seconds <= one.duration_s + 1e-9; seconds += step) {
+      const text = Number(seconds.toFixed(2)) + (seconds === 0 ? " s" : "");
+      context.fillText(text, Math.min(x(seconds), width - 12), bottom + 10);
+    }
+    return x;
+  }
+
+  return { draw, segments, bytes };
+})();
