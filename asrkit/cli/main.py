@@ -59,6 +59,7 @@ COMMANDS = {
     "report": "one table and the pictures of several decodings",
     "unknown": "how well a model tells its words from others: each word unknown in turn",
     "recognize": "wav files -> words",
+    "explain": "why was a recording heard so? a picture, or a page",
     "listen": "sound that is still coming -> words, as they are spoken",
     "teach": "a word more for a model, from one to ten recordings",
     "forget": "a word less, or what was taught to it",

@@ -35,7 +35,9 @@ class Spectrogram:
     hop_s: float
 
 
-def spectrogram(samples: np.ndarray, rate_hz: int, *, bands: int = BANDS) -> Spectrogram:
+def spectrogram(
+    samples: np.ndarray, rate_hz: int, *, bands: int = BANDS, highest_hz: float | None = None
+) -> Spectrogram:
     """Compute the spectrogram of a recording.
 
     Parameters
@@ -44,6 +46,8 @@ def spectrogram(samples: np.ndarray, rate_hz: int, *, bands: int = BANDS) -> Spe
         In [-1, 1). Works in float32: it is for the eye.
     rate_hz : int
     bands : int
+    highest_hz : float, optional
+        Where the highest band ends: half the rate, or less of what was recorded at a lower one.
     """
     length = max(2, round(WINDOW_S * rate_hz))
     columns = max(1, min(MOST_COLUMNS, round(len(samples) / rate_hz / HOP_S)))
@@ -58,7 +62,8 @@ def spectrogram(samples: np.ndarray, rate_hz: int, *, bands: int = BANDS) -> Spe
     frames = padded[(centers - length // 2)[:, None] + np.arange(length)]
     power = np.abs(np.fft.rfft(frames * np.hanning(length).astype(np.float32), num_fft)) ** 2
     lines = mel(np.arange(power.shape[1]) * rate_hz / num_fft)
-    edges = np.linspace(0, mel(rate_hz / 2), bands + 2)
+    highest_hz = min(rate_hz / 2, highest_hz or np.inf)
+    edges = np.linspace(0, mel(highest_hz), bands + 2)
     filters = np.maximum(0, 1 - np.abs(lines[:, None] - edges[1:-1]) / (edges[1] - edges[0]))
     filtered = power @ filters / np.maximum(filters.sum(axis=0), 1e-9) * (4 / length**2)
     power_db = 10 * np.log10(np.maximum(filtered.T, 1e-12)) + 20 * np.log10(full)

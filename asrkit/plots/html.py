@@ -148,7 +148,6 @@ def document(
             f"script-src {_digest(code)}",
             f"style-src {_digest(style)}",
             "img-src data:",
-            "media-src data:",
             "base-uri 'none'",
             "form-action 'none'",
         ]

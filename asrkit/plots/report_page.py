@@ -334,6 +334,6 @@ def report_document(
         "".join(html for _, _, html in sections),
         [(name, shown) for name, shown, _ in sections],
         {**data, "sounds": list(sounds)},
-        ("draw.js", "report.js"),
+        ("draw.js", "player.js", "report.js"),
         sounds.values(),
     )

@@ -40,6 +40,7 @@ from asrkit.workflows.crossval import FoldPlan, RunSettings, crossval, folds_of
 from asrkit.workflows.detect_endpoints import detect_endpoints, time_beside
 from asrkit.workflows.prepare_wavs import prepare_wavs
 from asrkit.workflows.report import report
+from asrkit.workflows.report_html import HtmlConfig
 from asrkit.workflows.score import score
 from asrkit.workflows.train import FILES as TRAINED
 from asrkit.workflows.train import train
@@ -220,8 +221,14 @@ def build(
     whole = test("crossval")
     run(["score", data_dir, exp / "crossval"], lambda: score(data_dir, exp / "crossval"))
     run(
-        ["report", exp / "report", data_dir, exp / "crossval"],
-        lambda: report(exp / "report", data_dir, [exp / "crossval"], allow_pipes=read.allow_pipes),
+        ["report", exp / "report", data_dir, exp / "crossval", "--html"],
+        lambda: report(
+            exp / "report",
+            data_dir,
+            [exp / "crossval"],
+            allow_pipes=read.allow_pipes,
+            html=HtmlConfig(html=True),
+        ),
     )
     halves = {half: test(f"half-{half}", half) for half in possible_halves(data, plan, facts)}
     return Built(exp, facts, plan, whole, halves, word_counts(data))

@@ -3,9 +3,8 @@
 from collections import Counter
 from typing import Any
 
-from asrkit.words.explaining import WordPath
 from asrkit.workflows.error_report import Case, Hearing, Neighbour
-from asrkit.workflows.explain import contrast_json
+from asrkit.workflows.explain import contrast_json, lead_sentences
 
 
 def neighbour_json(near: Neighbour) -> dict[str, Any]:
@@ -34,8 +33,6 @@ def why(case: Case, own: Hearing) -> str:
     if own.contrast is None:
         return said[0]
     winner, other = own.contrast.winner, own.contrast.other
-    difference, (first, last) = own.contrast.difference, own.contrast.decided
-    total, inside = float(difference.sum()), float(difference[first:last].sum())
     if winner.word != own.heard:
         said.append(f"The likeliest word, ‘{winner.word}’, was not sure enough.")
     if other.word != case.said:
@@ -45,16 +42,7 @@ def why(case: Case, own: Hearing) -> str:
             else "is compared, since no path leads through what was said"
         )
         said.append(f"‘{other.word}’ {known}.")
-    said.append(f"‘{winner.word}’ is {total:.1f} nats ahead of ‘{other.word}’.")
-    if last > first:
-        start_s, end_s = (case.start_s + t * case.frame_shift_s for t in (first, last))
-        place = f"From {start_s:.2f} to {end_s:.2f} s alone it gains {inside:.1f}"
-        if winner.num_states > 1 or other.num_states > 1:
-            place += f", where ‘{winner.word}’ is in {_states(winner, first, last)} and ‘{other.word}’ in {_states(other, first, last)}"
-        rest = total - inside
-        if last - first < len(difference) and abs(rest) >= 0.05:
-            place += f"; the rest is {abs(rest):.1f} for ‘{(winner if rest > 0 else other).word}’"
-        said.append(f"{place}.")
+    said += lead_sentences(own.contrast, case.start_s, case.frame_shift_s)
     if case.neighbours:
         (word, count), *_ = Counter(near.word for near in case.neighbours).most_common(1)
         said.append(
@@ -65,8 +53,3 @@ def why(case: Case, own: Hearing) -> str:
             "The decoding's scores differ from these paths': it was heard by other settings than are known here."
         )
     return " ".join(said)
-
-
-def _states(path: WordPath, first: int, last: int) -> str:
-    low, high = int(path.states[first:last].min()) + 1, int(path.states[first:last].max()) + 1
-    return f"state{'s' if high > low else ''} {low}{f' to {high}' if high > low else ''} of {path.num_states}"

@@ -2,20 +2,25 @@
 
 import base64
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from asrkit.errors import DataError
+from asrkit.config import PathLike
+from asrkit.errors import DataError, SettingsError
 from asrkit.features.spectrogram import Spectrogram, spectrogram
+from asrkit.io.audio import flac_bytes
+from asrkit.io.files import atomic_write
 from asrkit.runtime import one_thread
-from asrkit.words.explaining import Contrast, can_explain, word_paths
+from asrkit.words.explaining import Contrast, WordPath, can_explain, word_paths
 from asrkit.words.vocabulary import Vocabulary
 from asrkit.workflows.arguments import Recording, read_recording
 from asrkit.workflows.hypothesis import Candidate, Hypothesis
-from asrkit.workflows.recognizer import Recognizer
+from asrkit.workflows.recognizer import Recognizer, load
 
 RANKED = 10  # words that are listed
+LONGEST_S = 30.0  # of a recording that a page plays
 ENVELOPE = 600  # columns of the waveform
 
 
@@ -57,6 +62,19 @@ class Explained:
     contrast: Contrast | None
     symbols: np.ndarray | None
 
+    @property
+    def why(self) -> str:
+        """Say in words what was heard, and by what it is ahead."""
+        sure = "" if self.heard.confidence is None else f", with a probability of {self.heard.confidence:.2f}"
+        said = [f"Heard ‘{self.heard.word}’{sure}, from {self.start_s:.2f} to {self.end_s:.2f} s."]
+        if self.contrast is not None:
+            said += lead_sentences(self.contrast, self.start_s, self.frame_shift_s)
+        return " ".join(said)
+
+    def lines(self) -> list[str]:
+        """The likeliest words, `word posterior loglik` each, and why the first of them is it."""
+        return [*(candidate.line() for candidate in self.ranked), self.why]
+
     def to_json(self) -> dict[str, Any]:
         """Give it as JSON values: arrays of bytes in base64, row by row; scores rounded to 1e-4 nats."""
         return {
@@ -67,6 +85,7 @@ class Explained:
             "waveform": waveform_json(self.samples),
             "spectrogram": spectrogram_json(self.picture),
             "word": self.heard.word,
+            "why": self.why,
             "p": self.heard.confidence,
             "log_likelihood": self.heard.log_likelihood,
             "margin": None if np.isinf(self.heard.margin) else self.heard.margin,
@@ -125,7 +144,7 @@ def explain(
     assert wanted_hz is not None and shift_s is not None  # of a kind that hears
     if rate_hz is None and isinstance(recording, np.ndarray):
         rate_hz = wanted_hz
-    samples, _ = read_recording(recording, name, rate_hz, wanted_hz=wanted_hz, channel=channel)
+    samples, own_hz = read_recording(recording, name, rate_hz, wanted_hz=wanted_hz, channel=channel)
     try:
         start, end = frontend.speech(samples, endpoint=endpoint, name=name)
         stored = frontend.stored(samples[start:end], endpoint=False, name=name)
@@ -141,7 +160,7 @@ def explain(
         samples,
         start / wanted_hz,
         end / wanted_hz,
-        spectrogram(samples, wanted_hz),
+        spectrogram(samples, wanted_hz, highest_hz=own_hz / 2),
         heard,
         tuple(heard.nbest(RANKED)),
         shift_s,
@@ -149,6 +168,78 @@ def explain(
         contrast_of(vocabulary, feats, *best_two(heard, word)),
         symbols,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Pictured:
+    """A recording that was explained, and the picture of it.
+
+    Attributes
+    ----------
+    explained : Explained
+    out : Path or None
+    """
+
+    explained: Explained
+    out: Path | None
+
+    def lines(self) -> list[str]:
+        """What was heard, and where the picture is."""
+        return [*self.explained.lines(), *([f"picture in {self.out}"] if self.out else [])]
+
+
+def explain_file(
+    exp: PathLike,
+    path: PathLike,
+    out: PathLike = "",
+    *,
+    word: str = "",
+    endpoint: bool | None = None,
+    channel: int = 0,
+) -> Pictured:
+    """Hear one file, and draw why it was heard so.
+
+    Parameters
+    ----------
+    exp : path
+        Folder with final.npz, or a model file.
+    path : path
+        The recording.
+    out : path
+        A file `*.png` or `*.html`; without it nothing is drawn.
+    word, endpoint, channel
+        As `explain` has them.
+
+    Raises
+    ------
+    SettingsError
+        `out` is no such file.
+    """
+    target = Path(out) if out else None
+    if target is not None and target.suffix.lower() not in (".png", ".html"):
+        raise SettingsError(f"out={out}: neither *.png nor *.html (give one of these)")
+    recognizer = load(exp)
+    try:
+        recognizer.frontend.check_hears()
+    except DataError as error:
+        raise DataError(f"{exp}: {error}") from None
+    found = explain(recognizer, path, word=word, endpoint=endpoint, channel=channel, name=str(path))
+    if target is not None:
+        title = f"{Path(path).name}: ‘{found.heard.word}’"
+        if target.suffix.lower() == ".png":
+            from asrkit.plots.explained import plot_explained  # late: matplotlib is slow to import
+
+            with atomic_write(target, "wb") as stream:
+                plot_explained(found, stream, title)
+        else:
+            from asrkit.plots.explained_page import explained_page  # late: needed here only
+
+            sound = base64.b64encode(
+                flac_bytes(found.samples[: round(LONGEST_S * found.rate_hz)], found.rate_hz)
+            )
+            with atomic_write(target) as stream:
+                stream.write(explained_page(title, found.to_json(), sound.decode("ascii")))
+    return Pictured(found, target)
 
 
 def best_two(heard: Hypothesis, word: str = "") -> tuple[str, str | None]:
@@ -190,6 +281,29 @@ def contrast_json(contrast: Contrast) -> dict[str, Any]:
         "decided": [first, last],
         "decided_by": round(float(contrast.difference[first:last].sum()), 4),
     }
+
+
+def lead_sentences(contrast: Contrast, start_s: float, frame_shift_s: float) -> list[str]:
+    """Say in words by how much a word is ahead of another one, and where."""
+    winner, other = contrast.winner, contrast.other
+    difference, (first, last) = contrast.difference, contrast.decided
+    total, inside = float(difference.sum()), float(difference[first:last].sum())
+    said = [f"‘{winner.word}’ is {total:.1f} nats ahead of ‘{other.word}’."]
+    if last > first:
+        begin_s, end_s = (start_s + t * frame_shift_s for t in (first, last))
+        place = f"From {begin_s:.2f} to {end_s:.2f} s alone it gains {inside:.1f}"
+        if winner.num_states > 1 or other.num_states > 1:
+            place += f", where ‘{winner.word}’ is in {_states(winner, first, last)} and ‘{other.word}’ in {_states(other, first, last)}"
+        rest = total - inside
+        if last - first < len(difference) and abs(rest) >= 0.05:
+            place += f"; the rest is {abs(rest):.1f} for ‘{(winner if rest > 0 else other).word}’"
+        said.append(f"{place}.")
+    return said
+
+
+def _states(path: WordPath, first: int, last: int) -> str:
+    low, high = int(path.states[first:last].min()) + 1, int(path.states[first:last].max()) + 1
+    return f"state{'s' if high > low else ''} {low}{f' to {high}' if high > low else ''} of {path.num_states}"
 
 
 def spectrogram_json(picture: Spectrogram) -> dict[str, Any]:

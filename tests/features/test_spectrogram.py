@@ -38,3 +38,9 @@ def test_any_length_has_a_picture_and_a_long_one_no_more_columns(num_samples):
 def test_silence_is_black_and_the_loudest_sound_is_a_number():
     assert spectrogram(np.zeros(800), 8000).levels.min() >= 0
     assert np.isfinite(spectrogram(np.full(800, 1e30), 8000).top_db)
+
+
+def test_the_bands_of_what_was_recorded_at_a_lower_rate_end_there():
+    picture = spectrogram(tone(1000, 16000, 0.3), 16000, highest_hz=4000)
+    assert 3500 < picture.centers_hz[-1] < 4000
+    assert np.abs(picture.centers_hz - 1000).argmin() == picture.levels[:, 20].argmax()

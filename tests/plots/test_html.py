@@ -81,7 +81,7 @@ def test_no_other_script_or_style_may_run_and_nothing_is_asked_of_a_network():
 
 
 def test_assets_are_scripts_without_addresses_or_evaluated_texts():
-    for name in ("draw.js", "report.js", "page.css"):
+    for name in ("draw.js", "player.js", "report.js", "explain.js", "page.css"):
         text = asset(name)
         assert not re.search(
             r"https?:|//[a-z]|\beval\b|new Function|innerHTML|insertAdjacentHTML|document\.write|@import",

@@ -53,12 +53,11 @@ const Draw = (() => {
 
   // Where each row of a picture stands: only those that there is something for.
   function layout(one) {
-    const rows = [], add = (name, height) => rows.push({ name, height, top: 0 });
+    const rows = [], paths = one.error ? ["other", "winner"] : ["winner", "other"], add = (name, height) => rows.push({ name, height, top: 0 });
     if (one.waveform) add("waveform", 52);
     if (one.spectrogram) add("spectrogram", 132);
     if (one.contrast) {
-      add("other", 30);
-      add("winner", 30);
+      for (const path of paths) add(path, 30);
     }
     if (one.symbols) one.symbols.forEach((_, k) => add("symbols" + k, 22));
     if (one.contrast) add("difference", 104);
@@ -91,6 +90,8 @@ const Draw = (() => {
     const inner = width - GUTTER - RIGHT, x = (seconds) => GUTTER + (inner * seconds) / one.duration_s;
     const frame = (t) => x(Math.min(one.start_s + t * one.frame_shift_s, one.duration_s));
     const bottom = plan.height - 20, contrast = one.contrast;
+    // an error's winner is wrong, else it is right
+    const [winning, losing] = one.error ? [ink.wrong, ink.right] : [ink.right, ink.wrong];
 
     for (const row of plan.rows) {
       const { name, top, height } = row, middle = top + height / 2;
@@ -121,8 +122,8 @@ const Draw = (() => {
           context.fillText(hz < 1000 ? hz + " Hz" : hz / 1000 + " kHz", GUTTER - 6, top + height - (height * (band + 0.5)) / centers.length);
         }
       } else if (name === "winner" || name === "other") {
-        const path = contrast[name], colour = name === "winner" ? ink.wrong : ink.right;
-        label(path.word, one.right ? ink.ink : colour);
+        const path = contrast[name];
+        label(path.word, name === "winner" ? winning : losing);
         segments(path.states).forEach((part, k) => {
           const left = frame(part.start), right = frame(part.end);
           context.fillStyle = k % 2 ? ink.band : ink.paper;
@@ -150,7 +151,7 @@ const Draw = (() => {
         const low = Math.min(0, ...sums), high = Math.max(1e-9, ...sums);
         difference.forEach((value, t) => {
           const left = frame(t), right = frame(t + 1), size = (Math.abs(value) / most) * (height / 2 - 4);
-          context.fillStyle = value > 0 ? ink.wrong : ink.right;
+          context.fillStyle = value > 0 ? winning : losing;
           context.fillRect(left, value > 0 ? middle - size : middle, Math.max(right - left - 0.5, 0.8), size);
         });
         context.strokeStyle = ink.ink;
@@ -171,7 +172,7 @@ const Draw = (() => {
     // the stretch that decided, across all rows, and the ends of what was heard
     if (contrast && contrast.decided[1] > contrast.decided[0]) {
       const left = frame(contrast.decided[0]), right = frame(contrast.decided[1]);
-      const from = plan.rows.find((row) => row.name === "other").top - 3;
+      const from = Math.min(...plan.rows.filter((row) => row.name === "other" || row.name === "winner").map((row) => row.top)) - 3;
       context.fillStyle = ink["mark-fill"];
       context.fillRect(left, from, right - left, bottom - from);
       context.strokeStyle = ink.mark;

@@ -11,54 +11,25 @@
     return made;
   };
 
-  // Sound: one player for all, so that no two sound at once.
-  const player = new Audio();
-  let playing = null; // { utt, end_s, button, moved }
-
+  // Sound: the recordings stand behind the scripts, in the order of data.sounds.
   const place = new Map(data.sounds.map((utt, number) => [utt, number]));
   const source = (utt) => place.has(utt);
-
-  function address(utt) {
-    const held = $("blob-" + place.get(utt));
-    return held ? "data:audio/flac;base64," + held.textContent : null;
-  }
-
-  function stop() {
-    player.pause();
-    if (playing && playing.button) playing.button.textContent = "▶";
-    if (playing && playing.moved) playing.moved(null);
-    playing = null;
-  }
+  let playing = null; // { utt, button }
 
   function play(utt, button, start_s, end_s) {
-    const same = playing && playing.utt === utt && playing.button === button;
-    stop();
-    const from = same ? null : address(utt);
-    if (!from) return;
-    const figure = document.querySelector(`tr.detail[data-utt="${CSS.escape(utt)}"] .figure`);
-    playing = { utt, end_s, button, moved: figure && figure.moved };
+    const same = playing && playing.utt === utt && playing.button === button && button;
+    Player.stop();
+    const held = $("blob-" + place.get(utt));
+    if (same || !held) return;
+    const figures = document.querySelectorAll(`tr.detail[data-utt="${CSS.escape(utt)}"] .figure`);
+    const moved = (seconds) => figures.forEach((figure) => figure.moved(seconds));
+    playing = { utt, button };
     if (button) button.textContent = "■";
-    if (player.dataset.utt !== utt) {
-      player.src = from;
-      player.dataset.utt = utt;
-    }
-    const begin = () => {
-      player.currentTime = start_s || 0;
-      player.play().catch(stop);
-      requestAnimationFrame(follow);
-    };
-    if (player.readyState > 0) begin();
-    else player.addEventListener("loadedmetadata", begin, { once: true });
+    Player.play(held.textContent, start_s || 0, end_s, moved, () => {
+      if (button) button.textContent = "▶";
+      playing = null;
+    });
   }
-
-  function follow() {
-    if (!playing) return;
-    if (playing.moved) playing.moved(player.currentTime);
-    if (playing.end_s && player.currentTime >= playing.end_s) stop();
-    else requestAnimationFrame(follow);
-  }
-  player.addEventListener("ended", stop);
-  player.addEventListener("error", stop);
 
   function playButton(utt, name) {
     if (!source(utt)) return node("span", "–", "soft");
@@ -124,7 +95,7 @@
   function close(row) {
     const detail = row.nextElementSibling;
     if (detail && detail.classList.contains("detail") && detail.dataset.utt === row.dataset.utt) {
-      if (playing && playing.utt === row.dataset.utt) stop();
+      if (playing && playing.utt === row.dataset.utt) Player.stop();
       detail.remove();
     }
     row.querySelector("button.open").setAttribute("aria-expanded", "false");
@@ -133,7 +104,7 @@
   const isOpen = (row) => row.querySelector("button.open").getAttribute("aria-expanded") === "true";
 
   function picture(one, own) {
-    return { ...one.picture, contrast: own.contrast, start_s: one.start_s, end_s: undefined, frame_shift_s: one.frame_shift_s, duration_s: one.duration_s, symbols: null };
+    return { ...one.picture, contrast: own.contrast, start_s: one.start_s, end_s: undefined, frame_shift_s: one.frame_shift_s, duration_s: one.duration_s, symbols: null, error: true };
   }
 
   function figure(utt, one, own) {
@@ -142,11 +113,11 @@
     canvas.setAttribute("aria-label", own.why);
     box.append(canvas, cursor);
     const shown = picture(one, own);
-    let place = null;
-    box.redraw = () => (place = Draw.draw(canvas, shown));
+    let across = null;
+    box.redraw = () => (across = Draw.draw(canvas, shown));
     box.moved = (seconds) => {
       cursor.style.display = seconds === null ? "none" : "block";
-      if (seconds !== null) cursor.style.left = place(Math.min(seconds, one.duration_s)) + "px";
+      if (seconds !== null) cursor.style.left = across(Math.min(seconds, one.duration_s)) + "px";
     };
     return box;
   }
@@ -313,7 +284,7 @@
     } else if (event.key === "o" && here) toggle(here);
     else if (event.key === "p" && here) play(here.dataset.utt, here.querySelector("button.play"));
     else if (event.key === "/" && body) filters.text.focus();
-    else if (event.key === "Escape") stop();
+    else if (event.key === "Escape") Player.stop();
     else return;
     event.preventDefault();
   });
