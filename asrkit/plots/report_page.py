@@ -282,7 +282,7 @@ def errors_section(cases: Mapping[str, Mapping[str, Any]], systems: Sequence[str
     keys = "".join(f"<kbd>{escape(key)}</kbd> {escape(what)} &nbsp; " for key, what in KEYS)
     told = paragraph(
         "Opened, an error shows the best path through the word that was said above that of the word that won, and what each frame added for the one "
-        "and the other; the coloured stretch decided it."
+        "and the other, in nats (natural logarithms of the likelihood: one nat is a factor of 2.7); the coloured stretch decided it."
     )
     made = table(
         columns,

@@ -224,6 +224,10 @@ def _explain_part(system: Heard, part: Part, cases: dict[str, Case], read: ReadC
     wanted = {utt for utt, case in cases.items() if system.name in case.by and utt in there}
     if not wanted:
         return
+    if tuple(facts.get("words", vocabulary.words)) != vocabulary.words:
+        raise DataError(
+            f"{part.decode}: decoded with {len(facts['words'])} words that are not the {len(vocabulary.words)} of {part.exp} (decode again)"
+        )
     scores = _scores(part, wanted)
     near = None
     if part.train is not None and any(not cases[utt].neighbours for utt in wanted):

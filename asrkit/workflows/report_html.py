@@ -17,6 +17,7 @@ from asrkit.evaluation.scoring import Counts
 from asrkit.io.data_dir import DataDir, read_data_dir
 from asrkit.io.features import ReadConfig
 from asrkit.io.files import atomic_write, c_sorted, remove
+from asrkit.io.json_file import read_object
 from asrkit.io.model_file import read_model
 from asrkit.io.names import file_name
 from asrkit.words.vocabulary import Vocabulary
@@ -155,7 +156,7 @@ def parts_of(system: "System", data_dir: Path, train_dir: str) -> list[Part]:
     """The models of a system with what each heard and was trained on."""
     if not (system.decode / "crossval.json").exists():
         return [Part(system.exp, system.decode, data_dir, Path(train_dir) if train_dir else None)]
-    folds = json.loads((system.decode / "crossval.json").read_text(encoding="utf-8"))["folds"]
+    folds = read_object(system.decode / "crossval.json", {"folds": [dict]}, "asrkit crossval")["folds"]
     folders = [system.decode / f"fold_{file_name(fold['name'])}" for fold in folds]
     return [Part(folder, folder / "decode_test", folder / "test", folder / "train") for folder in folders]
 
@@ -346,6 +347,8 @@ def static_sections(
         ("words", "Words", [page.word_counts(own.errors) for own in heard]),
     ):
         keys = c_sorted({key for own in groups for key in own})
+        if name == "speakers" and all(own.utts == 1 for one in groups for own in one.values()):
+            continue  # who speaks is not known
         table = {key: [own.get(key, Counts()) for own in groups] for key in keys}
         made = page.groups_table(title[:-1].lower(), f"Errors by {title[:-1].lower()}", table, names)
         sections.append((name, title, page.section(name, title, made)))

@@ -221,3 +221,29 @@ def test_what_cannot_be_told_is_refused(world, tmp_path, capsys):
     (tmp_path / "gmm" / "report.json").write_text(json.dumps({**report, "errors": report["errors"] + 1}))
     asrkit("report", tmp_path / "out", world / "data", tmp_path / "gmm", "--html", status=1)
     assert "counts anew)" in capsys.readouterr().err
+
+
+def test_a_model_of_other_words_than_were_decoded_is_refused(world, tmp_path, capsys):
+    data = world / "data"
+    asrkit("train", data, tmp_path / "exp", "--family=gmm", "--num-gauss=1", "--max-iters=1")
+    asrkit("decode", tmp_path / "exp", data, tmp_path / "exp" / "decode")
+    asrkit("score", data, tmp_path / "exp" / "decode")
+    for some, status in (("one|two", 0), ("one[023]|two[013]", 1)):
+        asrkit("subset-data", data, tmp_path / "some", "--utt-regex", some)
+        asrkit("train", tmp_path / "some", tmp_path / "exp", "--family=gmm", "--num-gauss=1", "--max-iters=1")
+        capsys.readouterr()
+        asrkit("report", tmp_path / "out", data, tmp_path / "exp" / "decode", "--html", status=status)
+    assert "decoded with 3 words that are not the 2 of " in capsys.readouterr().err
+    # the first has the same words, and is another model all the same
+    for one in json.loads((tmp_path / "out" / "report.json").read_text())["errors"]:
+        own = one["systems"]["exp"]
+        assert not own["exact"] and "scores differ from these paths" in own["why"]
+
+
+def test_where_nobody_knows_who_speaks_there_is_no_table_of_speakers(world, tmp_path):
+    shutil.copytree(world / "data", tmp_path / "data")
+    for name in ("utt2spk", "spk2utt"):
+        (tmp_path / "data" / name).unlink(missing_ok=True)
+    asrkit("report", tmp_path / "out", tmp_path / "data", world / "gmm", "--html")
+    text = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert 'id="speakers"' not in text and 'id="words"' in text

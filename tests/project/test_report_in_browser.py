@@ -131,6 +131,20 @@ def test_keys_alone_go_through_the_errors(page, world):
     )
 
 
+def test_an_address_opens_an_error(page, world):
+    from urllib.parse import quote
+
+    address = (world / "report" / "report.html").as_uri()
+    for utt in rows(page)[:3]:
+        page.get(f"{address}#utt={quote(utt, safe='')}")
+        wait(page, "document.querySelector('tr.here + tr.detail') !== null")
+        assert page.execute_script("return document.querySelector('tr.here').dataset.utt") == utt
+    for none in ("%E0%A4%A", "nobody"):
+        page.get("about:blank")
+        page.get(f"{address}#utt={none}")
+        assert page.execute_script("return document.documentElement.dataset.ready") == "true"
+
+
 def test_columns_sort_both_ways(page, world):
     from selenium.webdriver.common.by import By
 

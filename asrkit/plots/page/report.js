@@ -301,7 +301,15 @@
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   window.matchMedia("print").addEventListener("change", redraw);
 
-  const asked = /^#utt=(.+)$/.exec(location.hash);
-  if (asked) goTo(decodeURIComponent(asked[1]));
+  function goToAsked() {
+    const asked = /^#utt=(.+)$/.exec(location.hash);
+    try {
+      if (asked) goTo(decodeURIComponent(asked[1]));
+    } catch (error) {
+      if (!(error instanceof URIError)) throw error;
+    }
+  }
+  window.addEventListener("hashchange", goToAsked);
+  goToAsked();
   document.documentElement.dataset.ready = "true";
 })();
