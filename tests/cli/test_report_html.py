@@ -9,11 +9,12 @@ import shutil
 
 import pytest
 import soundfile
-from command import asrkit
+from command import MFCC, asrkit
 from hostile_report import MENDED, SPEAKERS, SYSTEMS, WORDS, utt_name, write_world
+from synthetic import write_words
 
 from asrkit.io.archive import read_matrix
-from asrkit.io.files import read_table
+from asrkit.io.files import read_table, write_table
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +61,10 @@ def test_every_error_is_there_and_its_frames_add_up_to_the_scores(world):
             winner, other = contrast["winner"]["word"], contrast["other"]["word"]
             assert (winner, other) == (own["heard"], one["said"]) and own["exact"]
             lead = scores[words.index(winner)] - scores[words.index(other)]
-            assert contrast["total"] == pytest.approx(lead, abs=1e-3)
-            assert sum(contrast["difference"]) == pytest.approx(lead, abs=1e-4 * len(contrast["difference"]))
+            assert contrast["total"] == pytest.approx(lead, abs=5e-3)
+            assert sum(contrast["difference"]) == pytest.approx(
+                contrast["total"], abs=1e-4 * len(contrast["difference"])
+            )
             assert len(contrast["winner"]["states"]) == len(contrast["difference"])
             assert f"‘{winner}’" in own["why"] and f"{contrast['total']:.1f} nats" in own["why"]
 
@@ -247,3 +250,33 @@ def test_where_nobody_knows_who_speaks_there_is_no_table_of_speakers(world, tmp_
     asrkit("report", tmp_path / "out", tmp_path / "data", world / "gmm", "--html")
     text = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert 'id="speakers"' not in text and 'id="words"' in text
+
+
+def test_frames_begin_where_the_speech_was_found_while_decoding(tmp_path):
+    """Recordings with 0.5 s of noise on each side, decoded without stored features."""
+    write_words(tmp_path / "wavs", "{word}_{speaker}_{take}.wav", takes=range(3), pad_s=0.5)
+    asrkit(
+        "prepare-wavs",
+        tmp_path / "wavs",
+        tmp_path / "data",
+        "--pattern",
+        "{word}_{speaker}_{index}",
+        "--endpoints=true",
+    )
+    asrkit("compute-mfcc", tmp_path / "data", *MFCC)
+    asrkit("train", tmp_path / "data", tmp_path / "exp", "--family=gmm", "--num-gauss=1", "--max-iters=1")
+    texts = read_table(tmp_path / "data" / "text")
+    texts["anna-one-0"] = "two"
+    (tmp_path / "test").mkdir()
+    write_table(tmp_path / "test" / "text", texts)
+    for name in ("wav.scp", "utt2spk"):
+        shutil.copy(tmp_path / "data" / name, tmp_path / "test")
+    decode = tmp_path / "exp" / "decode"
+    asrkit("decode", tmp_path / "exp", tmp_path / "test", decode)
+    asrkit("score", tmp_path / "test", decode)
+    asrkit("report", tmp_path / "out", tmp_path / "test", decode, "--html")
+    one = page_data(tmp_path / "out" / "report.html")[1]["cases"]["anna-one-0"]
+    frames = len(one["systems"]["exp"]["contrast"]["difference"])
+    assert 0.35 < one["start_s"] < 0.55
+    assert 0.35 < one["duration_s"] - one["start_s"] - frames * one["frame_shift_s"] < 0.6
+    assert one["systems"]["exp"]["exact"]

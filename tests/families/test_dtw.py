@@ -257,3 +257,34 @@ def test_training_ends_at_once_and_arrays_make_the_model_again():
     for name, broken in parts.items():
         with pytest.raises(ValueError, match=name):
             dataclasses.replace(model, **{name: broken}).check(3)
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 4, 9])
+def test_each_frame_has_its_share_of_the_cost_of_the_nearest_templates_path(length):
+    """The path's cells, found among all paths, paid where the stretched frames lie between those of the recording."""
+    rng, size, dim = np.random.default_rng(length), 4, 2
+    templates = rng.normal(size=(2, size, dim))
+    weights = np.array([1.0, dtw.COPY])
+    metric = np.diag([2.0, 0.5])
+    word = dtw.WordTemplates(templates, np.ones(2), weights, np.ones(dim), np.ones(1), metric)
+    own = rng.normal(size=(length, dim))
+    matrix = np.stack(
+        [np.interp(np.linspace(0, length - 1, size), np.arange(length), unit) for unit in np.eye(length)],
+        axis=1,
+    )
+    found = []
+    for template, weight in zip(templates, weights):
+        cost = np.linalg.norm((matrix @ own @ metric)[:, None] - (template @ metric)[None], axis=2)
+        total, path = cheapest(cost)
+        paid, before = np.zeros(size), None
+        for i, j in path:
+            diagonal = before is None or (i > before[0] and j > before[1])
+            paid[i] += weight * cost[i, j] * (2 if diagonal else dtw.SIDE)
+            before = i, j
+        assert paid.sum() == pytest.approx(weight * total)
+        found.append(paid)
+    nearest = min(found, key=np.sum)
+    score = word.log_likelihood(Block.from_items([("a", own)]))[0]
+    expected = -matrix.T @ nearest + (score + nearest.sum()) / length
+    added, _ = word.frame_scores(Block.from_items([("a", own), ("b", own[:1]), ("none", own[:0])]))
+    assert added[:length] == pytest.approx(expected, rel=1e-9)

@@ -61,6 +61,7 @@ def test_texts_of_data_are_escaped_wherever_they_stand():
         "section", "h2", "span", "div", "table", "caption", "thead", "tr", "th", "button", "tbody", "td",
     }  # fmt: skip
     assert ("span", {"title": HOSTILE, "data-utt": HOSTILE}) in read.elements
+    assert ("th", {"scope": "row", "data-value": HOSTILE}) in read.elements
     assert not any(name.startswith("on") for _, given in read.elements for name in given)
     assert tag("b", Html("<i>x</i>")) == "<b><i>x</i></b>"
 
