@@ -107,6 +107,7 @@ if run_stage 8 "report"; then
     tidigits) title="TIDIGITS isolated words, all training words of the repository, test: $(wc -l < "$data/test/text") words of other speakers" ;;
     wavs) title="$(wc -l < "$data/train/text") training and $(wc -l < "$data/test/text") test recordings of your own" ;;
   esac
-  asrkit report "$exp/report" "$data/test" "$exp/gmm/decode_test" "$exp/dhmm/decode_test" "$exp/chmm/decode_test" --title "$title"
-  echo "the table and the pictures are in $(cd "$exp/report" && pwd)" >&2
+  asrkit report "$exp/report" "$data/test" "$exp/gmm/decode_test" "$exp/dhmm/decode_test" "$exp/chmm/decode_test" \
+    --html --train-dir "$data/train" --title "$title"
+  echo "the table, the pictures and report.html, in which every error is heard, are in $(cd "$exp/report" && pwd)" >&2
 fi
