@@ -5,7 +5,12 @@ from asrkit.errors import DataError
 VERSION = "0.2.0.dev0"
 NAME = "asrkit-classic"  # of the distribution; the package that it brings is asrkit
 # What the extras bring, where only the sources are there.
-_NOT_INSTALLED = {"align": ["pocketsphinx"], "live": ["sounddevice"], "ssl": ["torch", "transformers"]}
+_NOT_INSTALLED = {
+    "align": ["pocketsphinx"],
+    "live": ["sounddevice"],
+    "ssl": ["torch", "transformers"],
+    "web": ["starlette", "uvicorn", "websockets"],
+}
 
 
 def missing_extra(extra: str, what: str, error: ImportError) -> DataError:

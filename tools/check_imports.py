@@ -20,6 +20,7 @@ FLOORS = (
     ("io", "evaluation"),
     ("plots",),
     ("workflows",),
+    ("web",),
     ("cli", "sklearn", "__init__"),
     ("__main__",),
 )
@@ -27,13 +28,18 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # A command parses, calls a workflow and prints; from below it needs settings alone.
 NOT_IN_COMMANDS = {"plots", "runtime"}
 # Imported where used, late: each costs a second or more, and `asrkit --help` must answer at once.
-LATE = {"librosa", "matplotlib", "sklearn", "torch", "transformers", "pocketsphinx"}
-AT_HOME = {"matplotlib": "plots", "sklearn": "sklearn"}  # the rooms that are imported late themselves
+LATE = {"librosa", "matplotlib", "sklearn", "torch", "transformers", "pocketsphinx", "starlette", "uvicorn"}
+AT_HOME = {
+    "matplotlib": "plots",
+    "sklearn": "sklearn",
+    "starlette": "web",
+    "uvicorn": "web",
+}  # the rooms that are imported late themselves
 # Where a thing may be touched at all.
 ONLY_IN = {
     "argparse": {"cli"},
     "tqdm": {"cli"},
-    "pathlib": {"cli", "workflows", "io", "config"},
+    "pathlib": {"cli", "web", "workflows", "io", "config"},
     "pickle": set(),
     "matplotlib": {"plots"},
     "joblib": {"runtime"},

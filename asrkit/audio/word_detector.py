@@ -110,7 +110,7 @@ class WordDetector:
     @property
     def open(self) -> bool:
         """Whether a word has begun that has not ended."""
-        return self._start is not None and self._sure
+        return self._start is not None and bool(self._sure)
 
     @property
     def needed(self) -> int:

@@ -61,6 +61,7 @@ COMMANDS = {
     "recognize": "wav files -> words",
     "explain": "why was a recording heard so? a picture, or a page",
     "listen": "sound that is still coming -> words, as they are spoken",
+    "serve": "a page in the browser that hears, shows why, and is taught",
     "teach": "a word more for a model, from one to ten recordings",
     "forget": "a word less, or what was taught to it",
     "merge": "the words of several models as one model",

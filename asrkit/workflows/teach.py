@@ -169,7 +169,7 @@ def new_vocabulary() -> Vocabulary:
 def teach(
     exp: PathLike,
     word: str,
-    recordings: Sequence[PathLike],
+    recordings: Sequence[Recording],
     *,
     endpoint: bool | None = None,
     channel: int = 0,
@@ -181,7 +181,7 @@ def teach(
     ----------
     exp : path
         A folder, or a model file.
-    recordings : list of path
+    recordings : list of path, or of what else is a Recording
         Of the word, one to ten.
     endpoint, channel, strict
         As `asrkit recognize` has them.

@@ -13,7 +13,7 @@ import asrkit
 from asrkit import distribution
 
 TOP = Path(__file__).resolve().parents[2]
-EXTRAS = ("align", "ssl")
+EXTRAS = ("align", "ssl", "web")
 
 
 def setup():
