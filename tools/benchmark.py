@@ -11,7 +11,7 @@ system's own decoding. asrkit and the floors run with one BLAS thread, peers in 
 defaults (two rows where one thread makes a difference), and whole processes are held to one core.
 
 example: tools/benchmark.py --only train-chmm-8x1,gmm-em
-example: tools/benchmark.py --data ~/ASR_Course --corpus tidigits --plot docs/growth.png > docs/performance.md
+example: tools/benchmark.py --data ~/ASR_Course --corpus tidigits --plot docs/growth.png --page docs/performance.md
 """
 
 import os
@@ -45,7 +45,7 @@ import numpy as np
 import scipy
 import scipy.linalg
 import threadpoolctl
-from benchmark_timing import Failed, say, table
+from benchmark_timing import AT_A_GLANCE, Failed, at_a_glance, say, table
 
 from asrkit import __version__
 
@@ -61,6 +61,7 @@ TASKS = {
     "mixgop": mixgop.mixgop,
 }
 
+MARK = "<!-- tables -->"
 QUICK = ("train-chmm-8x1", "train-dhmm", "decode", "gmm-em")
 QUICK_SETTINGS = {"only": ",".join(QUICK), "words": 4, "utts_per_word": 40, "repeats": 3}
 
@@ -97,6 +98,9 @@ def parse(argv):
     )
     parser.add_argument(
         "--mixgop-frames", type=float, default=1e6, metavar="N", help="of `mixgop` (1e6: 3 GB on the disk)"
+    )
+    parser.add_argument(
+        "--page", type=Path, metavar="FILE", help=f"put the tables into a page, behind the line {MARK}"
     )
     parser.add_argument("--plot", type=Path, metavar="FILE", help="picture of `growth`")
     parser.add_argument("--json", type=Path, metavar="FILE", help="the raw numbers")
@@ -149,7 +153,13 @@ def run(options, work):
         name = f"generated-{options.words}-{options.utts_per_word}-{options.seed}"
         corpus = data.generated(work / name, options.words, options.utts_per_word, options.seed)
     facts = machine(corpus)
-    print(f"# Benchmark\n\n{table(facts.items(), ['', ''])}\n", flush=True)
+    written = []
+
+    def write(text):
+        written.append(text)
+        print(text, flush=True)
+
+    write(f"## Benchmark\n\n{table(facts.items(), ['', ''])}\n")
     rows, lost = [], []
     for name in options.only:
         try:
@@ -158,11 +168,14 @@ def run(options, work):
             say(f"benchmark.py: error: {name}: {failure}")
             lost.append(name)
             continue
-        print(
-            f"## {name}\n\n{TASKS[name].__doc__.splitlines()[0]}\n\n{table(row.cells() for row in found)}\n",
-            flush=True,
+        write(
+            f"### {name}\n\n{TASKS[name].__doc__.splitlines()[0]}\n\n{table(row.cells() for row in found)}\n"
         )
         rows += found
+    write(f"### All peers\n\n{table(at_a_glance(rows), AT_A_GLANCE)}\n")
+    if options.page:
+        head = options.page.read_text(encoding="utf-8").partition(MARK)[0]
+        options.page.write_text(head + MARK + "\n\n" + "\n".join(written), encoding="utf-8")
     if options.json:
         raw = {"machine": facts, "rows": [vars(row) for row in rows]}
         options.json.write_text(json.dumps(raw, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -123,6 +123,24 @@ def join(parts, out):
     return out
 
 
+def repeated(folder, out, times):
+    """A data directory in which each utterance stands so many times, its name with a number."""
+    shutil.rmtree(out, ignore_errors=True)
+
+    def copies(name):
+        table = read_table(folder / name)
+        return {f"{utt}-{turn:03d}": value for turn in range(times) for utt, value in table.items()}
+
+    for name in ("text", "feats.scp", "wav.scp"):
+        if (folder / name).exists():
+            write_table(out / name, copies(name))
+    write_speakers(out, copies("utt2spk"))
+    for name in ("frontend.conf", "frame_shift"):
+        if (folder / name).exists():
+            shutil.copy(folder / name, out / name)
+    return out
+
+
 def without_features(folder, out):
     """A copy of a data directory as it was before compute-mfcc."""
     shutil.rmtree(out, ignore_errors=True)

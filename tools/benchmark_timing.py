@@ -49,6 +49,8 @@ class Contestant:
         Why it can't take part; the table gives the reason.
     warm_up : bool
         Run once before, untimed: what is measured is the steady state (`first-use` measures the first).
+    against : str
+        The system that the target's ratio is to, where that is not the first one.
     """
 
     system: str
@@ -58,6 +60,7 @@ class Contestant:
     scale: float = 1.0
     missing: str | None = None
     warm_up: bool = False
+    against: str | None = None
 
 
 @dataclass
@@ -90,6 +93,27 @@ class Row:
 HEADINGS = [
     "task", "system", "seconds, median [min–max]", "CPU seconds", "ratio to asrkit, by turn", "quality", "target met"
 ]  # fmt: skip
+
+
+AT_A_GLANCE = ["task", "peer", "seconds, asrkit : peer", "ratio, by turn", "asrkit", "peer's quality"]
+
+
+def at_a_glance(rows):
+    """The rows of the peers alone, each beside asrkit's, for a table of them all."""
+    ours = {}
+    for row in rows:
+        own = ours.setdefault(row.task, row)
+        if row is own or row.ratio is None or row.system.startswith(("asrkit", "floor")):
+            continue
+        seconds = " : ".join(figure(statistics.median(each.seconds)) for each in (own, row))
+        yield [
+            row.task,
+            row.system,
+            seconds,
+            f"{figure(row.ratio)} {spread(row.ratios)}".rstrip(),
+            own.quality,
+            row.quality,
+        ]
 
 
 def spread(values):
@@ -164,7 +188,11 @@ def judge_rows(rows, running, results, reference):
             row.ratio = statistics.median(row.seconds) / statistics.median(ours)
             row.ratios = [theirs / own for theirs, own in zip(row.seconds, ours)]
         if contestant.target is not None and row.ratio is not None:
-            row.target = f"≥ {figure(contestant.target)}: {yes_no(row.ratio >= contestant.target)}"
+            ratio, to = row.ratio, ""
+            if contestant.against and rows[contestant.against].seconds:
+                ratio = statistics.median(row.seconds) / statistics.median(rows[contestant.against].seconds)
+                to = f" of {contestant.against}'s ({figure(ratio)})"
+            row.target = f"≥ {figure(contestant.target)}{to}: {yes_no(ratio >= contestant.target)}"
 
 
 def yes_no(condition):

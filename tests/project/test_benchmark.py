@@ -182,3 +182,61 @@ def test_quick_is_small_and_what_is_asked_for_stays():
 def test_commands_keep_their_bytecode(monkeypatch):
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     assert "PYTHONDONTWRITEBYTECODE" not in load("benchmark_asrkit").environment()
+
+
+def test_a_target_may_be_against_another_row():
+    timing = load("benchmark_timing")
+    seconds = {"asrkit": 1.0, "asrkit, other": 2.0, "peer": 3.0}
+    rows = timing.compete(
+        "task",
+        [
+            timing.Contestant("asrkit", lambda: timing.Usage(seconds["asrkit"], 1.0)),
+            timing.Contestant("asrkit, other", lambda: timing.Usage(seconds["asrkit, other"], 1.0)),
+            timing.Contestant(
+                "peer", lambda: timing.Usage(seconds["peer"], 1.0), target=2.0, against="asrkit, other"
+            ),
+        ],
+        2,
+    )
+    assert [row.ratio for row in rows] == [1, 2, 3]
+    assert rows[2].target == "≥ 2 of asrkit, other's (1.5): no"
+
+
+def test_all_peers_stand_beside_asrkit():
+    timing = load("benchmark_timing")
+    own, floor, peer = (
+        timing.Row("t", system, seconds=[s, 2 * s], ratio=s, ratios=[s, s], quality=quality)
+        for system, s, quality in (
+            ("asrkit", 1.0, "2 wrong"),
+            ("floor, float32", 0.5, "–"),
+            ("peer", 3.0, "5 wrong"),
+        )
+    )
+    gone = timing.Row("t", "absent", missing="not installed")
+    assert list(timing.at_a_glance([own, floor, peer, gone])) == [
+        ["t", "peer", "1.5 : 4.5", "3 [3–3]", "2 wrong", "5 wrong"]
+    ]
+
+
+def test_tables_are_put_into_a_page(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("# Words\n\n<!-- tables -->\n\nold\n", encoding="utf-8")
+    done = benchmark(*TINY, "--only", "gmm-em", "--page", str(page))
+    assert done.returncode == 0, done.stderr
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("# Words\n\n<!-- tables -->\n\n## Benchmark\n") and "old" not in text
+    assert "### gmm-em" in text and "### All peers" in text and done.stdout.strip() in text
+
+
+def test_words_are_repeated(tmp_path):
+    data = load("benchmark_data")
+    for name, table in {
+        "text": {"a": "one", "b": "two"},
+        "feats.scp": {"a": "x:1", "b": "x:9"},
+        "utt2spk": {"a": "s", "b": "t"},
+    }.items():
+        data.write_table(tmp_path / "in" / name, table)
+    out = data.repeated(tmp_path / "in", tmp_path / "out", 2)
+    assert data.read_table(out / "text") == {"a-000": "one", "a-001": "one", "b-000": "two", "b-001": "two"}
+    assert data.read_table(out / "feats.scp")["b-001"] == "x:9"
+    assert (out / "spk2utt").read_text(encoding="utf-8") == "s a-000 a-001\nt b-000 b-001\n"
