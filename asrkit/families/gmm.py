@@ -120,17 +120,18 @@ class MixtureBank:
 
     def densities(self, block):
         """log p(x | word) as Densities of one state."""
-        return Densities.of(self._emission, block, (1, -1), exact=self._exact)
+        shape = (1, len(self._emission.log_weights))
+        return Densities.of(self._emission, block, shape, exact=self._exact)
 
     def scores(self, block, method="viterbi", densities=None):
         """Log-likelihoods, float64 (U, W); both methods are the same here. An utterance without frames has none."""
         densities = densities or self.densities(block)
-        log_obs = densities.relative[0].take(densities.schedule.columns, axis=1)
+        log_obs = densities.relative[:, 0].take(densities.schedule.columns, axis=0)
         spoken = block.lengths > 0
-        scores = np.full((len(spoken), len(log_obs)), -np.inf)
+        scores = np.full((len(spoken), log_obs.shape[1]), -np.inf)
         if spoken.any():
-            sums = np.add.reduceat(log_obs, block.offsets[:-1][spoken], axis=1, dtype=np.float64)
-            scores[spoken] = sums.T + densities.peaks[spoken, None]
+            sums = np.add.reduceat(log_obs, block.offsets[:-1][spoken], axis=0, dtype=np.float64)
+            scores[spoken] = sums + densities.peaks[spoken, None]
         return scores
 
     def paths(self, block, densities, words):

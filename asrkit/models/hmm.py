@@ -297,7 +297,7 @@ class HmmBank:
     """
 
     def __init__(self, models, exact=False):
-        arcs = _arcs(models).each(lambda array: array[..., None])  # (S, W, 1)
+        arcs = _arcs(models)  # (S, W)
         self._shape = arcs.log_start.shape[:2]
         emissions = [model.emission for model in models]
         self._emission = type(emissions[0]).stack(emissions, self._shape[0]) or Apart(
@@ -317,18 +317,19 @@ class HmmBank:
         densities = densities or self.densities(block)
         schedule = densities.schedule
         if method == "viterbi":
-            scores = kernels.viterbi(densities.relative, schedule, self._arcs, path=False)[0]
+            scores = kernels.best_scores(densities.relative, schedule, self._arcs)
         else:
-            arcs = self._arcs.each(lambda array: array.astype(np.float64))
-            scores = kernels.forward(densities.relative.astype(np.float64), schedule, arcs)
-        return scores.T + densities.peaks[:, None]
+            arcs = self._arcs.each(lambda array: array[..., None].astype(np.float64))  # (S, W, 1)
+            log_obs = np.ascontiguousarray(densities.relative.transpose(1, 2, 0), dtype=np.float64)
+            scores = kernels.forward(log_obs, schedule, arcs).T
+        return scores + densities.peaks[:, None]
 
     def paths(self, block, densities, words):
         """State of each frame, int32 (N,) in the densities' order, on the best path through the word at place `words[u]` of each utterance."""
         schedule = densities.schedule
-        arcs = self._arcs.each(lambda array: array[:, words[schedule.order], 0])
-        word = np.repeat(words, block.lengths).take(schedule.frames)
-        log_obs = densities.relative[:, word, np.arange(len(word))]
+        arcs = self._arcs.each(lambda array: array[:, words[schedule.order]])
+        log_obs = densities.relative[np.arange(len(densities.owner)), :, words[densities.owner]]
+        log_obs = np.ascontiguousarray(log_obs.T)
         return kernels.viterbi(log_obs, schedule, arcs)[1].take(schedule.frames)
 
 

@@ -89,21 +89,19 @@ class Arcs:
         )
 
 
-def viterbi(log_obs, schedule, arcs, *, path=True):
-    """Best state sequence of each utterance.
+def viterbi(log_obs, schedule, arcs):
+    """Best state sequence of each utterance, each with arcs of its own (no axes in the middle).
 
     Parameters
     ----------
     log_obs : (S, ..., N)
         log p(x_t | state), columns in the order of the schedule.
-    path : bool
-        Without it only the scores are found; with it there may be no axes in the middle.
 
     Returns
     -------
-    scores : (..., U)
+    scores : (U,)
         log P(x, best path); -inf where no path exists.
-    path : int32 (N,), or None
+    path : int32 (N,)
         State of each frame, utterances end to end; -1 where no path exists.
     """
     num_states, begin = len(log_obs), schedule.begin
@@ -113,7 +111,7 @@ def viterbi(log_obs, schedule, arcs, *, path=True):
     for shift, arc in zip(arcs.shifts[1:], arcs.log_arcs[1:], strict=True):
         source, into = _states(shift, num_states)
         # whether the best way into it was this arc
-        came = np.zeros(log_obs.shape, dtype=bool) if path else None
+        came = np.zeros(log_obs.shape, dtype=bool)
         moves.append((shift, source, into, arc[into], np.empty_like(delta[into]), came))
     for t in range(1, len(begin) - 1):
         here = slice(begin[t], begin[t + 1])
@@ -123,15 +121,12 @@ def viterbi(log_obs, schedule, arcs, *, path=True):
             np.add(now[source], arc[..., :n], out=score[..., :n])
         now += arcs.log_arcs[0][..., :n]
         for _, _, into, _, score, came in moves:
-            if path:
-                np.greater(score[..., :n], now[into], out=came[into, ..., here])
+            np.greater(score[..., :n], now[into], out=came[into, ..., here])
             np.maximum(score[..., :n], now[into], out=now[into])
         now += log_obs[..., here]  # eq. 33a
     delta += arcs.log_exit
     scores = np.full((*delta.shape[1:-1], schedule.num_utts), -np.inf)
     scores[..., schedule.order] = delta.max(axis=0)
-    if not path:
-        return scores, None
     state = delta.argmax(axis=0).astype(np.int32)
     state[np.isneginf(delta.max(axis=0))] = -1
     states = np.empty(begin[-1], dtype=np.int32)
@@ -144,6 +139,47 @@ def viterbi(log_obs, schedule, arcs, *, path=True):
             np.copyto(step, shift, where=came[now, np.arange(here.start, here.stop)])
         np.subtract(now, step, out=now, where=now >= 0)
     return scores, states[schedule.columns]
+
+
+def best_scores(log_obs, schedule, arcs):
+    """The scores of `viterbi` alone, of every utterance under every word.
+
+    Parameters
+    ----------
+    log_obs : (N, S, W)
+        Frames in the order of the schedule.
+    arcs : Arcs of (S, W)
+
+    Returns
+    -------
+    (U, W)
+        In the precision of `log_obs`.
+    """
+    _, num_states, num_words = log_obs.shape
+    cells, num_utts = num_states * num_words, len(schedule.order)
+    # All states of all words of an utterance stand end to end, and so do the utterances: numpy is quickest with one long row. An
+    # arc from one utterance's last states into the next one's first is one that leads there from nowhere: it is forbidden.
+    each = arcs.each(lambda array: np.tile(array.reshape(cells).astype(log_obs.dtype, copy=False), num_utts))
+    delta = each.log_start + log_obs[:num_utts].reshape(-1)
+    moves = [
+        (max(0, shift) * num_words, max(0, -shift) * num_words, arc, np.empty_like(delta))
+        for shift, arc in zip(each.shifts[1:], each.log_arcs[1:], strict=True)
+    ]
+    log_obs, begin = log_obs.reshape(-1), [frame * cells for frame in schedule.begin]
+    for start, end in zip(begin[1:-1], begin[2:]):
+        count = end - start
+        now = delta[:count]
+        for up, down, arc, score in moves:
+            np.add(now[down : count - up], arc[up : count - down], out=score[up : count - down])
+        now += each.log_arcs[0][:count]
+        for up, down, _, score in moves:
+            into = slice(up, count - down)
+            np.maximum(now[into], score[into], out=now[into])
+        now += log_obs[start:end]
+    delta += each.log_exit
+    scores = np.full((schedule.num_utts, num_words), -np.inf, dtype=delta.dtype)
+    scores[schedule.order] = delta.reshape(num_utts, num_states, num_words).max(axis=1)
+    return scores
 
 
 def forward(log_obs, schedule, arcs):

@@ -12,7 +12,7 @@ import numpy as np
 from asrkit.models.kernels import Schedule
 from asrkit.models.scale import inverse_factor
 
-CELLS = 1 << 18  # numbers worked on at a time, so that what is in between stays in the processor's cache
+ROWS = 512  # frames worked on at a time, so that what is in between stays in the processor's cache
 # What float32 bears, or float64 is taken: squared deviations of a mean from the center, how unlike the axes of a covariance and of
 # the common one are (a bound of its condition), and deviations of a frame from the center. The log density of a frame is then wrong
 # by some 1e-4 nats where it is near a mean, and by 1e-6 of itself where it is far from all.
@@ -26,7 +26,7 @@ class Densities:
 
     Attributes
     ----------
-    relative : float32 or float64 (S, W, N)
+    relative : float32 or float64 (N, S, W)
         log p(x | state) less the frame's peak; -inf for a state that a word does not have. Frames stand in the schedule's order.
     peak : float64 (N,)
         Log density under the likeliest of these states.
@@ -43,9 +43,7 @@ class Densities:
         schedule = Schedule(block.lengths)
         score = exactly if exact else relatively
         log_likes, peak = score(emission, block.obs.take(schedule.frames, axis=0))
-        if shape[1] < 0:
-            shape = (shape[0], len(log_likes) // shape[0])
-        return cls(log_likes.reshape(*shape, len(peak)), peak, schedule)
+        return cls(log_likes.reshape(len(peak), *shape), peak, schedule)
 
     @cached_property
     def owner(self):
@@ -62,7 +60,9 @@ class Densities:
         if peak is self.peak:
             return self
         return replace(
-            self, relative=self.relative + (self.peak - peak).astype(self.relative.dtype), peak=peak
+            self,
+            relative=self.relative + (self.peak - peak).astype(self.relative.dtype)[:, None, None],
+            peak=peak,
         )
 
 
@@ -77,27 +77,27 @@ def relatively(emission, obs):
 
     Returns
     -------
-    log_likes : float32 (S, N)
+    log_likes : float32 (N, S)
         log p(x | state) less the frame's peak.
     peak : float64 (N,)
     """
     log_likes, far = emission.quick.log_likelihood(obs)
-    peak = log_likes.max(axis=0)
-    log_likes -= peak
+    peak = log_likes.max(axis=1)
+    log_likes -= peak[:, None]
     peak = peak.astype(np.float64)
     if len(far):
         own, peak[far] = exactly(emission, obs[far])
-        log_likes[:, far] = np.maximum(own, LEAST)  # many of them can be added up in float32
+        log_likes[far] = np.maximum(own, LEAST)  # many of them can be added up in float32
     return log_likes, peak
 
 
 def exactly(emission, obs):
     """Score frames beside one another in float64, as `relatively` does in float32."""
-    log_likes = emission.log_likelihood(obs).T
+    log_likes = np.ascontiguousarray(emission.log_likelihood(obs))
     peak = np.maximum(
-        log_likes.max(axis=0), -np.finfo(np.float64).max
+        log_likes.max(axis=1), -np.finfo(np.float64).max
     )  # of what is impossible under all states
-    return log_likes - peak, peak
+    return log_likes - peak[:, None], peak
 
 
 @dataclass(frozen=True)
@@ -110,38 +110,35 @@ class Projection:
     unit : float32 (D,) or (D, D)
         z = unit * (x - center), or unit @ (x - center): frames in deviations of what the Gaussians have on average, so that the terms of
         the product cancel out no digits, and none is beyond float32.
-    weights : float32 (M x S, K)
-        Of [z^2, z, 1], or of [z_i z_j for i <= j, z, 1]; components first.
-    shape : (M, S)
+    weights : float32 (M, K, S)
+        Of [z^2, z, 1], or of [z_i z_j for i <= j, z, 1], by component.
     """
 
     center: np.ndarray
     unit: np.ndarray
     weights: np.ndarray
-    shape: tuple
 
     def log_likelihood(self, obs):
         """Score frames (N, D).
 
         Returns
         -------
-        float32 (S, N)
+        float32 (N, S)
             log p(x | state); of the frames `far` it is no number.
         far : int64
             Frames that are too far away for float32.
         """
-        out, far = np.empty((self.shape[1], len(obs)), dtype=np.float32), []
-        rows = max(256, CELLS // max(self.weights.shape))
+        out, far = np.empty((len(obs), self.weights.shape[2]), dtype=np.float32), []
         with np.errstate(over="ignore", invalid="ignore"):
-            for start in range(0, len(obs), rows):
-                part = slice(start, start + rows)
+            for start in range(0, len(obs), ROWS):
+                part = slice(start, start + ROWS)
                 terms, z = self._terms(obs[part])
                 if not np.abs(z).max() <= MOST_FAR:  # NaN is far, too
                     far.append(start + np.flatnonzero(~(np.abs(z) <= MOST_FAR).all(axis=0)))
-                if self.shape[0] == 1:
-                    np.matmul(self.weights, terms, out=out[:, part])
+                if len(self.weights) == 1:
+                    np.matmul(terms.T, self.weights[0], out=out[part])
                 else:
-                    out[:, part] = log_sum((self.weights @ terms).reshape(*self.shape, -1))
+                    out[part] = log_sum(np.matmul(terms.T, self.weights))
         return out, np.concatenate(far) if far else np.zeros(0, dtype=np.int64)
 
     def _terms(self, obs):
@@ -229,7 +226,5 @@ def _projection(center, unit, weights, constant):
     weights = [
         array.astype(np.float32, copy=False) for array in (*weights, np.maximum(constant, LEAST)[..., None])
     ]
-    weights = np.concatenate([array.swapaxes(0, 1) for array in weights], axis=-1)  # (M, S, K)
-    return Projection(
-        center, unit.astype(np.float32, copy=False), weights.reshape(-1, weights.shape[2]), weights.shape[:2]
-    )
+    weights = np.concatenate([array.transpose(1, 2, 0) for array in weights], axis=1)
+    return Projection(center, unit.astype(np.float32, copy=False), weights)

@@ -61,7 +61,7 @@ class Judge:
         for here in self._parts(block.lengths):
             part = block if len(here) == len(block.utts) else block.select(here)
             scores, densities = self._scorer.scores_and_densities(part)
-            sums = np.concatenate([self._sums(own, at) for own, at in densities])
+            sums = np.concatenate([self._sums(own, at) for own, at in densities], axis=1)
             for own, drop in zip(measures, dropped, strict=True):
                 own.append(
                     self._measures(part, scores, densities, sums, None if drop is None else drop[here])
@@ -77,10 +77,10 @@ class Judge:
         return np.split(np.arange(len(lengths)), np.flatnonzero(np.diff(runs)) + 1) if len(lengths) else []
 
     def _sums(self, densities, words):
-        """Densities of the frames, beside their peak, summed over each word's states as long as these last: (W, N)."""
+        """Densities of the frames, beside their peak, summed over each word's states as long as these last: (N, W)."""
         likely = np.exp(densities.relative)
-        likely *= self._frames[: len(likely), words, None].astype(likely.dtype)
-        return likely.sum(axis=0)
+        likely *= self._frames[: likely.shape[1], words].astype(likely.dtype)
+        return likely.sum(axis=1)
 
     def _background(self, densities, sums, weight, drop):
         """Log density of each frame, beside its peak, under all states together: (N,), in the densities' order."""
@@ -88,9 +88,9 @@ class Judge:
         if drop is not None:
             sums, weight = sums.copy(), weight.copy()
             dropped = drop[first.owner]
-            sums[dropped, np.arange(len(dropped))] = 0.0
+            sums[np.arange(len(dropped)), dropped] = 0.0
             weight[np.arange(len(drop)), drop] = 0.0
-        total = sums.sum(axis=0, dtype=np.float64)
+        total = sums.sum(axis=1, dtype=np.float64)
         lost = np.flatnonzero(total < LOST)  # what is far from the peak has left nothing in the sum
         with np.errstate(divide="ignore"):
             background = np.log(total)
@@ -98,15 +98,15 @@ class Judge:
                 likes = np.concatenate(
                     [
                         logsumexp(
-                            own.relative[..., lost] + np.log(self._frames[: len(own.relative), at, None]),
-                            axis=0,
+                            own.relative[lost] + np.log(self._frames[: own.relative.shape[1], at]), axis=1
                         )
                         for own, at in densities
-                    ]
+                    ],
+                    axis=1,
                 )
                 if drop is not None:
-                    likes[dropped[lost], np.arange(len(lost))] = -np.inf
-                background[lost] = logsumexp(likes, axis=0)
+                    likes[np.arange(len(lost)), dropped[lost]] = -np.inf
+                background[lost] = logsumexp(likes, axis=1)
             return background - np.log(weight.sum(axis=1))[first.owner]
 
     def _measures(self, block, scores, densities, sums, drop):
@@ -129,7 +129,7 @@ class Judge:
             states = bank.paths(block, here, word)
             picked = np.flatnonzero(mine[utt])
             path[picked] = states[picked]
-            own[picked] = here.relative[states[picked], word[utt[picked]], picked]
+            own[picked] = here.relative[picked, states[picked], word[utt[picked]]]
         used = heard[utt]
         num_states = len(self._frames)
         cell = utt[used] * num_states + path[used]

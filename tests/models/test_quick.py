@@ -42,8 +42,8 @@ def agree(model, obs, near=2e-6, nats=2e-3):
     """The likeliest states and all differences; `near` is of what is far away."""
     (found, peak), (wanted, top) = relatively(model, obs), exactly(model, obs)
     assert found.dtype == np.float32 and peak.dtype == np.float64
-    assert (found.max(axis=0) == 0).all()
-    size = np.abs(model.log_likelihood(obs).T)
+    assert (found.max(axis=1) == 0).all()
+    size = np.abs(model.log_likelihood(obs))
     assert (np.abs(found - wanted) <= nats + near * size).all()
     assert (np.abs(peak - top) <= nats + near * np.abs(top)).all()
 
@@ -88,17 +88,17 @@ def test_what_float32_does_not_bear_has_no_quick_form():
 def test_the_likeliest_state_is_the_same_for_any_cut(kind, monkeypatch):
     model = mixture(kind)
     obs = frames(model, 3000)
-    best = exactly(model, obs)[0].argmax(axis=0)
-    for cells in (1, 1 << 14, 1 << 18):
-        monkeypatch.setattr(quick, "CELLS", cells)
+    best = exactly(model, obs)[0].argmax(axis=1)
+    for rows in (1, 64, 4096):
+        monkeypatch.setattr(quick, "ROWS", rows)
         agree(model, obs)
-        assert (relatively(model, obs)[0].argmax(axis=0) == best).mean() > 0.999
+        assert (relatively(model, obs)[0].argmax(axis=1) == best).mean() > 0.999
 
 
 @KINDS
 def test_no_frames(kind):
     log_likes, peak = relatively(mixture(kind), np.zeros((0, DIM), dtype=np.float32))
-    assert log_likes.shape == (STATES, 0) and peak.shape == (0,)
+    assert log_likes.shape == (0, STATES) and peak.shape == (0,)
 
 
 def test_densities_stand_in_the_order_of_their_schedule():
@@ -106,13 +106,12 @@ def test_densities_stand_in_the_order_of_their_schedule():
     obs = frames(model, 12)
     block = Block.from_items([("a", obs[:3]), ("b", obs[:0]), ("c", obs[3:10]), ("d", obs[10:])])
     found = Densities.of(model, block, (STATES, 1))
-    assert found.relative.shape == (STATES, 1, 12)
-    wanted = model.log_likelihood(obs).T
-    np.testing.assert_allclose(
-        (found.relative[:, 0] + found.peak).take(found.schedule.columns, axis=1), wanted, rtol=1e-5
-    )
+    assert found.relative.shape == (12, STATES, 1)
+    wanted = model.log_likelihood(obs)
+    whole = found.relative[..., 0] + found.peak[:, None]
+    np.testing.assert_allclose(whole.take(found.schedule.columns, axis=0), wanted, rtol=1e-5)
     np.testing.assert_array_equal(found.owner.take(found.schedule.columns), np.repeat([0, 2, 3], [3, 7, 2]))
-    tops = wanted.max(axis=0)
+    tops = wanted.max(axis=1)
     np.testing.assert_allclose(found.peaks, [tops[:3].sum(), 0, tops[3:10].sum(), tops[10:].sum()], rtol=1e-5)
     raised = found.raised(found.peak + 3)
     np.testing.assert_allclose(raised.relative + 3, found.relative, atol=1e-5)
