@@ -5,6 +5,7 @@ quick.
 import argparse
 import ast
 import contextlib
+import gc
 import importlib
 import io
 import logging
@@ -253,6 +254,9 @@ def run(name, argv):
         speak_flags(parser.flags())
         if name != "completion":  # whose output is sourced at the start of every shell
             print("#", shlex.join(["asrkit", *name.split(), *argv]), file=sys.stderr)
+        if not gc.isenabled():  # see start.py
+            gc.freeze()
+            gc.enable()
         with raised(f"asrkit {name}"), one_thread(), progress(show_progress):
             return module.main(args)
     except (UsageError, SettingsError) as error:
