@@ -27,7 +27,7 @@ def test_commands_run_as_written(tmp_path, monkeypatch, capsys):
     names = {"one": "left", "three": "right"}
     for word, name in names.items():
         pattern = "wavs/" + name + "/{speaker}_{take}.wav"
-        write_words(tmp_path, pattern, words=(word,), speakers=("anna", "bert", "carl"), takes=range(3))
+        write_words(tmp_path, pattern, words=(word,), speakers=("anna", "bert", "carl"), takes=range(2))
     soundfile.write(tmp_path / "new.wav", word_samples("three", np.random.default_rng(9), pad_s=0.5), RATE_HZ)
     monkeypatch.chdir(tmp_path)
     asrkit("prepare-wavs", "wavs", "data", "--pattern", "{word}/{speaker}_{index}")

@@ -3,9 +3,11 @@
 import json
 
 import pytest
-from browser import NARROW, WIDE, dress, keep_screenshot, serious_faults, start
+from browser import NARROW, WIDE, dress, keep_screenshot, serious_faults, start, why_not
 from command import asrkit
 from hostile_report import write_world
+
+pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
 
 
 @pytest.fixture(scope="module")
