@@ -218,13 +218,13 @@ def _read_binary(stream):
     sizes = kind.sizes.unpack_from(head)
     size = kind.bytes * math.prod(sizes)
     most = max(size, *sizes)  # of a compressed matrix without rows kaldiio makes room for all columns
+    stream.seek(place)  # the head that was read may reach into the numbers
     if min(sizes) < 0 or (most > LARGE and most > _left(stream)):
         raise EOFError(f"{' x '.join(map(str, sizes))} numbers are announced")
     # what nearly all entries are, and kaldiio takes five times as long
     if head[:6] == b"\0BFM \4" and size:
         stream.seek(place + 15)
         return np.frombuffer(stream.read(size), "<f4").reshape(sizes)
-    stream.seek(place)
     from kaldiio.matio import read_kaldi  # late, here and below: slow to import, and few entries need it
 
     with np.errstate(all="ignore"):  # numbers that are none are for whoever uses them

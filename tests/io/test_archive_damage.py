@@ -14,6 +14,7 @@ import pytest
 from kaldiio.matio import write_array
 
 from asrkit.errors import DataError
+from asrkit.io import archive
 from asrkit.io.archive import read_ark, read_matrix, read_scp
 
 
@@ -124,6 +125,14 @@ def test_cut_off_anywhere(tmp_path, data):
                 2 + len(data)
             )
     assert refused >= 3 + len(data) - 1
+
+
+@pytest.mark.parametrize("data", BINARY.values(), ids=BINARY)
+def test_a_large_entry_is_read_where_the_archive_ends_with_it(tmp_path, data, monkeypatch):
+    path = put(tmp_path / "x.ark", b"u1 " + data)
+    whole = read_matrix(f"{path}:3")
+    monkeypatch.setattr(archive, "LARGE", 0)
+    assert same(read_matrix(f"{path}:3"), whole)
 
 
 @pytest.mark.parametrize("data", ENTRIES.values(), ids=ENTRIES)
