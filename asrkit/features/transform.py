@@ -225,6 +225,8 @@ def transform(feats, config, speaker_stats=None, prior=None):
 
 def transform_many(feats, config, speaker_stats, prior=None):
     """`transform` of several utterances at once, which is quicker: list of (T, D) and of statistics -> list."""
+    if config.cmvn == "none" and not config.delta_order:
+        return [np.asarray(x, dtype=np.float32) for x in feats]
     lengths, together = [len(x) for x in feats], _normalised(feats, config, speaker_stats, prior)
     if config.delta_order:
         together = compute_deltas(together, config.delta_order, config.delta_window, lengths)

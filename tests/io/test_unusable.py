@@ -16,6 +16,7 @@ BAD = {
     "NaN": (lambda x: x * [[np.nan, 1, 1, 1]], "hold NaN or infinite values"),
     "infinite": (lambda x: x + [[np.inf, 0, 0, 0]], "hold NaN or infinite values"),
     "1e38": (lambda x: x * 1e38, "hold values beyond 1e+37, too large for float32"),
+    "-1e38": (lambda x: np.where(x == x.max(), -1e38, x), "hold values beyond 1e+37, too large for float32"),
     "1e200": (lambda x: x * 1e200, "hold values beyond 1e+37, too large for float32"),
     "1e-200": (lambda x: x * 1e-200, "too small for float32"),
 }
