@@ -254,11 +254,17 @@ def kmeans(x, size, rng, *, max_iters=50, tol=1e-4, history=None):
         Fewer than `size` where `x` has fewer distinct rows.
     labels : int32 (N,)
     """
+    apart = np.empty_like(x)
+
+    def squared_distance(center):
+        np.subtract(x, center, out=apart)
+        return np.einsum("nd,nd->n", apart, apart)
+
     centers = [x[rng.integers(len(x))]]
-    nearest = ((x - centers[0]) ** 2).sum(axis=1)
+    nearest = squared_distance(centers[0])
     while len(centers) < size and nearest.max() > 0:
         centers.append(x[rng.choice(len(x), p=nearest / nearest.sum())])
-        nearest = np.minimum(nearest, ((x - centers[-1]) ** 2).sum(axis=1))
+        nearest = np.minimum(nearest, squared_distance(centers[-1]))
     vectors, labels, _ = lloyd(x, np.array(centers), max_iters, tol, [] if history is None else history)
     return vectors, labels
 

@@ -14,7 +14,7 @@ import numpy as np
 from asrkit.models.base import check_array, check_distribution, log_sum
 from asrkit.models.mixture import LOG_2PI
 
-ROWS = 1024  # frames worked on at a time
+ROWS = 256  # frames worked on at a time
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,10 @@ class LowRankMixture:
         shift, ranks = self.means - self.center, np.diff(self.offsets)  # (M, D), (M,)
         owner = np.repeat(np.arange(len(ranks)), ranks)
         lengths = np.einsum("rd,rd->r", self.axes, self.axes) + self.reg_covar
-        basis = self.axes / np.sqrt(lengths)[:, None]
-        placed = np.einsum("rd,rd->r", basis, shift[owner])  # where the means lie along the axes
-        project = np.concatenate([basis, shift]).T  # (D, R + M)
+        rows = np.concatenate([self.axes, shift])  # (R + M, D)
+        basis = rows[: len(owner)]
+        basis /= np.sqrt(lengths)[:, None]
+        placed = (basis @ shift.T)[np.arange(len(owner)), owner]  # where the means lie along the axes
         num_dim = self.means.shape[1]
         log_det = (num_dim - ranks) * np.log(self.reg_covar) + np.bincount(owner, np.log(lengths), len(ranks))
         constant = self.log_weights - 0.5 * (num_dim * LOG_2PI + log_det)
@@ -91,13 +92,13 @@ class LowRankMixture:
         out = np.empty((len(obs), 1, len(shift)))
         for start in range(0, len(obs), ROWS):
             x = obs[start : start + ROWS] - self.center
-            product = x @ project
+            product = x @ rows.T
             explained = product[:, : len(placed)]
             explained -= placed
             np.square(explained, out=explained)
-            distance = (
-                (x * x).sum(axis=1)[:, None] - 2 * product[:, len(placed) :] + (shift * shift).sum(axis=1)
-            )  # |d|^2, (n, M)
+            squares = np.einsum("nd,nd->n", x, x)[:, None]
+            # |d|^2, (n, M)
+            distance = squares - 2 * product[:, len(placed) :] + (shift * shift).sum(axis=1)
             if len(some):
                 distance[:, some] -= np.add.reduceat(explained, self.offsets[some], axis=1)
             out[start : start + ROWS, 0] = constant - 0.5 / self.reg_covar * np.maximum(distance, 0)

@@ -22,6 +22,7 @@ BLOCK = 4096  # frames scored at a time
 EXCESS = 0.2  # of training tokens' scores over others', in standard deviations of scores
 MOST_GAUSSIANS = 32
 UNSEEN = 1e-10  # frames; a component with fewer is gone
+NO_SHARE = 1e-30  # of a component's frames: moves no digit of a variance
 
 
 @dataclass(frozen=True)
@@ -189,11 +190,16 @@ def estimate_mixture(obs, responsibilities, config):
     center, floor = obs.mean(axis=0), np.full(obs.shape[1], config.reg_covar)
     means = shares @ obs
     if config.covariance == "diag":
-        variances = (
-            np.stack([share @ (obs - mean) ** 2 for share, mean in zip(shares, means, strict=True)])
-            + config.reg_covar
+        near = shares > NO_SHARE  # of many dimensions nearly all are not
+        variances = np.stack(
+            [
+                share[some] @ (obs[some] - mean) ** 2
+                for share, mean, some in zip(shares, means, near, strict=True)
+            ]
         )
-        return DiagMixture(log_weights[None], means[None], floor, variances[None], center=center)
+        return DiagMixture(
+            log_weights[None], means[None], floor, variances[None] + config.reg_covar, center=center
+        )
     roots = (
         np.sqrt(share[share > 0])[:, None] * (obs[share > 0] - mean)
         for share, mean in zip(shares, means, strict=True)
