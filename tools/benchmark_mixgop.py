@@ -10,7 +10,13 @@ from benchmark_timing import Row, measure, say, yes_no
 PHONES, DIM, UTT_FRAMES, PHONE_FRAMES, SHIFT_S = 40, 768, 1000, 10, 0.02
 TRAIN = ["--delta-order", 0, "--pooling", "all", "--num-gauss", 32, "--max-tokens", 512]
 # Work: most seconds, most MB.
-LIMITS = {"train, full": (120, 2000), "score, diag": (15, 1000), "score, full": (60, 1000)}
+POSTERIOR = f"score, diag, {PHONES} phones' posterior"
+LIMITS = {
+    "train, full": (120, 2000),
+    "score, diag": (9, 500),
+    POSTERIOR: (60, 500),
+    "score, full": (60, 1000),
+}
 
 
 def mixgop(corpus, options):
@@ -37,7 +43,7 @@ def mixgop(corpus, options):
             score = ["mixgop", "score", model, folder / "data", folder / "ali", folder / "scores"]
             rows.append(row(corpus, f"score, {covariance}", [*score, "--posterior", "false"], frames))
             if covariance == "diag":  # forty times the work: of full covariances, half an hour
-                rows.append(row(corpus, f"score, {covariance}, {PHONES} phones' posterior", score, frames))
+                rows.append(row(corpus, POSTERIOR, score, frames))
     finally:
         shutil.rmtree(folder)
     return rows

@@ -15,10 +15,10 @@ from asrkit.models.base import log_sum
 from asrkit.models.codebook import kmeans
 from asrkit.models.low_rank import LowRankMixture
 from asrkit.models.mixture import DiagMixture, FullMixture
+from asrkit.phones.densities import BLOCK, densities_of
 from asrkit.phones.tokens import ALL, CENTRE, MEAN, PLACED, phone_rng
 
 KINDS = ("loglik", "posterior", "ratio", "z", "pct")
-BLOCK = 4096  # frames scored at a time
 EXCESS = 0.2  # of training tokens' scores over others', in standard deviations of scores
 MOST_GAUSSIANS = 32
 UNSEEN = 1e-10  # frames; a component with fewer is gone
@@ -260,22 +260,17 @@ class PhoneBank:
         A token's label is the index of its phone in it.
     frame_power : float
         As in MixgopConfig.
+    exact : bool
+        True computes in float64 throughout. False takes float32 for the densities of diagonal covariances in many dimensions
+        (`densities_of`), which moves a log-likelihood by 1e-6 of itself, at the most 1e-5.
     """
 
-    def __init__(self, models, frame_power=0.5):
+    def __init__(self, models, frame_power=0.5, exact=False):
         self.phones, self.frame_power = tuple(models), frame_power
         self._models = list(models.values())
         counts = np.array([model.count for model in self._models], dtype=np.float64)
         self._log_priors = np.log(counts / counts.sum())
-        mixtures = [model.mixture for model in self._models]
-        diagonal = all(isinstance(mixture, DiagMixture) for mixture in mixtures)
-        self._together = DiagMixture.stack(mixtures, 1) if diagonal else None  # one product for all phones
-
-    def log_likelihood(self, obs):
-        """Compute log P(x | phone): (N, P)."""
-        if self._together is not None:
-            return self._together.log_likelihood(obs)
-        return np.concatenate([model.mixture.log_likelihood(obs) for model in self._models], axis=1)
+        self._densities = densities_of([model.mixture for model in self._models], exact)
 
     def score(self, tokens, posterior=True):
         """Score tokens.
@@ -312,14 +307,11 @@ class PhoneBank:
         for phone, mine in enumerate(np.split(order, ends[:-1])):
             for start in range(0, len(mine), BLOCK):
                 some = mine[start : start + BLOCK]
-                joint = self._models[phone].mixture.component_log_likelihood(obs[some])[:, 0]
-                own[some], best[some] = log_sum(joint), joint.argmax(axis=1)
+                own[some], best[some] = self._densities.own(obs[some], phone)
         return own, best
 
     def _against_others(self, obs, rows, own, labels, starts, counts):
-        every = np.empty((len(obs), len(self.phones)))
-        for start in range(0, len(obs), BLOCK):
-            every[start : start + BLOCK] = self.log_likelihood(obs[start : start + BLOCK])
+        every = self._densities.log_likelihood(obs)
         every[np.arange(len(rows)), rows] = own
         strength, place = _means(every, starts, counts), np.arange(len(labels))
         own = strength[place, labels]
