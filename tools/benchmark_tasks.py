@@ -230,6 +230,8 @@ def codes(corpus):
                 exp,
                 "--codebook-size",
                 SYMBOLS,
+                "--codebook-streams",
+                1,
                 "--warps=",
                 *corpus.feature_options,
             ),

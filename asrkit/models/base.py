@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from asrkit.models.quick import Densities, Projection
 
 StatsT = TypeVar("StatsT", bound="Stats")
+LEAST_SUM = 1e-300  # of a row that has no counts
 Item = TypeVar("Item", bound=tuple[Any, ...])
 
 
@@ -424,19 +425,26 @@ def floored_distribution(counts: np.ndarray, floor: float) -> tuple[np.ndarray, 
     p : (K,)
     on_floor : bool (K,)
     """
-    counts = np.asarray(counts, dtype=np.float64)
-    floor = min(floor, 1.0 / len(counts))
-    on_floor = np.zeros(len(counts), dtype=bool)
+    p, on_floor = floored_rows(np.asarray(counts, dtype=np.float64)[None], floor)
+    return p[0], on_floor[0]
+
+
+def floored_rows(
+    counts: np.ndarray, floor: float, allowed: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Do the same for each row of counts (R, K), over the entries that are allowed (R, K); the others stay 0."""
+    allowed = np.ones(counts.shape, dtype=bool) if allowed is None else allowed
+    floors = np.minimum(floor, 1.0 / np.maximum(allowed.sum(axis=1, keepdims=True), 1))  # (R, 1)
+    free, on_floor = np.where(allowed, counts, 0.0), np.zeros(counts.shape, dtype=bool)
     while True:
-        free = counts[~on_floor].sum()
-        share = 1.0 - floor * on_floor.sum()
-        p = np.where(on_floor, floor, counts * (share / free) if free > 0 else 0.0)
-        below = ~on_floor & (p < floor)
+        total = free.sum(axis=1, keepdims=True)
+        share = 1.0 - floors * on_floor.sum(axis=1, keepdims=True)
+        p = np.where(on_floor, floors, free * (share / np.where(total > 0, total, np.inf)))
+        below = allowed & (p < floors) & ~on_floor
         if not below.any():
-            return p / p.sum(), on_floor
+            return p / np.maximum(p.sum(axis=1, keepdims=True), LEAST_SUM), on_floor
         on_floor |= below
-        if on_floor.all():
-            return np.full(len(counts), 1.0 / len(counts)), on_floor
+        free[below] = 0.0
 
 
 def smoothed_rows(log_probs: np.ndarray, counts: np.ndarray, prior_count: float, floor: float) -> np.ndarray:

@@ -9,7 +9,7 @@ from asrkit.models.base import (
     Stats,
     check_array,
     check_distribution,
-    floored_distribution,
+    floored_rows,
     rows_log_prior,
     safe_log,
     smoothed_rows,
@@ -92,11 +92,11 @@ class Categorical(Emission):
 
     def estimate(self, stats, config):
         """Relative frequencies, no symbol below `config.symbol_floor`; a state never visited keeps its own."""
-        log_probs = self.log_probs.copy()
-        for row in np.argwhere(stats.counts.sum(axis=-1) > 0):
-            row = tuple(row)
-            log_probs[row] = safe_log(floored_distribution(stats.counts[row], config.symbol_floor)[0])
-        return replace(self, log_probs=log_probs)
+        rows = stats.counts.reshape(-1, self.log_probs.shape[-1])
+        new = safe_log(floored_rows(rows, config.symbol_floor)[0]).reshape(self.log_probs.shape)
+        return replace(
+            self, log_probs=np.where(stats.counts.sum(axis=-1, keepdims=True) > 0, new, self.log_probs)
+        )
 
     def smoothed(self, stats, closeness, config):
         """Each state's frequencies beside those of near symbols: (counts + smooth * nearby) / (n + smooth), floored.

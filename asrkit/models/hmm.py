@@ -11,7 +11,7 @@ from asrkit.models.base import (
     WordStats,
     check_array,
     check_distribution,
-    floored_distribution,
+    floored_rows,
     rows_log_prior,
     safe_log,
     smoothed_rows,
@@ -149,7 +149,7 @@ class Hmm(WordModel):
         -------
         list of HmmStats
         """
-        log_obs, schedule, arcs, utts, frames, prepared = _together(pairs)
+        log_obs, schedule, arcs, utts, frames, prepared = _together(pairs, by_frame=method != "viterbi")
         all_of = list(zip(pairs, prepared, utts, frames, strict=True))
         if method == "viterbi":
             scores, path = kernels.viterbi(log_obs, schedule, arcs)
@@ -158,7 +158,7 @@ class Hmm(WordModel):
                 for (model, block), p, u, f in all_of
             ]
         scores, gamma, xi = kernels.forward_backward(log_obs, schedule, arcs)
-        gamma = gamma.take(schedule.columns, axis=1)
+        gamma = gamma.T.take(schedule.columns, axis=0)
         stats = []
         for (model, block), p, u, f in all_of:
             num_states = model.num_states
@@ -166,7 +166,7 @@ class Hmm(WordModel):
             for shift, arc in zip(arcs.shifts, xi, strict=True):
                 into = np.arange(max(0, shift), num_states + min(0, shift))
                 trans[into - shift, into] = arc[into, u].sum(axis=1)
-            stats.append(model._stats(block, scores[u], gamma[:num_states, f].T, trans, p))
+            stats.append(model._stats(block, scores[u], gamma[f, :num_states], trans, p))
         return stats
 
     def accumulate_path(self, block, path, scores, *, prepared=None):
@@ -204,13 +204,8 @@ class Hmm(WordModel):
 
     def estimate(self, stats, config):
         """Relative frequencies for start and transitions, the emission by its own rule; new out, old kept."""
-        log_start = _reestimate(self.log_start, stats.start, config.transition_floor)
-        rows = np.stack(
-            [
-                _reestimate(row, c, config.transition_floor)
-                for row, c in zip(self._log_rows, stats.rows, strict=True)
-            ]
-        )
+        log_start = _reestimate(self.log_start[None], stats.start[None], config.transition_floor)[0]
+        rows = _reestimate(self._log_rows, stats.rows, config.transition_floor)
         return Hmm(
             log_start, rows[:, :-1].copy(), rows[:, -1].copy(), self.emission.estimate(stats.emission, config)
         )
@@ -362,8 +357,13 @@ def _arcs(models):
     return kernels.Arcs.of(log_start, log_trans, log_exit)
 
 
-def _together(pairs):
+def _together(pairs, by_frame=False):
     """What the kernels take for several models at once, each with a block of its own.
+
+    Parameters
+    ----------
+    by_frame : bool
+        Lay `log_obs` in memory frame by frame, as summing over all paths goes through it, not state by state.
 
     Returns
     -------
@@ -382,11 +382,13 @@ def _together(pairs):
     )
     owner = np.repeat(np.arange(len(pairs)), [len(some) for some in lengths])[schedule.order]
     arcs = _arcs([model for model, _ in pairs]).each(lambda array: array[:, owner])
-    log_obs = np.full((len(arcs.log_start), frames[-1].stop), -np.inf)
     prepared = [block.prepared(model.emission) for model, block in pairs]
+    shape = len(arcs.log_start), frames[-1].stop
+    log_obs = np.full(shape[::-1], -np.inf).T if by_frame else np.full(shape, -np.inf)
     for (model, block), p, f in zip(pairs, prepared, frames, strict=True):
         log_obs[: model.num_states, f] = model.emission.log_likelihood(block.obs, prepared=p).T
-    return log_obs.take(schedule.frames, axis=1), schedule, arcs, utts, frames, prepared
+    log_obs = log_obs.T.take(schedule.frames, axis=0).T if by_frame else log_obs.take(schedule.frames, axis=1)
+    return log_obs, schedule, arcs, utts, frames, prepared
 
 
 def _slices(sizes):
@@ -394,14 +396,11 @@ def _slices(sizes):
     return [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
 
 
-def _reestimate(log_probs, counts, floor):
-    """Relative frequencies over the allowed entries; without any count the old values stay."""
-    allowed = np.isfinite(log_probs)
-    if counts[allowed].sum() <= 0:
-        return log_probs
-    out = np.full(len(log_probs), -np.inf)
-    out[allowed] = safe_log(floored_distribution(counts[allowed], floor)[0])
-    return out
+def _reestimate(log_rows, counts, floor):
+    """Relative frequencies over each row's allowed entries; without any count the old values stay."""
+    allowed = np.isfinite(log_rows)
+    seen = np.where(allowed, counts, 0.0).sum(axis=1, keepdims=True) > 0
+    return np.where(seen, safe_log(floored_rows(counts, floor, allowed)[0]), log_rows)
 
 
 def share_gaussians(frames, total, power, min_count, now=None):

@@ -12,6 +12,9 @@ import numpy as np
 NEVER = -1e200  # log probabilities below this are those of what is forbidden
 # posteriors below this are nothing: processors are slow with numbers near the smallest they have
 TINY = 1e-100
+LOST = 1e-200  # of all paths; what is below is dropped
+LEAST = -400.0  # log of all paths' probability; above it nothing that was dropped is more than exp(-60) of it
+RESCALE = 16  # frames
 
 
 class Schedule:
@@ -189,7 +192,7 @@ def forward(log_obs, schedule, arcs):
 
 
 def forward_backward(log_obs, schedule, arcs):
-    """Likelihoods and occupancies, summed over all paths.
+    """Likelihoods and occupancies, summed over all paths, in float64.
 
     Arguments as for `viterbi`; every utterance must have arcs of its own (no axes in the middle).
 
@@ -202,6 +205,111 @@ def forward_backward(log_obs, schedule, arcs):
     xi : (K, S, U)
         `xi[k, j]`: expected number of steps from state j - shifts[k] to state j, summed over time.
     """
+    own_like, gamma, steps, lost = _by_probabilities(log_obs, schedule, arcs)
+    if lost.any():
+        columns = np.concatenate([lost[:n] for n in np.diff(schedule.begin)])
+        part = Schedule(schedule.lengths[schedule.order][lost])
+        own_like[lost], gamma[:, columns], steps[..., lost] = _beside_the_best(
+            log_obs[:, columns], part, arcs.each(lambda array: array[:, lost])
+        )
+    log_like, xi = np.full(schedule.num_utts, -np.inf), np.zeros((*steps.shape[:2], schedule.num_utts))
+    log_like[schedule.order], xi[..., schedule.order] = own_like, steps
+    return log_like, gamma, xi
+
+
+def _by_probabilities(log_obs, schedule, arcs):
+    """Rabiner's alpha and beta (1989, eqs. 20 and 25) as they are, of each frame's likelihoods relative to its likeliest state.
+
+    Now and then alpha is scaled to one. What is below `LOST` beside all paths together is dropped: it could only matter to
+    a whole that falls as low, and such utterances are `lost`. Utterances lie one after another with their states, so that a
+    step is a few products of long rows; what a shift brings over from a neighbour has an arc of probability 0.
+
+    Returns
+    -------
+    log_like : (V,)
+    gamma : (S, N)
+    steps : (K, S, V)
+    lost : bool (V,)
+        The utterances of which all this says nothing.
+    """
+    num_states, num_utts = len(log_obs), len(schedule.order)
+    peak = np.full(log_obs.shape[1], NEVER)
+    for row in log_obs:
+        np.maximum(peak, row, out=peak)
+    likely = np.subtract(log_obs.T, peak[:, None], order="C").reshape(-1)
+    np.exp(likely, out=likely)  # at most 1
+    start, leave, loops, *others = (
+        np.exp(array.T, order="C").reshape(-1) for array in (arcs.log_start, arcs.log_exit, *arcs.log_arcs)
+    )
+    others = list(zip(arcs.shifts[1:], others, strict=True))
+    alpha, room = np.empty_like(likely), np.empty_like(start)
+    np.multiply(start, likely[: len(start)], out=alpha[: len(start)])
+    scale, peaks = np.zeros(num_utts), peak[:num_utts].copy()
+    begin = [place * num_states for place in schedule.begin]
+    for t in range(1, len(begin) - 1):
+        here, n = slice(begin[t], begin[t + 1]), begin[t + 1] - begin[t]
+        now, before = alpha[here], alpha[begin[t - 1] : begin[t - 1] + n]
+        np.multiply(before, loops[:n], out=now)
+        for shift, arc in others:
+            source, into = _states(shift, n)
+            now[into] += np.multiply(before[source], arc[into], out=room[into])
+        now *= likely[here]
+        if t % RESCALE == 0:
+            total = _added(now.reshape(-1, num_states).T)
+            total[total == 0.0] = 1.0
+            scale[: len(total)] += np.log(total)
+            total = np.repeat(1.0 / total, num_states)
+            now *= total
+            likely[here] *= total  # beta is scaled alike
+            now[now < LOST] = 0.0
+    for t in range(1, len(begin) - 1):
+        a, b = schedule.begin[t : t + 2]
+        peaks[: b - a] += peak[a:b]
+    last = alpha.reshape(-1, num_states)[schedule.last]
+    share = _added((last * leave.reshape(-1, num_states)).T)
+    with np.errstate(divide="ignore"):
+        scale += np.log(share)
+    lost = scale < LEAST
+    beta = leave * np.repeat(
+        np.where(lost, 0.0, 1.0 / np.where(lost, 1.0, share)), num_states
+    )  # alpha x beta is gamma
+    steps = np.zeros((len(arcs.shifts), len(beta)))
+    for t in range(len(begin) - 2, 0, -1):
+        here, n = slice(begin[t], begin[t + 1]), begin[t + 1] - begin[t]
+        now, before = beta[:n], alpha[begin[t - 1] : begin[t - 1] + n]
+        ahead = likely[here]
+        ahead *= now
+        alpha[here] *= now
+        np.multiply(ahead, loops[:n], out=now)
+        steps[0, :n] += np.multiply(before, ahead, out=room[:n])
+        for k, (shift, arc) in enumerate(others, 1):
+            source, into = _states(shift, n)
+            now[source] += np.multiply(ahead[into], arc[into], out=room[into])
+            steps[k, into] += np.multiply(before[source], ahead[into], out=room[into])
+        if t % RESCALE == 0:
+            now[now < LOST] = 0.0
+    alpha[: len(beta)] *= beta
+    alpha[alpha < TINY] = 0.0
+    for own, arc in zip(steps, (loops, *(arc for _, arc in others)), strict=True):
+        own *= arc
+    return (
+        scale + peaks,
+        alpha.reshape(-1, num_states).T,
+        steps.reshape(len(steps), -1, num_states).swapaxes(1, 2),
+        lost,
+    )
+
+
+def _added(rows):
+    """Sum over the first axis, in order: that of sum() depends on the shape, and so on the words that advance together."""
+    total = np.zeros(rows.shape[1:])
+    for row in rows:
+        total += row
+    return total
+
+
+def _beside_the_best(log_obs, schedule, arcs):
+    """What `forward_backward` gives, of utterances in the order of the schedule, whatever their likelihoods."""
     delta, ratio, weight = _forward(log_obs, schedule, arcs)
     log_like, share = _total(delta, ratio, schedule, arcs)
     # Backwards with P(i at t | j at t+1, x): each is in [0, 1] and they sum to one, so nothing that matters
@@ -222,9 +330,7 @@ def forward_backward(log_obs, schedule, arcs):
             np.multiply(weight[k, into, here], share[into], out=passed[into])
             before[source] += passed[into]
             steps[k, into, :n] += passed[into]
-    xi = np.zeros((*steps.shape[:2], schedule.num_utts))
-    xi[..., schedule.order] = steps
-    return log_like, gamma, xi
+    return log_like, gamma, steps
 
 
 def _forward(log_obs, schedule, arcs):
@@ -287,9 +393,7 @@ def _total(delta, ratio, schedule, arcs):
     final = delta + np.maximum(arcs.log_exit, 2 * NEVER)
     peak = final.max(axis=0)
     weight = ratio[..., schedule.last] * np.exp(final - peak)
-    total = np.zeros(weight.shape[1:])
-    for part in weight:  # the order of sum() depends on the shape, and so on the words that advance together
-        total += part
+    total = _added(weight)
     log_like = np.full((*total.shape[:-1], schedule.num_utts), -np.inf)
     log_like[..., schedule.order] = np.where(peak > NEVER, np.log(total) + peak, -np.inf)
     return log_like, weight * (peak > NEVER) / total

@@ -12,7 +12,7 @@ log = logging.getLogger("asrkit")
 
 CONVERGED, LIMIT, DECREASED = "converged", "iteration limit", "decreased"
 VITERBI, BAUM_WELCH, BOTH = "viterbi", "baum-welch", "both"
-BATCH = 1 << 16  # frames of several words whose utterances advance together
+BATCH = 1 << 15  # frames of several words whose utterances advance together
 SAMPLE = 200_000  # frames of a word that training starts from, where it has more
 
 

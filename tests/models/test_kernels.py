@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from oracle import TOPOLOGIES, all_paths, expectations, log_expectations, random_arcs
 
+from asrkit.models import kernels
 from asrkit.models.kernels import Arcs, Schedule, best_scores, forward, forward_backward, viterbi
 
 LENGTHS = [2, 0, 5, 1, 3, 5, 4]
@@ -63,7 +64,7 @@ def check_sums(obs, words, owner, expected=expectations, atol=1e-10):
     for x, word, log_like, (again, gamma, xi) in zip(
         obs, owner, log_likes, sums(obs, words, owner), strict=True
     ):
-        assert log_like == again
+        assert log_like == pytest.approx(again, rel=1e-12)
         if not len(x):
             assert log_like == -np.inf
             continue
@@ -147,6 +148,24 @@ def test_differences_beyond_what_an_exponential_holds(topology, num_states):
 
 
 @pytest.mark.parametrize("topology", TOPOLOGIES)
+@pytest.mark.parametrize("scale", [1.0, 20.0, 400.0])
+def test_plain_probabilities_say_what_logarithms_say_wherever_they_are_not_lost(topology, scale, monkeypatch):
+    """Utterances whose states differ by as much as it takes until probabilities no longer hold them."""
+    lengths = [3, 20, 40, 66, 90, 200]
+    obs, words, owner = random_problem(14, topology, 5, lengths, scale=scale)
+    obs[2][:, 2:] = -np.inf  # no path, in some topologies
+    check_sums(obs, words, owner, log_expectations, atol=1e-8)
+    args = laid(obs, words, owner)
+    together = forward_backward(*args)
+    lost = kernels._by_probabilities(*args)[-1]
+    assert scale > 1.0 or not lost.all()
+    assert scale < 400.0 or topology == "ergodic" or lost.any()
+    monkeypatch.setattr(kernels, "LEAST", np.inf)  # all the logarithmic way
+    for ours, theirs, atol in zip(together, forward_backward(*args), (0, 1e-9, 1e-7), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=atol)
+
+
+@pytest.mark.parametrize("topology", TOPOLOGIES)
 def test_long_utterances_equal_the_textbook(topology):
     lengths = [700, 64, 65, 129]
     obs, words, owner = random_problem(6, topology, 6, lengths)
@@ -214,6 +233,7 @@ def test_an_utterance_does_not_notice_its_company(topology, small, large):
     """Byte for byte: training must not depend on which words advance together, be they larger or smaller."""
     lengths = [2] * 10 + [70, 3, 130, 66, 40, 13]
     obs, words, owner = random_problem(11, topology, small, lengths, num_words=8)
+    obs[10] = obs[10] * 50  # whose probabilities fall too low
     others, other_words, other_owner = random_problem(12, topology, large, lengths)
     missing = [(0, large - small)]
     padded = [np.pad(x, [(0, 0), *missing], constant_values=-np.inf) for x in obs]
