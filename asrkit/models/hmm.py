@@ -112,11 +112,11 @@ class Hmm(WordModel):
 
     def log_likelihood(self, block):
         """log P(x) over all paths, one an utterance: (U,)."""
-        return kernels.forward(*_together([(self, block)])[:3])
+        return kernels.forward(*_together([(self, block)], exact=True)[:3])
 
     def align(self, block):
         """Best path: log P(x, path) (U,), -inf where none exists, and its states int32 (N,)."""
-        return kernels.viterbi(*_together([(self, block)])[:3])
+        return kernels.viterbi(*_together([(self, block)], exact=True)[:3])
 
     def frame_scores(self, block):
         """Its density in its state and the step into that state; of the last frame the step out of the word, too."""
@@ -357,13 +357,15 @@ def _arcs(models):
     return kernels.Arcs.of(log_start, log_trans, log_exit)
 
 
-def _together(pairs, by_frame=False):
+def _together(pairs, by_frame=False, exact=False):
     """What the kernels take for several models at once, each with a block of its own.
 
     Parameters
     ----------
     by_frame : bool
         Lay `log_obs` in memory frame by frame, as summing over all paths goes through it, not state by state.
+    exact : bool
+        Score frames in float64; else in float32 where the emissions bear it.
 
     Returns
     -------
@@ -372,7 +374,7 @@ def _together(pairs, by_frame=False):
     utts, frames : list of slice
         Where each pair's utterances and frames stand among all.
     prepared : list
-        Each pair's frames as its emission prepared them.
+        Each pair's frames as its emission prepared them; None where all is exact.
     """
     lengths = [block.lengths for _, block in pairs]
     schedule = kernels.Schedule(np.concatenate(lengths))
@@ -382,7 +384,7 @@ def _together(pairs, by_frame=False):
     )
     owner = np.repeat(np.arange(len(pairs)), [len(some) for some in lengths])[schedule.order]
     arcs = _arcs([model for model, _ in pairs]).each(lambda array: array[:, owner])
-    prepared = [block.prepared(model.emission) for model, block in pairs]
+    prepared = [None if exact else block.prepared(model.emission) for model, block in pairs]
     shape = len(arcs.log_start), frames[-1].stop
     log_obs = np.full(shape[::-1], -np.inf).T if by_frame else np.full(shape, -np.inf)
     for (model, block), p, f in zip(pairs, prepared, frames, strict=True):

@@ -5,12 +5,14 @@ from functools import cached_property
 
 import numpy as np
 
+from asrkit.models import mixture_base
 from asrkit.models.base import check_array
-from asrkit.models.mixture_base import Mixture, laid
+from asrkit.models.mixture_base import NOTHING, Mixture, laid
 from asrkit.models.quick import axes, diagonal, full
 from asrkit.models.scale import FAR_APART, inverse_factor
 
 LOG_2PI = np.log(2.0 * np.pi)
+IMPOSSIBLE = -1e30  # the log of 0 in float32
 MANY = 16  # components from which expanding the frames pays
 MOST_CANCELLED, MOST_AWAY = 1e8, 1e3  # deviations from the center, the second
 
@@ -19,7 +21,7 @@ MOST_CANCELLED, MOST_AWAY = 1e8, 1e3  # deviations from the center, the second
 class DiagMixture(Mixture):
     """Mixtures with diagonal covariances; `variances` is (S, M, D)."""
 
-    spread = "variances"
+    spread, each_alone = "variances", False
 
     variances: np.ndarray
 
@@ -47,23 +49,27 @@ class DiagMixture(Mixture):
         on_floor = self.variances <= self.variance_floor * (1 + 1e-12)
         return (on_floor & np.isfinite(self.log_weights)[..., None]).sum(axis=(1, 2))
 
-    def _width(self):
+    def _width(self, states=slice(None)):
         return 2 * self.means.shape[2] + 1
 
-    def _expand(self, obs, center):
+    def _expand(self, obs, center, unit=None):
         """[x^2, x, 1] (2D + 1, n) for x = obs - center: the log density is one product with it, and so are
-        all sums.
+        all sums. With a unit float32, and in it.
         """
         dim = len(obs)
-        out = np.empty((2 * dim + 1, obs.shape[1]))
-        x = np.subtract(obs, center, out=out[dim:-1])
+        out = np.empty((2 * dim + 1, obs.shape[1]), np.float64 if unit is None else np.float32)
+        x = out[dim:-1]
+        if unit is None:
+            np.subtract(obs, center, out=x)
+        else:
+            np.multiply(obs - center, 1.0 / unit, out=x, casting="same_kind")
         np.multiply(x, x, out=out[:dim])
         out[-1] = 1.0
         return out
 
-    def _projection(self, states=slice(None)):
+    def _projection(self, states=slice(None), unit=None):
         """Expanded frames -> log of weight x density (M, S, n), components first so that sums run along
-        memory.
+        memory. With a unit of float32 frames, and None where float32 does not bear it.
         """
         # log N = -1/2 (D log 2pi + sum log v + sum (x - m)^2 / v)
         means, variances = self.means[states] - self.center, self.variances[states]
@@ -76,14 +82,24 @@ class DiagMixture(Mixture):
             [-0.5 * precision, means * precision, np.maximum(constant, -1e300)[..., None]], axis=-1
         )
         weights = np.ascontiguousarray(weights.swapaxes(0, 1)).reshape(-1, weights.shape[2])
+        if unit is not None:
+            weights = _borne(weights * self._scale(unit))
+            if weights is None:
+                return None
         shape = (means.shape[1], means.shape[0], -1)
         return lambda expanded: (weights @ expanded).reshape(shape)
 
     def _no_sums(self):
         return np.zeros((*self.log_weights.shape, self._width()))
 
-    def _add(self, sums, states, post, expanded):
+    def _scale(self, unit):
+        """What each row of the expanded frames is in units of."""
+        return np.concatenate([unit**2, unit, [1.0]])
+
+    def _add(self, sums, states, post, expanded, unit=None):
         product = post.reshape(-1, post.shape[2]) @ expanded.T
+        if unit is not None:
+            product = product * self._scale(unit)
         sums[states] += product.reshape(*post.shape[:2], -1).swapaxes(0, 1)
 
     def _unpack(self, sums):
@@ -140,7 +156,7 @@ class DiagMixture(Mixture):
 class FullMixture(Mixture):
     """Mixtures with full covariances; `covariances` is (S, M, D, D)."""
 
-    spread = "covariances"
+    spread, each_alone = "covariances", True
 
     covariances: np.ndarray
 
@@ -202,30 +218,46 @@ class FullMixture(Mixture):
         on_floor = np.linalg.eigvalsh(self.covariances / np.outer(scale, scale)) <= 1 + 1e-9
         return (on_floor & np.isfinite(self.log_weights)[..., None]).sum(axis=(1, 2))
 
-    def _width(self):
-        return self.log_weights.size * self.means.shape[2]
+    def _width(self, states=slice(None)):
+        return self.log_weights[states].size * self.means.shape[2]
 
-    def _expand(self, obs, center):
-        """[x, 1] (D + 1, n) for x = obs - center: its outer products are all sums."""
-        return np.concatenate([obs - center, np.ones((1, obs.shape[1]))])
+    def _expand(self, obs, center, unit=None):
+        """[x, 1] (D + 1, n) for x = obs - center: its outer products are all sums. With a unit float32, and in it."""
+        if unit is None:
+            return np.concatenate([obs - center, np.ones((1, obs.shape[1]))])
+        out = np.ones((len(obs) + 1, obs.shape[1]), np.float32)
+        np.multiply(obs - center, 1.0 / unit, out=out[:-1], casting="same_kind")
+        return out
 
-    def _projection(self, states=slice(None)):
-        """Frames -> log of weight x density (M, S, n): of many components as one product with the frames' squares, where these bear it."""
+    def _projection(self, states=slice(None), unit=None):
+        """Frames -> log of weight x density (M, S, n): of many components as one product with the frames' squares, where these bear it.
+
+        With a unit of float32 frames, and None where float32 does not bear it.
+        """
         if self.log_weights[states].size >= MANY and self.tame:
-            return self._quadratic(states)
+            return self._quadratic(states, unit)
         means = (self.means[states] - self.center).swapaxes(0, 1)  # (M, S, D)
         # (x - m)' inv(C) (x - m) = |whiten (x - m)|^2, all components in one product.
         whiten = self.whiten[states].swapaxes(0, 1)
         rows = np.concatenate([whiten, -(whiten @ means[..., None])], axis=-1).reshape(-1, means.shape[2] + 1)
         half_log_det = -np.log(np.diagonal(whiten, axis1=-2, axis2=-1)).sum(axis=-1)
         constant = self.log_weights[states].T - (0.5 * means.shape[2] * LOG_2PI + half_log_det)
+        constant = np.maximum(constant, -1e300)[..., None]
+        if unit is not None:
+            rows = rows * np.append(unit, 1.0)
+            squares = np.abs(rows).sum(axis=1).reshape(means.shape) ** 2
+            if (
+                not squares.sum(axis=-1).max() <= 4 * mixture_base.BORNE
+            ):  # what lies so far from a mean has no say
+                return None
+            rows, constant = rows.astype(np.float32), np.maximum(constant, IMPOSSIBLE).astype(np.float32)
 
         def project(x):
             white = (rows @ x).reshape(*means.shape, -1)
             np.square(white, out=white)
             out = white.sum(axis=2)
             out *= -0.5
-            out += np.maximum(constant, -1e300)[..., None]
+            out += constant
             return out
 
         return project
@@ -253,13 +285,18 @@ class FullMixture(Mixture):
         squares = precision[..., first, second] * np.where(first == second, -0.5, -1.0)
         return np.concatenate([squares, linear, constant[..., None]], axis=-1)
 
-    def _quadratic(self, states):
+    def _quadratic(self, states, unit=None):
         """Of (x - m)' P (x - m) only the product with [x_i x_j for i <= j, x, 1] hangs on the component: half of the work of whitening for each."""
         picked = self._terms[:, states]
         weights, shape = picked.reshape(-1, picked.shape[-1]), (*picked.shape[:2], -1)
+        if unit is not None:
+            first, second = np.triu_indices(len(unit))
+            weights = _borne(weights * np.concatenate([unit[first] * unit[second], unit, [1.0]]))
+            if weights is None:
+                return None
 
         def project(x):
-            terms, at = np.empty((weights.shape[1], x.shape[1])), 0
+            terms, at = np.empty((weights.shape[1], x.shape[1]), x.dtype), 0
             for i in range(len(x) - 1):
                 end = at + len(x) - 1 - i
                 np.multiply(x[i], x[i:-1], out=terms[at:end])
@@ -273,13 +310,16 @@ class FullMixture(Mixture):
         dim = self.means.shape[2]
         return np.zeros((*self.log_weights.shape, dim + 1, dim + 1))
 
-    def _add(self, sums, states, post, x):
-        picked = sums[states]
-        for (m, s), root in zip(
-            np.ndindex(post.shape[:2]), np.sqrt(post).reshape(-1, 1, post.shape[2]), strict=True
-        ):
-            scaled = x * root
-            picked[s, m] += scaled @ scaled.T
+    def _add(self, sums, states, post, x, unit=None):
+        picked, least = sums[states], 0.0 if unit is None else NOTHING
+        scale = 1.0 if unit is None else np.outer(np.append(unit, 1.0), np.append(unit, 1.0))
+        for m, s in np.ndindex(post.shape[:2]):
+            own = np.flatnonzero(post[m, s] > least)
+            if 4 * len(own) > post.shape[2]:
+                scaled = x * np.sqrt(post[m, s])
+            else:  # of a path's states each sees few frames
+                scaled = x[:, own] * np.sqrt(post[m, s, own])
+            picked[s, m] += (scaled @ scaled.T) * scale
 
     def _unpack(self, sums):
         return sums[..., -1, -1].copy(), sums[..., -1, :-1].copy(), sums[..., :-1, :-1].copy()
@@ -335,6 +375,16 @@ class FullMixture(Mixture):
             np.tile(np.diag(np.maximum(variance, variance_floor)), (num_states, 1, 1, 1)),
             center=mean,
         )
+
+
+def _borne(weights):
+    """Weights of expanded frames, none of which is above 1, as float32; None where their sums could lose what matters."""
+    size = np.abs(weights[:, :-1]).sum(axis=1) + np.where(
+        weights[:, -1] > IMPOSSIBLE, np.abs(weights[:, -1]), 0.0
+    )
+    if not size.max() <= mixture_base.BORNE:
+        return None
+    return np.maximum(weights, IMPOSSIBLE).astype(np.float32)
 
 
 MIXTURES = {"diag": DiagMixture, "full": FullMixture}

@@ -6,7 +6,7 @@ carries components of weight zero (log weight -inf), which are never visited.
 
 from abc import abstractmethod
 from dataclasses import dataclass, field, fields, replace
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,28 @@ from asrkit.models.scale import least_variance
 
 CELLS = 1 << 17  # numbers worked on at a time, so that what is in between stays in the processor's cache
 UNSEEN = 1e-10  # frames; a component with fewer was not visited
+# Terms of a log density, in absolute values, up to which float32 may sum them: rounding is at most 1/64 of a nat, and where
+# that was measured 1e-5, 2e-4 at most. At 0 all is float64, exact.
+BORNE = 2.0**18
+NOTHING = 1e-12  # posteriors below this are nothing to float32: a hundred thousand of them are less than its rounding
+LEAST_LOG = (
+    -50.0
+)  # beside a frame's likeliest component; processors are slow with numbers near the smallest they have
+
+
+class Prepared(NamedTuple):
+    """Frames as training works on them: float32, which halves products and memory.
+
+    Attributes
+    ----------
+    expanded : float32 (W, N)
+        As `Mixture._expand` lays them out, relative to the center and in units of `unit`.
+    unit : float64 (D,)
+        Powers of two that no frame's distance from the center is above: scaling by them costs no digit.
+    """
+
+    expanded: np.ndarray
+    unit: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -66,6 +88,7 @@ class Mixture(Emission):
     """
 
     spread: ClassVar[str]  # the attribute that holds the covariances
+    each_alone: ClassVar[bool]  # each component's sums are a product of its own
     can_grow = True
 
     log_weights: np.ndarray
@@ -136,24 +159,44 @@ class Mixture(Emission):
         self._check_spread()
 
     def prepare(self, obs):
-        """Frames as `log_likelihood` and `accumulate` work on them; they stay good while `center` is the
-        same.
+        """Frames as training works on them; they stay good while `center` is the same.
+
+        Whoever hands them to `log_likelihood` and `accumulate` lets these work in float32 where the mixtures bear it: a log
+        density is good to about 1e-5 then, a mean or variance to 1e-5 of its standard deviation or itself. Without, all is float64.
         """
-        return self._expand(obs.T, self.center[:, None])
+        away = np.abs(obs - self.center).max(axis=0, initial=0.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            unit = np.exp2(np.ceil(np.log2(away)))
+        unit = np.where(
+            (unit > 0) & np.isfinite(unit), unit, 2.0**-100
+        )  # what never leaves the center counts for nothing
+        return Prepared(self._expand(obs.T, self.center[:, None], unit[:, None]), unit)
 
     def log_likelihood(self, obs, *, prepared=None):
         """log p(x | state): (N, S)."""
         out = np.empty((len(self.log_weights), len(obs)))
-        project = self._projection()
+        prepared, project = self._ready(prepared)
         for part in self._slices(len(obs)):
-            expanded = self.prepare(obs[part]) if prepared is None else prepared[:, part]
+            expanded = self._exactly(obs[part]) if prepared is None else prepared.expanded[:, part]
             out[:, part] = _log_sum(project(expanded))[0]
         return out.T
+
+    def _ready(self, prepared, states=slice(None), scored=True):
+        """The prepared frames, or None where these states need float64, and what makes log of weight x density of expanded frames."""
+        if prepared is not None:
+            project = self._projection(states, prepared.unit)
+            if project is not None:
+                return prepared, project
+        return None, self._projection(states) if scored else None
+
+    def _exactly(self, obs):
+        """Expand frames in float64."""
+        return self._expand(obs.T, self.center[:, None])
 
     def component_log_likelihood(self, obs):
         """log of weight x density: (N, S, M)."""
         project = self._projection()
-        parts = [project(self.prepare(obs[part])) for part in self._slices(len(obs))]
+        parts = [project(self._exactly(obs[part])) for part in self._slices(len(obs))]
         joint = np.concatenate(parts, axis=2).transpose(2, 1, 0)
         return np.where(np.isneginf(self.log_weights), -np.inf, joint)
 
@@ -169,27 +212,32 @@ class Mixture(Emission):
         num_states, num_components = self.log_weights.shape
         scored = scored or num_components > 1
         sums, log_like = self._no_sums(), 0.0
-        for states, rows in _visits(gamma, num_components):
-            project = self._projection(states) if scored else None
+        quick, project = (prepared, None) if scored else self._ready(prepared, scored=False)
+        for states, rows in _visits(gamma, num_components, self.each_alone):
+            if scored:
+                quick, project = self._ready(prepared, states)
+            unit = None if quick is None else quick.unit
             for part in self._slices(len(gamma) if rows is None else len(rows), states):
                 some = part if rows is None else rows[part]
-                # To gather whole frames and expand them again is quicker than to gather what was expanded.
-                expanded = (
-                    self.prepare(obs[some]) if prepared is None or rows is not None else prepared[:, some]
-                )
+                # In float64, to expand whole frames anew is quicker than to gather what was expanded.
+                expanded = self._exactly(obs[some]) if quick is None else quick.expanded[:, some]
                 occupied = gamma[some, states].T  # (S, n)
-                post = occupied[None]  # all of it is one component's
+                post = (
+                    np.where(occupied < NOTHING, 0.0, occupied).astype(expanded.dtype) if quick else occupied
+                )
+                post = post[None]  # all of it is one component's
                 if scored:
-                    post = project(expanded)
-                    log_total, total = _log_sum(post)
+                    joint = project(expanded)
+                    log_total, total = _log_sum(joint)
                     log_like += float((log_total * occupied).sum())
-                    post *= occupied / total
-                self._add(sums, states, post, expanded)
+                    joint *= post[0] / total
+                    post = joint
+                self._add(sums, states, post, expanded, unit)
         return MixtureStats(*self._unpack(sums)), log_like
 
     def _slices(self, num_frames, states=slice(None)):
         """Cut frames so that what is computed of them at a time has about `CELLS` numbers."""
-        rows = max(256, CELLS // max(self._width(), self.log_weights[states].size))
+        rows = max(256, CELLS // max(self._width(states), self.log_weights[states].size))
         return [slice(start, min(start + rows, num_frames)) for start in range(0, num_frames, rows)]
 
     def estimate(self, stats, config):
@@ -345,15 +393,15 @@ def laid(mixtures, num_states, name, missing):
     return out.reshape(-1, *out.shape[2:])
 
 
-def _visits(gamma, num_components):
+def _visits(gamma, num_components, each_alone):
     """Which states to sum together, over which rows (None: all): along a path, where few states see each
-    frame, each alone.
+    frame, each alone, unless a product of all costs hardly more.
     """
     num_frames, num_states = gamma.shape
-    if num_states == 1 or num_components == 1:
+    if num_states == 1 or (not each_alone and (num_components == 1 or num_states * num_components <= 32)):
         return [(slice(None), None)]
     visits = gamma > 0
-    if num_states * num_components <= 32 or 2 * np.count_nonzero(visits) > visits.size:
+    if 2 * np.count_nonzero(visits) > visits.size:
         return [(slice(None), None)]
     return [(slice(s, s + 1), np.flatnonzero(visits[:, s])) for s in range(num_states)]
 
@@ -368,6 +416,8 @@ def _log_sum(log_joint):
         return log_total, 1.0
     peak = log_joint.max(axis=0)
     log_joint -= peak
+    if log_joint.dtype == np.float32:
+        np.maximum(log_joint, LEAST_LOG, out=log_joint)
     np.exp(log_joint, out=log_joint)
     total = log_joint.sum(axis=0)
     return np.log(total) + peak, total

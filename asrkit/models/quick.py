@@ -1,6 +1,7 @@
 """Densities for decoding, in float32: to choose a word takes how likely each frame is under the states beside one another.
 
-Training, alignment and all that sums up over recordings work in float64, with `Emission.log_likelihood`; that is the oracle of what is here.
+Alignment works in float64, with `Emission.log_likelihood`, which is the oracle of what is here; training has float32 of its own (`Mixture.prepare`),
+whose products it shares with its sums.
 """
 
 from dataclasses import dataclass, replace

@@ -12,6 +12,7 @@ log = logging.getLogger("asrkit")
 
 CONVERGED, LIMIT, DECREASED = "converged", "iteration limit", "decreased"
 VITERBI, BAUM_WELCH, BOTH = "viterbi", "baum-welch", "both"
+ROUNDING = 1e-6  # of the objective, or nats a frame: what densities in float32 may seem to lose
 BATCH = 1 << 15  # frames of several words whose utterances advance together
 SAMPLE = 200_000  # frames of a word that training starts from, where it has more
 
@@ -177,7 +178,7 @@ def _train(model, family_config, train_config):
             new_stats = yield new, method
             removed = model.components - new.components
             gain = new_stats.log_like - stats.log_like
-            if gain < -1e-9 * abs(stats.log_like) and not removed.any():
+            if gain < -ROUNDING * max(abs(stats.log_like), stats.frames) and not removed.any():
                 ending = DECREASED
                 break
             model, stats = new, new_stats

@@ -99,8 +99,9 @@ def test_features_times_a_factor_train_the_models_times_it(family, name, power):
         found = vocabulary.models[word].to_arrays()
         for part, array in model.to_arrays().items():
             unit = 2.0 ** (power * POWERS.get(part, 0))
-            atol = 1e-6 * unit * np.abs(array[np.isfinite(array)]).max()
-            np.testing.assert_allclose(found[part], array * unit, rtol=1e-6, atol=atol, err_msg=part)
+            # a constant of a log density is the larger the further the scale is from 1, and float32 rounds it
+            atol = 1e-4 * unit * np.abs(array[np.isfinite(array)]).max()
+            np.testing.assert_allclose(found[part], array * unit, rtol=1e-5, atol=atol, err_msg=part)
 
 
 def jitter(feats):

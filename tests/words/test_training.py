@@ -257,7 +257,7 @@ def test_all_blocks_of_a_word_count(name, method):
     settings = {"method": method, "max_iters": 2, "growth_iters": 2}
     one, many = (train_word(name, small_config(family), source, **settings) for source in (whole, cut))
     for a, b in zip(one[1], many[1], strict=True):
-        assert a["objective"] == pytest.approx(b["objective"], rel=1e-8) and a["frames"] == b[
+        assert a["objective"] == pytest.approx(b["objective"], rel=1e-6) and a["frames"] == b[
             "frames"
         ] == len(whole.obs)
         assert a["utts"] == b["utts"] == 12

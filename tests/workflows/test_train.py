@@ -203,7 +203,7 @@ def test_shared_covariances_on_a_cluster_and_in_any_number_of_jobs(write, tmp_pa
         asrkit("est-model", model, exp / "whole.acc", exp / f"{step + 1}.npz", "--finish", finish)
     for word, expected in arrays(exp / "3.npz").items():
         for name, array in expected.items():
-            np.testing.assert_allclose(array, whole[word][name], rtol=1e-7, atol=1e-9, err_msg=name)
+            np.testing.assert_allclose(array, whole[word][name], rtol=1e-5, atol=1e-6, err_msg=name)
     asrkit("train", data, tmp_path / "own", *SHARED, "--shared-frames=0")
     assert not np.allclose(arrays(tmp_path / "own")["a"]["covariances"], whole["a"]["covariances"], rtol=0.01)
     capsys.readouterr()
