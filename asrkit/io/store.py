@@ -19,7 +19,7 @@ import numpy as np
 
 from asrkit.errors import DataError
 from asrkit.io.temporaries import make_temporary
-from asrkit.models.base import Block
+from asrkit.models.base import Block, chunks
 
 MEMORY = 128 << 20  # bytes of observations above which they go to a file
 KEEP = 400_000  # frames up to which emissions may keep what they prepare of a block (about 0.7 KB a frame)
@@ -54,15 +54,19 @@ class Store:
         self._folder, self._size = Path(tempfile.gettempdir() if folder is None else folder), 0
         self._sums = None
         digest = hashlib.sha256()
-        for utt, feats in features:
-            word = features.word(utt)
-            digest.update(f"{utt} {word} {feats.shape}\n".encode())
-            digest.update(feats)
-            self.utts.append(utt)
-            self.words[utt] = word
-            self._add(utt, feats if observe is None else observe(feats))
-            if observe is None:
-                self._sum(feats)
+        for some in chunks(features):
+            kept = [feats for _, feats in some]
+            if observe is not None:
+                kept = np.split(observe(np.concatenate(kept)), np.cumsum([len(feats) for feats in kept])[:-1])
+            for (utt, feats), own in zip(some, kept, strict=True):
+                word = features.word(utt)
+                digest.update(f"{utt} {word} {feats.shape}\n".encode())
+                digest.update(feats)
+                self.utts.append(utt)
+                self.words[utt] = word
+                self._add(utt, own)
+                if observe is None:
+                    self._sum(feats)
         self.data_hash = digest.hexdigest()
         if self._file is not None:
             self._file.flush()

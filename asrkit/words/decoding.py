@@ -1,6 +1,7 @@
 """Features in, scores of every word out: argmax over words of the log-likelihood."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,11 @@ class Scorer:
         numpy.ndarray
             float64 (U, W), words in the order of the Vocabulary; -inf where a word has no path of that length.
         """
-        return self.block_scores(Block.from_items((utt, self._observe(feats)) for utt, feats in items))
+        return self.block_scores(self._block(items))
+
+    def _block(self, items: list[tuple[str, np.ndarray]]) -> Block:
+        block = Block.from_items(items)
+        return replace(block, obs=self._observe(block.obs)) if items else block
 
     def block_scores(self, block: Block) -> np.ndarray:
         """The same for a Block of what the word models see: features, or codes."""
@@ -78,8 +83,7 @@ class Scorer:
         sure : float64 (U,)
             Probability that the best word was said; NaN where the vocabulary knows no confidence.
         """
-        block = Block.from_items((utt, self._observe(feats)) for utt, feats in items)
-        return self.judged_block(block)
+        return self.judged_block(self._block(items))
 
     def judged_block(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
         """The same for a Block of what the word models see."""

@@ -72,6 +72,7 @@ def train_codebook(
     settings: TrainingSettings,
     *,
     read: ReadConfig | None = None,
+    jobs: int = 1,
 ) -> CodebookTrained:
     """Train a codebook on the features of a data directory and write EXP/codebook.npz.
 
@@ -79,6 +80,8 @@ def train_codebook(
     ----------
     settings : TrainingSettings
         Of a family with codes; its codebook, seed, transform and warps.
+    jobs : int
+        Processes; the result does not depend on it.
 
     Raises
     ------
@@ -97,7 +100,9 @@ def train_codebook(
         memories=settings.warp.memories,
     )
     path = Path(exp) / "codebook.npz"
-    trained = make_codebook(features, settings.codebook, settings.training.seed, exp, read.max_skipped, path)
+    trained = make_codebook(
+        features, settings.codebook, settings.training.seed, exp, read.max_skipped, path, jobs
+    )
     publish(trained, features.frontend)
     with atomic_write(Path(exp) / "codebook.json") as stream:
         json.dump({"seconds": round(time.perf_counter() - started, 3)}, stream)
@@ -112,6 +117,7 @@ def make_codebook(
     exp: PathLike | None,
     max_skipped: int,
     path: Path | None,
+    jobs: int = 1,
 ) -> CodebookTrained:
     """Train a codebook on the frames of a FeatureSet.
 
@@ -126,7 +132,7 @@ def make_codebook(
     store = Store(features, exp)
     check_skipped(features.skipped, max_skipped, "read", len(store.utts))
     codebook, histories = train_on_frames(
-        store.sample(store.utts, MOST).obs, config, np.random.default_rng(seed)
+        store.sample(store.utts, MOST).obs, config, np.random.default_rng(seed), jobs
     )
     utts = sum(map(is_recording, features.lengths))
     return CodebookTrained(

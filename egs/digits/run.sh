@@ -83,7 +83,7 @@ if run_stage 3 "train gmm"; then
 fi
 
 if run_stage 4 "train dhmm"; then
-  asrkit train-codebook "$data/train" "$exp/dhmm" $given
+  asrkit train-codebook "$data/train" "$exp/dhmm" $given --nj "$nj"
   asrkit train "$data/train" "$exp/dhmm" --family dhmm $given --nj "$nj"
 fi
 

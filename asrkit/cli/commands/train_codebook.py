@@ -13,12 +13,13 @@ from asrkit.io.features import ReadConfig
 from asrkit.models.codebook import CodebookConfig
 from asrkit.workflows.train_codebook import train_codebook
 
-EXAMPLE = "example: asrkit train-codebook data/train exp/dhmm --codebook-size 128"
+EXAMPLE = "example: asrkit train-codebook data/train exp/dhmm --codebook-size 128 --nj 2"
 
 
 def add_arguments(parser):
     parser.add_argument("dir", metavar="DIR", help="data directory with feats.scp")
     parser.add_argument("exp", metavar="EXP", help="folder for codebook.npz")
+    add_flag(parser, "nj", 1, "processes, of which each stream takes one", minimum=1)
     add_flag(parser, "seed", 0, "seed of the k-means starts", minimum=0)
     add_options(parser, ReadConfig)
     add_options(parser, CodebookConfig, "codebook")
@@ -31,6 +32,7 @@ add_chosen_arguments = training_options.add_codebook_rules
 
 def main(args):
     settings = training_options.codebook_settings(args)
-    trained = train_codebook(args.dir, args.exp, settings, read=from_args(ReadConfig, args))
+    read = from_args(ReadConfig, args)
+    trained = train_codebook(args.dir, args.exp, settings, read=read, jobs=args.nj)
     say(trained.lines())
     return 0
