@@ -29,7 +29,7 @@ from asrkit.io.files import atomic_write, c_sorted  # noqa: E402
 from asrkit.io.json_file import read_object  # noqa: E402
 from asrkit.io.runs import checksum, once  # noqa: E402
 from asrkit.io.speakers import unknown_speakers  # noqa: E402
-from asrkit.words.adaptation import CAUSAL, ListenConfig  # noqa: E402
+from asrkit.words.listening import CAUSAL, ListenConfig  # noqa: E402
 from asrkit.words.settings import TrainingSettings  # noqa: E402
 from asrkit.words.vocabulary import why_not_adaptable  # noqa: E402
 from asrkit.workflows.crossval import RunSettings  # noqa: E402
