@@ -10,6 +10,7 @@ WINDOW_S, HOP_S = 0.02, 0.005
 BANDS = 48
 MOST_COLUMNS = 800  # of a longer recording columns are further apart
 RANGE_DB = 70.0  # below the loudest, all is black
+AT_ONCE = 1024  # windows of a long recording
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,3 +71,49 @@ def spectrogram(
     top_db = float(power_db.max())
     levels = np.clip(255 * (1 + (power_db - top_db) / RANGE_DB), 0, 255).round().astype(np.uint8)
     return Spectrogram(levels, top_db, RANGE_DB, 700 * np.expm1(edges[1:-1] / 1127), hop / rate_hz)
+
+
+def mel_power_db(samples: np.ndarray, rate_hz: int, hop: int, num_fft: int, bands: int) -> np.ndarray:
+    """Compute the power in mel bands about every `hop`-th sample, as librosa's melspectrogram and power_to_db do.
+
+    Parameters
+    ----------
+    samples : float32 (N,)
+        Silence stands before and behind. Works in float32.
+    rate_hz, hop, num_fft, bands : int
+        Windows of `num_fft` samples, a Hann's.
+
+    Returns
+    -------
+    float32 (bands, 1 + N // hop)
+        dB, -100 at the least; low bands first.
+    """
+    padded = np.pad(np.asarray(samples, dtype=np.float32), num_fft // 2)
+    starts = hop * np.arange(1 + (len(padded) - num_fft) // hop)
+    window = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(num_fft) / num_fft)).astype(np.float32)
+    edges_hz = slaney_hz(bands + 2, rate_hz / 2)
+    lines_hz = np.arange(num_fft // 2 + 1)[:, None] * rate_hz / num_fft
+    rise, fall = (
+        (lines_hz - edges_hz[:-2]) / np.diff(edges_hz)[:-1],
+        (edges_hz[2:] - lines_hz) / np.diff(edges_hz)[1:],
+    )
+    filters = np.maximum(0, np.minimum(rise, fall)) * 2 / (edges_hz[2:] - edges_hz[:-2])  # equal areas
+    filters = filters.astype(np.float32)
+    power = np.empty((len(starts), bands), dtype=np.float32)
+    for first in range(0, len(starts), AT_ONCE):
+        frames = padded[starts[first : first + AT_ONCE, None] + np.arange(num_fft)]
+        power[first : first + AT_ONCE] = np.abs(np.fft.rfft(frames * window)) ** 2 @ filters
+    return 10 * np.log10(np.maximum(power.T, np.float32(1e-10)))
+
+
+def slaney_hz(count: int, highest_hz: float) -> np.ndarray:
+    """Frequencies from 0 to `highest_hz`, equally far apart on Slaney's mel scale, which librosa takes: float64 (count,).
+
+    200/3 Hz are one mel up to 1000 Hz; beyond, 27 mel are a factor of 6.4.
+    """
+    bend_hz, bend, step = 1000.0, 15.0, np.log(6.4) / 27
+    top = bend + np.log(highest_hz / bend_hz) / step if highest_hz > bend_hz else highest_hz * bend / bend_hz
+    mels = np.linspace(0, top, count)
+    return np.where(
+        mels < bend, mels * bend_hz / bend, bend_hz * np.exp(step * (np.maximum(mels, bend) - bend))
+    )

@@ -17,6 +17,7 @@ from asrkit.evaluation.noise import count_by_noise, noise_lines
 from asrkit.evaluation.scoring import compute_errors
 from asrkit.features.kinds.given import GivenFeatures
 from asrkit.features.kinds.mfcc import MfccConfig
+from asrkit.features.spectrogram import mel_power_db, slaney_hz
 from asrkit.io.audio import read_audio
 from asrkit.io.decodings import hears_phrases, read_hyp
 from asrkit.io.features import FeatureSet, ReadConfig, read_features
@@ -411,8 +412,6 @@ def spectrogram(features: FeatureSet, utt: str, allow_pipes: bool = False) -> Sp
     Spectrogram or None
         None where there are neither; T may differ a little from the frames of the features.
     """
-    import librosa
-
     data, kind = features.data, features.frontend.kind
     segment = data.segments.get(utt)
     recording = segment.recording if segment else utt
@@ -432,17 +431,13 @@ def spectrogram(features: FeatureSet, utt: str, allow_pipes: bool = False) -> Sp
             round(features.frame_shift_s() * rate_hz),
             1 << (round(0.025 * rate_hz) - 1).bit_length(),
         )
-        power = librosa.feature.melspectrogram(
-            y=samples, sr=rate_hz, n_fft=num_fft, hop_length=hop, n_mels=32, power=2.0
-        )
-        centers_hz = librosa.mel_frequencies(n_mels=34, fmax=rate_hz / 2)[1:-1]
-        return Spectrogram(librosa.power_to_db(power, top_db=None), centers_hz, "spectrogram")
+        power_db = mel_power_db(samples, rate_hz, hop, num_fft, 32)
+        return Spectrogram(power_db, slaney_hz(34, rate_hz / 2)[1:-1], "spectrogram")
     if not isinstance(kind, MfccConfig | GivenFeatures):
         return None
     from scipy.fft import idct
 
-    # The smooth spectrum that the cepstra came from, on librosa's mel scale up to 4 kHz.
+    # The smooth spectrum that the cepstra came from, on librosa's mel scale (Slaney's) up to 4 kHz.
     cepstra = features.read(utt)[:, :13]
     power_db = idct(np.pad(cepstra, ((0, 0), (0, 32 - cepstra.shape[1]))), norm="ortho", axis=1).T
-    centers_hz = librosa.mel_frequencies(n_mels=34, fmax=4000)[1:-1]
-    return Spectrogram(power_db, centers_hz, "spectrum, rebuilt from its cepstra")
+    return Spectrogram(power_db, slaney_hz(34, 4000)[1:-1], "spectrum, rebuilt from its cepstra")

@@ -57,6 +57,15 @@ def test_a_command_imports_what_it_uses(world, name):
     assert sorted({*UNUSED, *UNUSED_BY[name].split()} & {*loaded}) == []
 
 
+def test_a_report_is_drawn_without_librosa(world):
+    out = world / "exp" / "decode_test"
+    asrkit("decode", world / "exp", world / "data", out)
+    asrkit("score", world / "data", out)
+    loaded = told_after(["report", *map(str, (world / "report", world / "data", out))], TELL_MODULES).split()
+    assert (world / "report" / "alignment.png").exists()
+    assert sorted({"librosa", "numba", "scipy"} & {*loaded}) == []
+
+
 def test_libraries_of_a_command_have_one_thread(world, monkeypatch):
     for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         monkeypatch.setenv(variable, "4")

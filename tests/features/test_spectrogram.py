@@ -1,7 +1,8 @@
+import librosa
 import numpy as np
 import pytest
 
-from asrkit.features.spectrogram import MOST_COLUMNS, spectrogram
+from asrkit.features.spectrogram import MOST_COLUMNS, mel_power_db, slaney_hz, spectrogram
 
 
 def tone(hz, rate_hz, seconds):
@@ -44,3 +45,22 @@ def test_the_bands_of_what_was_recorded_at_a_lower_rate_end_there():
     picture = spectrogram(tone(1000, 16000, 0.3), 16000, highest_hz=4000)
     assert 3500 < picture.centers_hz[-1] < 4000
     assert np.abs(picture.centers_hz - 1000).argmin() == picture.levels[:, 20].argmax()
+
+
+@pytest.mark.parametrize("rate_hz", [8000, 44100])
+@pytest.mark.parametrize("num_samples", [4000, 200001])  # the latter goes in several blocks
+def test_mel_power_is_librosas(rate_hz, num_samples):
+    rng = np.random.default_rng(1)
+    samples = (rng.normal(0, 0.1, num_samples) * np.hanning(num_samples) ** 9).astype(np.float32)
+    hop, num_fft = round(0.01 * rate_hz), 1 << (round(0.025 * rate_hz) - 1).bit_length()
+    power = librosa.feature.melspectrogram(
+        y=samples, sr=rate_hz, n_fft=num_fft, hop_length=hop, n_mels=32, power=2.0
+    )
+    mine = mel_power_db(samples, rate_hz, hop, num_fft, 32)
+    np.testing.assert_allclose(mine, librosa.power_to_db(power, top_db=None), atol=1e-3)
+    np.testing.assert_allclose(slaney_hz(34, rate_hz / 2), librosa.mel_frequencies(34, fmax=rate_hz / 2))
+
+
+def test_mel_power_of_silence_and_of_nothing():
+    assert mel_power_db(np.zeros(300), 8000, 80, 256, 32) == pytest.approx(-100)
+    assert mel_power_db(np.zeros(0), 8000, 80, 256, 32).shape == (32, 1)
