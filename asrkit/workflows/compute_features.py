@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import io
+import itertools
 import json
 import logging
 import os
@@ -37,6 +38,8 @@ from asrkit.workflows.extraction import (
     warn_of_untrimmed,
 )
 
+# bytes of recordings, 17 minutes at 16 kHz, whose features are made sooner than other processes have started
+LITTLE = 2**25
 UNFINISHED = ".features.asrkit-part"  # beside the archives: what was computed, until all is
 
 log = logging.getLogger("asrkit")
@@ -78,6 +81,7 @@ def compute_features(
     frame_shift_s: float | None = None,
     chunk: int = CHUNK,
     max_duration_s: float = np.inf,
+    little: int = LITTLE,
 ) -> Computed:
     """Compute features of all utterances and write them beside the recordings' tables.
 
@@ -100,6 +104,8 @@ def compute_features(
         Where the kind does not say it.
     chunk : int
         Recordings a unit of work.
+    little : int
+        Bytes of recordings that this process alone makes features of, whatever `jobs`, unless `compute` is given.
 
     Returns
     -------
@@ -161,7 +167,9 @@ def compute_features(
             log.info("goes on: %d of %d recordings were done", sum(map(len, chunks[: len(done)])), len(work))
         label = f"{kind.name.upper()}, {chunk} recordings a step"
         dated = functools.partial(dated_chunk, extract=extract, base=data.path)
-        for stamps, rows in ordered_map(dated, chunks[len(done) :], jobs=jobs, label=label):
+        left = chunks[len(done) :]
+        workers = 1 if compute is None and is_little(left, data.path, little) else jobs
+        for stamps, rows in ordered_map(dated, left, jobs=workers, label=label):
             done.append(*pack(stamps, rows, options.compress or None))
     finally:
         done.close()
@@ -213,6 +221,16 @@ def stamp(entry: str, base: Path) -> list[int] | None:
         except (OSError, ValueError, DataError):
             return None
     return [about.st_size, about.st_mtime_ns]
+
+
+def is_little(chunks: list[list[Recording]], base: Path, most: int) -> bool:
+    """Whether the files of recordings have no more than so many bytes together; what is no file may give any number."""
+    for recording in itertools.chain.from_iterable(chunks):
+        about = stamp(recording.entry, base)
+        most -= about[0] if about else most + 1
+        if most < 0:
+            return False
+    return True
 
 
 def unchanged(facts: list[Any], chunks: list[list[Recording]], base: Path) -> int:

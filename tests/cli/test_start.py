@@ -57,6 +57,11 @@ def test_a_command_imports_what_it_uses(world, name):
     assert sorted({*UNUSED, *UNUSED_BY[name].split()} & {*loaded}) == []
 
 
+def test_few_recordings_start_no_other_process(world):
+    loaded = told_after(["compute-mfcc", str(world / "data"), *MFCC, "--nj=2"], TELL_MODULES).split()
+    assert "asrkit.features.kinds.mfcc" in loaded and sorted({"joblib", "multiprocessing"} & {*loaded}) == []
+
+
 def test_a_report_is_drawn_without_librosa(world):
     out = world / "exp" / "decode_test"
     asrkit("decode", world / "exp", world / "data", out)

@@ -198,7 +198,7 @@ def whole(recorded):
 
     def make(kind=None, jobs=1, **more):
         clear()
-        compute_features(recorded, kind or kind_of("mfcc"), jobs=jobs, chunk=2, **more)
+        compute_features(recorded, kind or kind_of("mfcc"), jobs=jobs, chunk=2, little=0, **more)
         found = content(recorded)
         clear()
         return found
