@@ -219,14 +219,16 @@ class FullMixture(Mixture):
         return (on_floor & np.isfinite(self.log_weights)[..., None]).sum(axis=(1, 2))
 
     def _width(self, states=slice(None)):
-        return self.log_weights[states].size * self.means.shape[2]
+        # A fourth of what a frame takes: sums, a product for each component, pay for small slices.
+        return self.log_weights[states].size * self.means.shape[2] // 4
 
     def _expand(self, obs, center, unit=None):
-        """[x, 1] (D + 1, n) for x = obs - center: its outer products are all sums. With a unit float32, and in it."""
-        if unit is None:
-            return np.concatenate([obs - center, np.ones((1, obs.shape[1]))])
-        out = np.ones((len(obs) + 1, obs.shape[1]), np.float32)
-        np.multiply(obs - center, 1.0 / unit, out=out[:-1], casting="same_kind")
+        """[x, 1] (D + 1, n) for x = obs - center: its outer products are all sums. With a unit float32, and in it.
+
+        A frame's numbers lie side by side, so that some of the frames are picked quickly.
+        """
+        out = np.ones((obs.shape[1], len(obs) + 1), np.float64 if unit is None else np.float32).T
+        np.multiply(obs - center, 1.0 if unit is None else 1.0 / unit, out=out[:-1], casting="same_kind")
         return out
 
     def _projection(self, states=slice(None), unit=None):
@@ -314,12 +316,11 @@ class FullMixture(Mixture):
         picked, least = sums[states], 0.0 if unit is None else NOTHING
         scale = 1.0 if unit is None else np.outer(np.append(unit, 1.0), np.append(unit, 1.0))
         for m, s in np.ndindex(post.shape[:2]):
-            own = np.flatnonzero(post[m, s] > least)
-            if 4 * len(own) > post.shape[2]:
-                scaled = x * np.sqrt(post[m, s])
-            else:  # of a path's states each sees few frames
-                scaled = x[:, own] * np.sqrt(post[m, s, own])
-            picked[s, m] += (scaled @ scaled.T) * scale
+            own = np.flatnonzero(post[m, s] > least)  # few: each sees but its own
+            if len(own):
+                scaled = x.T.take(own, axis=0)
+                scaled *= np.sqrt(post[m, s].take(own))[:, None]
+                picked[s, m] += (scaled.T @ scaled) * scale
 
     def _unpack(self, sums):
         return sums[..., -1, -1].copy(), sums[..., -1, :-1].copy(), sums[..., :-1, :-1].copy()
