@@ -50,8 +50,6 @@ class FeatureSet:
         Frames of each utterance that has, and of its copies; likewise.
     warps : dict of str to (C, C)
         Matrices by which copies are made of every utterance, by their factors.
-    log_scales : dict of key to float
-        Where there are copies and normalisation scales, `log_scale` of asrkit.features.warp of each; complete likewise.
     memories : tuple of str
         What is known of a speaker when an utterance is normalised: "none", the utterance alone; "speaker", all utterances up to
         this one, too; "whole", all utterances. With several, every utterance and its copies are there once for each.
@@ -82,16 +80,24 @@ class FeatureSet:
             Frames below which no word is heard in an utterance, so that nothing of it is remembered.
         """
         self.data, self.frontend, self.warps = data, frontend, warps or {}
-        self.skipped, self.lengths, self.log_scales = {}, {}, {}
+        self.skipped, self.lengths = {}, {}
         self._stats, self._matrices, self._name = stats or {}, matrices, name
         self.memories = memories if frontend.transform.remembers else ("whole",)
         self._shortest = shortest
 
     def __iter__(self):
         """Yield (key, model features), in the order of feats.scp, each followed by its copies."""
+        return ((key, own) for key, own, _ in self._all())
+
+    def scaled(self):
+        """Yield (key, model features, by how much normalisation has scaled them: `log_scale` of asrkit.features.warp)."""
+        scales = self.frontend.transform.scales
+        return ((key, own, log_scale(stored, own) if scales else 0.0) for key, own, stored in self._all())
+
+    def _all(self):
+        """Yield (key, model features, stored ones)."""
         self.skipped.clear()
         self.lengths.clear()
-        self.log_scales.clear()
         heard: dict = {}  # statistics by (speaker, factor) of the utterances so far
         for some in chunks(self._matrices(self.data.feats, self.skipped, self.frontend.dim)):
             copies = []
@@ -117,9 +123,7 @@ class FeatureSet:
             other = "" if memory == self.memories[0] else memory
             key = WarpedCopy(utt, factor or "1", other) if factor or other else utt
             self.lengths[key] = len(own)
-            if self.warps and self.frontend.transform.scales:
-                self.log_scales[key] = log_scale(stored, own)
-            yield key, own
+            yield key, own, stored
 
     def _known(self, some, factor, memory, heard):
         """What is known of each utterance's speaker: statistics (2, dim + 1), or None."""

@@ -214,9 +214,13 @@ class FullMixture(Mixture):
     @property
     def floored(self):
         """(S,): how many principal axes, seen relative to the floor, sit on it."""
+        return np.where(np.isfinite(self.log_weights), self._on_floor, 0).sum(axis=1)
+
+    @cached_property
+    def _on_floor(self):
+        """How many of each component: (S, M). An estimation that lifts them knows it."""
         scale = np.sqrt(self.variance_floor)
-        on_floor = np.linalg.eigvalsh(self.covariances / np.outer(scale, scale)) <= 1 + 1e-9
-        return (on_floor & np.isfinite(self.log_weights)[..., None]).sum(axis=(1, 2))
+        return _on_floor(np.linalg.eigvalsh(self.covariances / np.outer(scale, scale)))
 
     def _width(self, states=slice(None)):
         # A fourth of what a frame takes: sums, a product for each component, pay for small slices.
@@ -336,7 +340,10 @@ class FullMixture(Mixture):
         values, vectors = np.linalg.eigh((spread + spread.swapaxes(-1, -2)) / (2 * unit))
         covariances = (vectors * np.maximum(values, 1.0)[..., None, :]) @ vectors.swapaxes(-1, -2) * unit
         covariances = np.where(seen[..., None, None], covariances, self.covariances)
-        return replace(self, log_weights=log_weights, means=means, covariances=covariances)
+        new = replace(self, log_weights=log_weights, means=means, covariances=covariances)
+        if seen.all():
+            new.__dict__["_on_floor"] = _on_floor(values)
+        return new
 
     def _second_moments(self, means):
         return self.covariances + means[..., :, None] * means[..., None, :]
@@ -376,6 +383,11 @@ class FullMixture(Mixture):
             np.tile(np.diag(np.maximum(variance, variance_floor)), (num_states, 1, 1, 1)),
             center=mean,
         )
+
+
+def _on_floor(values):
+    """Count eigenvalues (..., D) that are at 1, the floor, or below."""
+    return (values <= 1 + 1e-9).sum(axis=-1)
 
 
 def _borne(weights):

@@ -70,12 +70,12 @@ def hear_warped(features: Any, scorer: Scorer, by: str, jobs: int) -> Iterator[t
 def copies_of(features: Any) -> Iterator[Copies]:
     """Yield each utterance of a FeatureSet with its copies."""
     frontend: FrontEnd = features.frontend
-    matrices, order, pairs = list(features.warps.values()), frontend.transform.delta_order, iter(features)
-    for together in zip(*[pairs] * (len(matrices) + 1), strict=True):
-        scales = np.array([features.log_scales.get(key, 0.0) for key, _ in together])
+    matrices, order, each = list(features.warps.values()), frontend.transform.delta_order, features.scaled()
+    for together in zip(*[each] * (len(matrices) + 1), strict=True):
+        scales = np.array([scale for *_, scale in together])
         yield Copies(
             together[0][0],
-            np.stack([feats for _, feats in together], axis=1),
+            np.stack([feats for _, feats, _ in together], axis=1),
             log_volumes(matrices, frontend.dim, order, scales),
         )
 

@@ -433,16 +433,18 @@ def train_group(
 def group_words(sources: Mapping[str, Source]) -> list[tuple[dict[str, int], dict[str, Source]]]:
     """Words that are trained together: [(dict of word to its index, dict of word to its source)].
 
-    Their utterances advance abreast, which is quicker than word by word; a group has about `GROUP` frames.
+    Their utterances advance abreast, which is quicker than word by word; a group has `GROUP` frames at the most, or one
+    word: so many small pieces are shared more evenly among the processes.
     """
     groups: list[tuple[dict[str, int], dict[str, Source]]] = []
     frames = GROUP
     for index, (word, source) in enumerate(sources.items()):
-        if frames >= GROUP:
+        own = source.lengths.sum()
+        if frames + own > GROUP:
             groups.append(({}, {}))
             frames = 0
         groups[-1][0][word], groups[-1][1][word] = index, source
-        frames += source.lengths.sum()
+        frames += own
     return groups
 
 
