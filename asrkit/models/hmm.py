@@ -120,7 +120,7 @@ class Hmm(WordModel):
 
     def frame_scores(self, block):
         """Its density in its state and the step into that state; of the last frame the step out of the word, too."""
-        log_obs, schedule, arcs = _together([(self, block)])[:3]
+        log_obs, schedule, arcs = _together([(self, block)], exact=True)[:3]
         scores, path = kernels.viterbi(log_obs, schedule, arcs)
         spoken = block.lengths > 0
         first, last = block.offsets[:-1][spoken], block.offsets[1:][spoken] - 1
