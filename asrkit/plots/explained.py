@@ -7,6 +7,7 @@ from matplotlib.ticker import MaxNLocator
 
 from asrkit.plots.style import RIGHT, WRONG, styled
 from asrkit.plots.style import save as save_picture
+from asrkit.words.confidence import UNKNOWN
 
 MARK = "#d9a018"
 NICE_HZ = np.array([100, 250, 500, 1000, 2000, 4000, 8000, 16000])
@@ -111,9 +112,15 @@ def _draw_difference(axes, contrast, edges_s):
     )
     axes.axhline(0, color="0.4", linewidth=0.6)
     axes.set_ylabel("nats a frame\n(bars)")
-    sums = axes.twinx()
-    sums.plot((edges_s[:-1] + edges_s[1:]) / 2, difference.cumsum(), color="0.15", linewidth=1.2)
-    sums.set_ylabel("sum (line)", color="0.15")
+    sums, summed = axes.twinx(), np.append(0.0, difference.cumsum())
+    sums.plot(edges_s, summed, color="0.15", linewidth=1.2)
+    sums.set_ylabel("sum in nats\n(line)", color="0.15")
+    # each has a scale of its own, and both the same zero
+    largest = [max(np.abs(values).max(), 1e-9) for values in (difference, summed)]
+    shares = np.concatenate([difference / largest[0], summed / largest[1]])
+    low, high = min(shares.min(), -0.1) - 0.05, max(shares.max(), 0.1) + 0.05
+    for own, scale in zip((axes, sums), largest):
+        own.set_ylim(low * scale, high * scale)
     sums.yaxis.set_major_locator(MaxNLocator(4))
 
 
@@ -123,11 +130,13 @@ def _draw_ranked(axes, ranked):
     known = ranked[0].posterior is not None
     values = [one.posterior if known else best - one.log_likelihood for one in ranked]
     axes.barh(range(len(ranked)), values, color=[RIGHT, *["0.7"] * (len(ranked) - 1)])
-    axes.set_yticks(range(len(ranked)), [one.word for one in ranked])
+    axes.set_yticks(
+        range(len(ranked)), ["none of\nthem" if one.word == UNKNOWN else one.word for one in ranked]
+    )
     axes.invert_yaxis()
     axes.set_xlabel("probability" if known else "nats behind the best")
     if known:
-        axes.set_xlim(0, 1)
+        axes.set(xlim=(0, 1), xticks=(0, 0.5, 1))
     for place, value in enumerate(values):
         axes.annotate(
             f"{value:.2f}" if known else f"{value:.0f}",

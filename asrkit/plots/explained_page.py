@@ -5,6 +5,7 @@ from html import escape
 from typing import Any
 
 from asrkit.plots.html import Column, Html, document, paragraph, section, table
+from asrkit.words.confidence import UNKNOWN
 
 
 def explained_page(title: str, values: Mapping[str, Any], sound: str) -> str:
@@ -38,13 +39,17 @@ def explained_page(title: str, values: Mapping[str, Any], sound: str) -> str:
     )
     rows = [
         [
-            one["word"],
+            "none of them" if one["word"] == UNKNOWN else one["word"],
             "" if one["p"] is None else f"{one['p']:.3f}",
             "" if one["log_likelihood"] is None else f"{one['log_likelihood']:.1f}",
         ]
         for one in values["ranked"]
     ]
-    columns = [Column("word", False, False), Column("p", True, False), Column("log-likelihood", True, False)]
+    columns = [
+        Column("word", False, False),
+        Column("probability", True, False),
+        Column("log-likelihood", True, False),
+    ]
     body = section("why", "Why", paragraph(values["why"]), figure, paragraph(legend, "soft"))
     body = Html(
         body + section("words", "The likeliest words", table(columns, rows, "Words, and how likely each is"))

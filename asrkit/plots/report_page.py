@@ -15,10 +15,13 @@ from asrkit.plots.svg import Curve, draw_curves
 
 MOST_WORDS = 60  # of a confusion matrix that is drawn; of more the confusions are listed
 MOST_CONFUSIONS = 200
+LEAST_BIN = 5  # recordings of a bin that is drawn
+LEAST_WRONG = 10  # words of a curve of errors against errors
 LEAST = 5e-4  # on the scale of deviates: what is less is drawn there
 DEVIATES = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6)
 KEYS = (
-    ("j, k", "next and previous error"),
+    ("j", "next error"),
+    ("k", "previous one"),
     ("o", "open or close it"),
     ("p", "play it"),
     ("/", "search"),
@@ -31,27 +34,30 @@ def percent(part: float, digits: int = 2) -> str:
     return f"{100 * part:.{digits}f}"
 
 
-def rate_cells(counts: Counts) -> list[str]:
-    """Errors, words, per cent and Wilson's interval."""
+def rate_cells(counts: Counts) -> list[str | Cell]:
+    """Errors, and per cent of the words with Wilson's interval."""
     wrong, words = counts.errors, counts.words
+    if not words:
+        return [str(wrong), ""]
     low, high = wilson_interval(min(wrong, words), words)
-    rate = percent(wrong / words) if words else ""
-    return [str(wrong), str(words), rate, f"{percent(low, 1)} to {percent(high, 1)}"]
+    rate = percent(wrong / words)
+    interval = tag("span", f"({percent(low, 1)} to {percent(high, 1)})", class_="soft")
+    return [str(wrong), Cell(Html(f"{rate} {interval}"), rate)]
 
 
-RATES = (
-    Column("errors", True),
-    Column("words", True),
-    Column("WER %", True),
-    Column("95 % interval", False, False),
-)
+RATED = ("system", "family", "errors", "words", "WER %", "95 % interval", "95 %, other speakers")
+TEXTS = ("system", "family", "95 % interval", "95 %, other speakers", "size")
 
 
 def systems_table(rows: Sequence[Mapping[str, str]]) -> Html:
-    """The table of systems: rows of column to text, all with the same columns."""
-    words = {"system", "family", "95 % interval", "95 %, other speakers", "size"}
-    columns = [Column(name, name not in words, True, name == "size") for name in rows[0]]
-    return table(columns, [list(row.values()) for row in rows], "Error rates, sizes and speeds")
+    """The tables of systems: rows of column to text, all with the same columns."""
+
+    def of(names: Sequence[str], caption: str) -> Html:
+        columns = [Column(name, name not in TEXTS, True, name == "size") for name in names]
+        return table(columns, [[row[name] for name in names] for row in rows], caption)
+
+    rest = ["system", *(name for name in rows[0] if name not in RATED)]
+    return Html(of(RATED, "Error rates, in per cent of the words") + of(rest, "Sizes and speeds"))
 
 
 def comparisons_table(pairs: Sequence[tuple[str, str, Comparison]]) -> Html:
@@ -84,12 +90,13 @@ def groups_table(
     name: str, caption: str, groups: Mapping[str, Sequence[Counts]], systems: Sequence[str]
 ) -> Html:
     """Errors by speaker or by word: Counts of each system."""
-    several = len(systems) > 1
-    columns = [Column(name)]
+    columns = [Column(name), Column("words", True)]
     for system in systems:
-        columns += [Column(f"{system} {c.name}" if several else c.name, c.numeric, c.sorts) for c in RATES]
+        of = f"{system} " if len(systems) > 1 else ""
+        columns += [Column(f"{of}errors", True), Column(f"{of}WER % (95 %)", True)]
     rows = [
-        [group, *(cell for own in counts for cell in rate_cells(own))] for group, counts in groups.items()
+        [group, str(max(own.words for own in counts)), *(cell for own in counts for cell in rate_cells(own))]
+        for group, counts in groups.items()
     ]
     return table(columns, rows, caption)
 
@@ -105,21 +112,25 @@ def word_counts(report: ErrorReport) -> dict[str, Counts]:
     return found
 
 
+def confusion_section(reports: Mapping[str, ErrorReport]) -> Html:
+    """The matrices of all systems side by side, and below them what a cell opens."""
+    matrices = [confusion_matrix(number, *own) for number, own in enumerate(reports.items())]
+    panel = Html('<div class="panel" id="cell" tabindex="-1" aria-live="polite" hidden></div>')
+    told = paragraph("Rows are what was said, columns what was heard; a cell opens its recordings.")
+    beside = Html(f'<div class="charts">{"".join(matrices)}</div>')
+    return section("confusion", "Confusions", told, beside, panel)
+
+
 def confusion_matrix(system: int, name: str, report: ErrorReport) -> Html:
-    """Rows are what was said, columns what was heard; a cell that is not empty is a button."""
+    """A cell that is not empty is a button, of a deeper colour the larger its share of the row is."""
     counts = report.confusion
-    panel = Html(f'<div class="panel" id="cell-{system}" tabindex="-1" aria-live="polite" hidden></div>')
-    heading = tag("h3", name)
     if len(report.words) > MOST_WORDS:
         rows = [
             [said, heard or NO_DECISION, str(count)]
             for said, heard, count in report.confusions[:MOST_CONFUSIONS]
         ]
         columns = [Column("said"), Column("heard"), Column("times", True)]
-        return Html(
-            heading
-            + table(columns, rows, f"{name}: the most frequent confusions of {len(report.words)} words")
-        )
+        return table(columns, rows, f"{name}: the most frequent confusions of {len(report.words)} words")
     heard = [*report.words, ""]
     if not counts[:, -1].any():
         heard = heard[:-1]
@@ -135,16 +146,16 @@ def confusion_matrix(system: int, name: str, report: ErrorReport) -> Html:
                 cells += "<td></td>"
                 continue
             told = f"{said} heard as {word or 'no word'}, {count}"
-            kind = "good" if i == j else "bad"
+            depth = 1 + min(3, int(4 * count / counts[i].sum()))
+            kind = f"{'good' if i == j else 'bad'} d{depth}"
             cells += (
                 f'<td class="{kind}"><button type="button" data-system="{system}" data-said="{escape(said)}" '
                 f'data-heard="{escape(word)}" aria-label="{escape(told)}">{count}</button></td>'
             )
         body += f'<tr><th scope="row">{escape(said)}</th>{cells}</tr>'
-    caption = f"{name}: rows are what was said, columns what was heard; a cell opens its recordings"
     return Html(
-        f'{heading}<div class="scroll" tabindex="0" role="region" aria-label="{escape(name)}: confusion matrix"><table class="matrix">'
-        f'<caption>{escape(caption)}</caption><thead><tr><th scope="col">said</th>{head}</tr></thead><tbody>{body}</tbody></table></div>{panel}'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(name)}: confusion matrix"><table class="matrix">'
+        f'<caption>{escape(name)}</caption><thead><tr><th scope="col">said</th>{head}</tr></thead><tbody>{body}</tbody></table></div>'
     )
 
 
@@ -153,7 +164,8 @@ def calibration_curves(found: Mapping[str, Detection]) -> Html:
     curves = []
     for name, detection in found.items():
         mean, right, weight = detection.reliability
-        curves.append(Curve(name, mean[weight > 0], right[weight > 0]))
+        enough = weight * len(detection.trials) >= LEAST_BIN
+        curves.append(Curve(name, mean[enough], right[enough]))
     ticks = [(t / 5, f"{t / 5:g}") for t in range(6)]
     drawn = draw_curves(
         curves,
@@ -170,7 +182,10 @@ def calibration_curves(found: Mapping[str, Detection]) -> Html:
         f"{name}: calibration error {d.calibration_error:.3f}, Brier score {d.brier:.3f}"
         for name, d in found.items()
     )
-    return figure(drawn, f"Calibration in ten bins; on the dotted line a probability is what it says. {told}")
+    return figure(
+        drawn,
+        f"Calibration in bins of a tenth each, those of {LEAST_BIN} recordings or more; on the dotted line a probability is what it says. {told}",
+    )
 
 
 def det_curves(found: Mapping[str, Detection], what: str) -> Html:
@@ -216,6 +231,28 @@ def training_curves(name: str, curves: Mapping[str, Sequence[tuple[int, float, i
     return figure(drawn, f"{name}: the objective of every word's training")
 
 
+def learning_curves(curves: Mapping[str, Sequence[tuple[float, float]]]) -> Html:
+    """Errors against how much was trained on: (utterances, share of errors) of each curve, in their order."""
+    made = [
+        Curve(name, np.log([utts for utts, _ in points]), np.array([100 * rate for _, rate in points]))
+        for name, points in curves.items()
+    ]
+    counts = sorted({utts for points in curves.values() for utts, _ in points})
+    kept = [counts[k] for k in np.unique(np.linspace(0, len(counts) - 1, min(len(counts), 7)).astype(int))]
+    most = max(float(curve.y.max()) for curve in made)
+    step = next(own for own in (0.2, 0.5, 1, 2, 5, 10, 20) if 6 * own >= most)
+    drawn = draw_curves(
+        made,
+        "learning curves",
+        "utterances in training (logarithmic)",
+        "WER %",
+        [(float(np.log(utts)), f"{utts:g}") for utts in kept],
+        [(step * k, f"{step * k:g}") for k in range(max(2, int(np.ceil(most / step)) + 1))],
+        points=True,
+    )
+    return figure(drawn, "Errors against the recordings that were trained on: means of the draws")
+
+
 def figure(drawn: str, caption: str) -> Html:
     return Html(f"<figure>{drawn}<figcaption>{escape(caption)}</figcaption></figure>")
 
@@ -249,10 +286,7 @@ def errors_section(cases: Mapping[str, Mapping[str, Any]], systems: Sequence[str
     )
     columns = [Column("recording"), Column("sound", False, False), Column("speaker"), Column("said")]
     for name in systems:
-        columns += [
-            Column(f"{name} heard" if several else "heard"),
-            Column(f"{name} p" if several else "p", True),
-        ]
+        columns.append(Column(f"{name} (probability)" if several else "heard (probability)"))
     columns += [Column("ahead by nats", True), Column("nearest in training")]
     rows, attributes = [], []
     for utt, one in cases.items():
@@ -270,12 +304,14 @@ def errors_section(cases: Mapping[str, Mapping[str, Any]], systems: Sequence[str
         for name in systems:
             own = one["systems"].get(name)
             if own is None:
-                row += ["", ""]
+                row.append(Cell(tag("span", "right", class_="soft"), ""))
                 continue
-            row += [tag("span", own["heard"], class_="heard"), "" if own["p"] is None else f"{own['p']:.3f}"]
+            p = "" if own["p"] is None else f"{own['p']:.3f}"
+            word = tag("span", own["heard"], class_="heard")
+            row.append(Cell(Html(f"{word} ({p})" if p else word), p))
             if own["contrast"] is not None:
                 leads.append(own["contrast"]["total"])
-        row.append(f"{leads[0]:.1f}" if leads else "")
+        row.append(f"{max(leads):.1f}" if leads else "")
         row.append(one["neighbours"][0]["word"] if one["neighbours"] else "")
         rows.append(row)
         attributes.append(f' data-utt="{escape(utt)}"')

@@ -226,8 +226,10 @@ class _Server:
 
 
 def _assets() -> dict[str, bytes]:
+    """Read the page's files; its picture is drawn by the script that draws those of reports."""
     folder = resources.files("asrkit.web") / "assets"
-    return {one.name: one.read_bytes() for one in folder.iterdir() if Path(one.name).suffix in TYPES}
+    files = [*folder.iterdir(), resources.files("asrkit.plots") / "page" / "draw.js"]
+    return {one.name: one.read_bytes() for one in files if Path(one.name).suffix in TYPES}
 
 
 def _object(data: bytearray) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from asrkit.features.spectrogram import Spectrogram, spectrogram
 from asrkit.io.audio import flac_bytes
 from asrkit.io.files import atomic_write
 from asrkit.runtime import one_thread
+from asrkit.words.confidence import UNKNOWN
 from asrkit.words.explaining import Contrast, WordPath, can_explain, word_paths
 from asrkit.words.vocabulary import Vocabulary
 from asrkit.workflows.arguments import Recording, read_recording
@@ -67,6 +68,11 @@ class Explained:
         """Say in words what was heard, and by what it is ahead."""
         sure = "" if self.heard.confidence is None else f", with a probability of {self.heard.confidence:.2f}"
         said = [f"Heard ‘{self.heard.word}’{sure}, from {self.start_s:.2f} to {self.end_s:.2f} s."]
+        if self.heard.word == UNKNOWN:
+            nearest = next(one.word for one in self.ranked if one.word != UNKNOWN)
+            said = [
+                f"Not sure enough of any word: the nearest, ‘{nearest}’{sure.replace(', with', ', has')}."
+            ]
         if self.contrast is not None:
             said += lead_sentences(self.contrast, self.start_s, self.frame_shift_s)
         return " ".join(said)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from asrkit.config import PathLike
-from asrkit.errors import SettingsError
+from asrkit.errors import DataError, SettingsError
 from asrkit.evaluation import folds
 from asrkit.evaluation.significance import wilson_interval
 from asrkit.io.data_dir import DataDir, subset
@@ -175,6 +175,29 @@ def write_rows(path: Path, rows: list[tuple[int | str, int, int, int, int]]) -> 
             stream.write(
                 f"{count}\t{draw or '-'}\t{utts}\t{errors}\t{words}\t{errors / words:.6f}\t{low:.6f}\t{high:.6f}\n"
             )
+
+
+def read_curve(exp: PathLike) -> list[tuple[float, float]]:
+    """Read what `learning_curve` wrote: utterances in training, and the share of words that were wrong, in the mean of the draws.
+
+    Raises
+    ------
+    DataError
+        There is no such file, or it is damaged.
+    """
+    path = Path(exp) / "learning-curve.tsv"
+    found: dict[str, list[tuple[int, int, int]]] = {}
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()[1:]
+        for line in lines:
+            count, _, utts, errors, words, *_ = line.split("\t")
+            found.setdefault(count, []).append((int(utts), int(errors), int(words)))
+        rows = [np.mean(own, axis=0) for own in found.values()]
+        if not rows or any(not utts or not words for utts, _, words in rows):
+            raise ValueError("no counts")
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: can't be read, {error} (asrkit learning-curve writes it)") from None
+    return sorted((float(utts), float(errors / words)) for utts, errors, words in rows)
 
 
 def means(rows: list[tuple[int | str, int, int, int, int]], vocabulary: int) -> list[dict[str, Any]]:

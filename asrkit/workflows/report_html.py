@@ -31,6 +31,7 @@ from asrkit.workflows.error_report import (
     read_heard,
 )
 from asrkit.workflows.error_texts import hearing_json, neighbour_json
+from asrkit.workflows.learning_curve import read_curve
 from asrkit.workflows.report_pages import page_name, write_pages
 from asrkit.workflows.unknown import read_trials
 
@@ -58,6 +59,9 @@ class HtmlConfig:
     train_dir: str = option(
         "",
         "what the models were trained on: recordings that sound like an error are looked for there (a crossval knows it)",
+    )
+    learning_curves: str = option(
+        "", "folders of asrkit learning-curve, with commas between, whose curves are drawn on the page"
     )
 
     def __post_init__(self) -> None:
@@ -108,6 +112,9 @@ def write_html(
     curves : dict of str to dict
         Training curves by system, as `read_curves` gives them.
     """
+    folders = [Path(own.strip()) for own in config.learning_curves.split(",") if own.strip()]
+    several = len({own.name for own in folders}) < len(folders)
+    learned = {str(own) if several else own.name: read_curve(own) for own in folders}
     data = read_data_dir(data_dir, require=("text",))
     parts = {one.name: parts_of(one, data_dir, config.train_dir) for one in systems}
     heard = [checked_heard(one, data) for one in systems]
@@ -131,7 +138,7 @@ def write_html(
             indent=1,
         )
         stream.write("\n")
-    sections = static_sections(rows, heard, pairs, trials, told, curves)
+    sections = static_sections(rows, heard, pairs, trials, told, curves, learned)
     files = tuple(
         write_pages(
             out,
@@ -329,6 +336,7 @@ def static_sections(
     trials: Mapping[str, Detection],
     told: str,
     curves: Mapping[str, Any],
+    learned: Mapping[str, list[tuple[float, float]]],
 ) -> list[tuple[str, str, str]]:
     """All sections of the first page but those of the errors: name, title in the navigation, HTML."""
     from asrkit.plots import report_page as page
@@ -340,8 +348,8 @@ def static_sections(
     sections: list[tuple[str, str, str]] = [
         ("summary", "Summary", page.section("summary", "Summary", *parts))
     ]
-    matrices = [page.confusion_matrix(number, own.name, own.errors) for number, own in enumerate(heard)]
-    sections.append(("confusion", "Confusions", page.section("confusion", "Confusions", *matrices)))
+    confused = page.confusion_section({own.name: own.errors for own in heard})
+    sections.append(("confusion", "Confusions", confused))
     for name, title, groups in (
         ("speakers", "Speakers", [own.errors.speakers for own in heard]),
         ("words", "Words", [page.word_counts(own.errors) for own in heard]),
@@ -354,12 +362,20 @@ def static_sections(
         sections.append((name, title, page.section(name, title, made)))
     if trials:
         figures = [page.calibration_curves(trials)]
-        both = {name: own for name, own in trials.items() if len(own.unknown) and len(own.accepted_rightly)}
+        both = {
+            name: own
+            for name, own in trials.items()
+            if len(own.unknown) >= page.LEAST_WRONG and len(own.accepted_rightly)
+        }
         if both:
             figures.append(page.det_curves(both, told))
         sections.append(
             ("confidence", "Confidence", page.section("confidence", "Confidence", page.charts(*figures)))
         )
+    if learned:
+        figures = [page.learning_curves(learned)]
+        made = page.section("learning", "Learning curves", page.charts(*figures))
+        sections.append(("learning", "Learning curves", made))
     drawn = [page.training_curves(name, own) for name, own in curves.items() if own]
     if drawn:
         sections.append(("training", "Training", page.section("training", "Training", page.charts(*drawn))))

@@ -175,7 +175,7 @@ def hear_free(exp, file, count, **settings):
         page.wait("document.querySelectorAll('#log button:disabled').length === 0")
         click(page, "#log li:last-child button")
         assert page.run(WORD) in (words[0], "not a word I know")
-        assert "leads" in page.run("document.getElementById('caption').textContent")
+        assert "ahead of" in page.run("document.getElementById('caption').textContent")
         click(page, "#free")
         page.wait("document.getElementById('free').getAttribute('aria-pressed') === 'false'")
         assert page.problems() == [] and page.run("document.getElementById('trouble').textContent") == ""

@@ -177,7 +177,7 @@ def test_a_cell_of_the_confusion_matrix_opens_its_recordings(page, world):
                 if (own.get_attribute("data-said"), own.get_attribute("data-heard")) == (said, heard)
             )
             cell.click()
-            panel = page.find_element(By.ID, "cell-0")
+            panel = page.find_element(By.ID, "cell")
             assert len(panel.find_elements(By.TAG_NAME, "li")) == count
             assert len(panel.find_elements(By.CSS_SELECTOR, "button.play")) == count
             if i != j:

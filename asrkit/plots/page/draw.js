@@ -57,10 +57,10 @@ const Draw = (() => {
     if (one.waveform) add("waveform", 52);
     if (one.spectrogram) add("spectrogram", 132);
     if (one.contrast) {
-      for (const path of paths) add(path, 30);
+      for (const path of paths) add(path, 34);
     }
     if (one.symbols) one.symbols.forEach((_, k) => add("symbols" + k, 22));
-    if (one.contrast) add("difference", 104);
+    if (one.contrast) add("difference", 128);
     let top = 6;
     for (const row of rows) {
       row.top = top;
@@ -95,19 +95,21 @@ const Draw = (() => {
 
     for (const row of plan.rows) {
       const { name, top, height } = row, middle = top + height / 2;
-      const label = (text, colour) => {
+      const label = (text, y, colour) => {
         context.fillStyle = colour || ink.soft;
         context.textAlign = "right";
-        context.fillText(clipped(context, text, GUTTER - 10), GUTTER - 6, middle);
+        context.fillText(clipped(context, text, GUTTER - 10), GUTTER - 6, y);
       };
       if (name === "waveform") {
-        label("sound");
+        label("sound", middle);
         const extremes = new Int8Array(bytes(one.waveform.extremes).buffer), count = one.waveform.columns;
         let most = 1;
         for (const value of extremes) most = Math.max(most, Math.abs(value));
         context.fillStyle = ink.ink;
         for (let k = 0; k < count; k++) {
-          const low = extremes[2 * k] / most, high = extremes[2 * k + 1] / most;
+          // from where the column before ends, so that a few samples make a line, too
+          const before = k ? k - 1 : 0;
+          const low = Math.min(extremes[2 * k], extremes[2 * before + 1]) / most, high = Math.max(extremes[2 * k + 1], extremes[2 * before]) / most;
           const above = middle - (high * height) / 2, below = middle - (low * height) / 2;
           context.fillRect(GUTTER + (inner * k) / count, above, Math.max(inner / count, 0.8), Math.max(below - above, 0.8));
         }
@@ -123,7 +125,8 @@ const Draw = (() => {
         }
       } else if (name === "winner" || name === "other") {
         const path = contrast[name];
-        label(path.word, name === "winner" ? winning : losing);
+        label(path.word, middle - 6, name === "winner" ? winning : losing);
+        label(one.error ? { winner: "was heard", other: "was said" }[name] : { winner: "best", other: "against" }[name], middle + 8);
         segments(path.states).forEach((part, k) => {
           const left = frame(part.start), right = frame(part.end);
           context.fillStyle = k % 2 ? ink.band : ink.paper;
@@ -136,7 +139,7 @@ const Draw = (() => {
         });
       } else if (name.startsWith("symbols")) {
         const symbols = one.symbols[Number(name.slice(7))];
-        label(one.symbols.length > 1 ? "symbols " + (Number(name.slice(7)) + 1) : "symbols");
+        label(one.symbols.length > 1 ? "symbols " + (Number(name.slice(7)) + 1) : "symbols", middle);
         segments(symbols).forEach((part) => {
           const left = frame(part.start), right = frame(part.end);
           context.fillStyle = "hsl(" + ((part.state * 47) % 360) + " 55% 50% / 0.35)";
@@ -146,35 +149,50 @@ const Draw = (() => {
           if (right - left > 7 * String(part.state).length) context.fillText(String(part.state), (left + right) / 2, middle);
         });
       } else if (name === "difference") {
-        const difference = contrast.difference, sums = contrast.cumulated;
-        const most = Math.max(1e-9, ...difference.map(Math.abs));
-        const low = Math.min(0, ...sums), high = Math.max(1e-9, ...sums);
-        difference.forEach((value, t) => {
-          const left = frame(t), right = frame(t + 1), size = (Math.abs(value) / most) * (height / 2 - 4);
-          context.fillStyle = value > 0 ? winning : losing;
-          context.fillRect(left, value > 0 ? middle - size : middle, Math.max(right - left - 0.5, 0.8), size);
+        // what decided, over the rows above, and behind the bars
+        const from = Math.min(...plan.rows.filter((row) => row.name === "other" || row.name === "winner").map((row) => row.top)) - 3;
+        context.fillStyle = ink["mark-fill"];
+        context.fillRect(frame(contrast.decided[0]), from, frame(contrast.decided[1]) - frame(contrast.decided[0]), bottom - from);
+        // Bars and line each have a scale of their own, and the same zero.
+        const difference = contrast.difference, sums = contrast.cumulated, largest = (values) => Math.max(1e-9, ...values.map(Math.abs));
+        const parts = difference.map((value) => value / largest(difference)), shares = sums.map((sum) => sum / largest(sums));
+        const low = Math.min(-0.25, ...parts, ...shares), high = Math.max(0.25, ...parts, ...shares);
+        const down = (share) => top + 14 + ((high - share) / (high - low)) * (height - 28), zero = down(0);
+        parts.forEach((part, t) => {
+          const left = frame(t), right = frame(t + 1);
+          context.fillStyle = part > 0 ? winning : losing;
+          context.fillRect(left, Math.min(zero, down(part)), Math.max(right - left - 0.5, 0.8), Math.abs(zero - down(part)));
         });
+        context.fillStyle = ink.soft;
+        context.fillRect(GUTTER, zero, inner, 0.8);
         context.strokeStyle = ink.ink;
         context.lineWidth = 1.4;
         context.beginPath();
-        const height_of = (sum) => top + height - 3 - ((sum - low) / (high - low)) * (height - 6);
-        sums.forEach((sum, t) => context[t ? "lineTo" : "moveTo"]((frame(t) + frame(t + 1)) / 2, height_of(sum)));
+        context.moveTo(frame(0), zero);
+        shares.forEach((share, t) => context.lineTo(frame(t + 1), down(share)));
         context.stroke();
         context.lineWidth = 1;
-        context.fillStyle = ink.soft;
-        context.textAlign = "right";
-        context.fillText(clipped(context, "for " + contrast.winner.word, GUTTER - 10), GUTTER - 6, top + 10);
-        context.fillText("nats", GUTTER - 6, middle);
-        context.fillRect(GUTTER, middle, inner, 0.8);
-        context.fillText(clipped(context, "for " + contrast.other.word, GUTTER - 10), GUTTER - 6, top + height - 10);
+        // how large is that? the largest bar, and the end of the line
+        const tallest = parts.findIndex((part) => Math.abs(part) === 1), note = (value, x, share, align) => {
+          const y = down(share) + (share < 0 ? 8 : -7), wide = context.measureText(value).width + 4;
+          context.fillStyle = ink.paper;
+          context.globalAlpha = 0.8;
+          context.fillRect(align === "right" ? x - wide + 2 : x - wide / 2, y - 7, wide, 13);
+          context.globalAlpha = 1;
+          context.fillStyle = ink.ink;
+          context.textAlign = align;
+          context.fillText(value, x, y);
+        };
+        if (tallest >= 0) note(difference[tallest].toFixed(1), Math.max((frame(tallest) + frame(tallest + 1)) / 2, GUTTER + 14), parts[tallest], "center");
+        if (sums.length) note("sum " + sums[sums.length - 1].toFixed(1), Math.min(frame(sums.length), width - RIGHT), shares[sums.length - 1], "right");
+        label("for " + contrast.winner.word, top + 8);
+        label("nats", middle);
+        label("for " + contrast.other.word, top + height - 8);
       }
     }
-    // the stretch that decided, across all rows, and the ends of what was heard
+    // the ends of the stretch that decided, across all rows, and the ends of what was heard
     if (contrast && contrast.decided[1] > contrast.decided[0]) {
       const left = frame(contrast.decided[0]), right = frame(contrast.decided[1]);
-      const from = Math.min(...plan.rows.filter((row) => row.name === "other" || row.name === "winner").map((row) => row.top)) - 3;
-      context.fillStyle = ink["mark-fill"];
-      context.fillRect(left, from, right - left, bottom - from);
       context.strokeStyle = ink.mark;
       context.setLineDash([4, 3]);
       for (const place of [left, right]) {

@@ -177,7 +177,7 @@
       if (own.contrast) cell.append(stateTable(one, own));
     }
     if (one.neighbours.length) {
-      cell.append(node("h3", "In the training these sound most like it"));
+      cell.append(node("h3", "In the training these sound most like it (distance by time warping)"));
       const list = node("ul", undefined, "list");
       for (const near of one.neighbours) {
         const item = node("li");
@@ -248,8 +248,8 @@
     button.addEventListener("click", () => {
       const system = Number(button.dataset.system), said = button.dataset.said, heard = button.dataset.heard;
       const own = data.utts.filter((one) => one[2] === said && (one[3][system] ?? "") === heard);
-      const panel = $("cell-" + system), list = node("ul", undefined, "list");
-      panel.replaceChildren(node("h3", `‘${said}’ heard as ${heard === "" ? "no word" : "‘" + heard + "’"}: ${own.length}`));
+      const panel = $("cell"), list = node("ul", undefined, "list");
+      panel.replaceChildren(node("h3", `${data.systems.length > 1 ? data.systems[system] + ": " : ""}‘${said}’ heard as ${heard === "" ? "no word" : "‘" + heard + "’"}: ${own.length}`));
       for (const [utt, speaker] of own.slice(0, 500)) {
         const item = node("li");
         item.append(playButton(utt), " ");

@@ -1,6 +1,5 @@
 // Part of asrkit, Apache-2.0. The page: what was heard, and what makes it hear.
 import { ask, hear } from "./api.js";
-import { describe, draw } from "./draw.js";
 import { Live } from "./live.js";
 import { Microphone, holdable, loudness, wav } from "./recorder.js";
 import { teaching } from "./teach.js";
@@ -24,10 +23,10 @@ const onBlock = (block) => { $("level").style.transform = `scaleX(${loudness(blo
 
 /** Say the word, and how sure it is. */
 function say(word, p, nearest) {
-  const unknown = word === "<unk>";
+  const unknown = word === "<unk>", known = p !== null && p !== undefined;
   $("word").textContent = unknown ? "not a word I know" : word;
-  const near = unknown && nearest ? `; nearest: ${nearest}` : "";
-  $("sure").textContent = p === null || p === undefined ? near : `${percent(p)} sure${near}`;
+  const near = nearest ? `nearest: ${nearest}${known ? ` (${percent(p)})` : ""}` : "";
+  $("sure").textContent = unknown ? near : known ? `${percent(p)} sure` : "";
 }
 
 const nearestOf = (ranked) => (ranked.find((one) => one.word !== "<unk>") || {}).word;
@@ -39,9 +38,8 @@ function show(heard, sound) {
   $("notes").replaceChildren(...(heard.notes || []).map((note) => make("li", note)));
   $("why").hidden = false;
   $("play").hidden = !sound;
-  const text = describe(heard);
-  $("caption").textContent = text;
-  $("figure").setAttribute("aria-label", `Waveform, spectrogram and paths. ${text}`);
+  $("caption").textContent = heard.why;
+  $("figure").setAttribute("aria-label", `Waveform, spectrogram and paths. ${heard.why}`);
   $("ranked").tBodies[0].replaceChildren(...heard.ranked.map((one) => {
     const row = make("tr"), sure = make("td", percent(one.p) || "–"), score = one.log_likelihood;
     const head = make("th", one.word === "<unk>" ? "none of them" : one.word);
@@ -49,10 +47,11 @@ function show(heard, sound) {
     row.append(head, sure, make("td", score === null ? "–" : score.toFixed(1)));
     return row;
   }));
-  draw($("figure"), heard);
+  redraw();
 }
 
-const redraw = () => { if (shown) draw($("figure"), shown.heard); };
+let across = null; // seconds to pixels of the picture
+const redraw = () => { if (shown) across = Draw.draw($("figure"), shown.heard); };
 addEventListener("resize", redraw);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 
@@ -99,8 +98,10 @@ addEventListener("drop", (event) => {
 $("play").onclick = () => {
   const sound = new Audio(URL.createObjectURL(shown.sound)), { heard } = shown;
   const follow = () => {
-    if (sound.ended || sound.paused || !shown || shown.heard !== heard) { URL.revokeObjectURL(sound.src); redraw(); return; }
-    draw($("figure"), heard, sound.currentTime);
+    const over = sound.ended || sound.paused || shown.heard !== heard;
+    $("cursor").style.display = over ? "none" : "block";
+    if (over) { URL.revokeObjectURL(sound.src); return; }
+    $("cursor").style.left = `${across(Math.min(sound.currentTime, heard.duration_s))}px`;
     requestAnimationFrame(follow);
   };
   sound.onplaying = follow;
@@ -129,7 +130,7 @@ function onWord(message, after) {
   say(message.word, message.p, nearestOf(message.ranked));
   const item = make("li"), button = make("button");
   button.type = "button";
-  button.append(make("span", message.word === "<unk>" ? "not a word I know" : message.word), make("span", percent(message.p)));
+  button.append(make("span", message.word === "<unk>" ? "not a word I know" : message.word), make("span", message.word === "<unk>" ? "" : percent(message.p)));
   button.disabled = true;
   item.append(button);
   Object.assign(item.dataset, { word: message.word, after: after.toFixed(1), end: message.end });
