@@ -5,6 +5,7 @@ It needs a chromium (or chrome) on the PATH, or CHROMIUM=program, and the packag
 
 import base64
 import contextlib
+import importlib.util
 import itertools
 import json
 import os
@@ -33,7 +34,8 @@ def program():
 
 
 needs_chromium = pytest.mark.skipif(
-    program() is None, reason="no chromium on the PATH (apt-get install chromium)"
+    program() is None or importlib.util.find_spec("websockets") is None,
+    reason="no chromium on the PATH (apt-get install chromium), or the extra web is not installed",
 )
 
 
@@ -94,8 +96,8 @@ class Page:
 
     def press(self, key, code=None, down=True, up=True):
         """Press and let go a key."""
-        number = {" ": 32, "Enter": 13, "Tab": 9}.get(key, 0)
-        more = {"text": "\r" if key == "Enter" else key} if key in (" ", "Enter") else {}
+        number = {"Enter": 13, "Tab": 9}.get(key, ord(key.upper()) if len(key) == 1 else 0)
+        more = {"text": "\r" if key == "Enter" else key} if key == "Enter" or len(key) == 1 else {}
         for kind in ["keyDown"] * down + ["keyUp"] * up:
             params = {
                 "key": key,
@@ -104,13 +106,29 @@ class Page:
             }
             self.call("Input.dispatchKeyEvent", type=kind, **params, **(more if kind == "keyDown" else {}))
 
-    def look(self, width=1100, height=900, dark=False, scale=1.0):
-        """Be of that width and height, light or dark."""
+    def look(self, width=1100, height=900, dark=False, scale=1.0, media=""):
+        """Be of that width and height, light or dark, on a screen or (`print`) on paper."""
         self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=width < 500
         )  # fmt: skip
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.call("Emulation.setEmulatedMedia", features=[scheme])
+        self.call("Emulation.setEmulatedMedia", media=media, features=[scheme])
+
+    def serious_faults(self):
+        """What keeps people out, as axe-core finds it: AXE_CORE names its axe.min.js, without which nothing is looked for."""
+        path = os.environ.get("AXE_CORE")
+        if not path:
+            return []
+        self.run(Path(path).read_text(encoding="utf-8"))
+        return self.run(
+            "axe.run(document, {resultTypes: ['violations']}).then(r => r.violations.filter(v => ['serious', 'critical'].includes(v.impact))"
+            ".map(v => `${v.id}: ${v.nodes.map(n => n.target).join(' ')}`))"
+        )
+
+    def keep_picture(self, name):
+        """Write NAME.png of all of the page into the folder that ASRKIT_SCREENSHOTS names, where it does."""
+        if os.environ.get("ASRKIT_SCREENSHOTS"):
+            self.picture(Path(os.environ["ASRKIT_SCREENSHOTS"]) / f"{name}.png")
 
     def picture(self, path):
         """Write a PNG of all of the page."""
