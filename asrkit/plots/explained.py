@@ -56,7 +56,7 @@ def plot_explained(found, path, title=None):
     after = iter(rows[2:])
     if contrast is not None:
         for word_path, colour in ((contrast.winner, RIGHT), (contrast.other, WRONG)):
-            _draw_segments(next(after), word_path.states + 1, edges_s, word_path.word, colour)
+            _draw_segments(next(after), word_path.states + 1, edges_s, clipped(word_path.word), colour)
     for number, symbols in enumerate(streams):
         name = "symbols" if len(streams) == 1 else f"symbols {number + 1}"
         _draw_segments(next(after), symbols, edges_s, name, "0.4", coloured=True)
@@ -74,11 +74,20 @@ def plot_explained(found, path, title=None):
     for axes in rows[:-1]:
         axes.tick_params(labelbottom=False)
     rows[0].set_xlim(0, lasts_s)
-    told = f"; bars: up for ‘{contrast.winner.word}’, down for ‘{contrast.other.word}’" if contrast else ""
+    told = (
+        f"; bars: up for ‘{clipped(contrast.winner.word)}’, down for ‘{clipped(contrast.other.word)}’"
+        if contrast
+        else ""
+    )
     rows[-1].set_xlabel(f"time (s){told}")
-    rows[0].set_title(title or "")
+    rows[0].set_title(clipped(title or "", 80))
     _draw_ranked(figure.add_subplot(grid[:, 1]), found.ranked)
     save_picture(figure, path)
+
+
+def clipped(text, most=16):
+    """Cut what would leave no room for the picture."""
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _draw_segments(axes, values, edges_s, name, colour, coloured=False):
@@ -131,7 +140,7 @@ def _draw_ranked(axes, ranked):
     values = [one.posterior if known else best - one.log_likelihood for one in ranked]
     axes.barh(range(len(ranked)), values, color=[RIGHT, *["0.7"] * (len(ranked) - 1)])
     axes.set_yticks(
-        range(len(ranked)), ["none of\nthem" if one.word == UNKNOWN else one.word for one in ranked]
+        range(len(ranked)), ["none of\nthem" if one.word == UNKNOWN else clipped(one.word) for one in ranked]
     )
     axes.invert_yaxis()
     axes.set_xlabel("probability" if known else "nats behind the best")
