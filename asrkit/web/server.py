@@ -40,8 +40,6 @@ class ServerConfig:
 
     def __post_init__(self) -> None:
         check_fields(self)
-        if self.key and not self.certificate:
-            raise SettingsError(f"key={self.key}, but no certificate (certificate=FILE)")
 
 
 class Server:
@@ -194,8 +192,12 @@ def prepare(
     ------
     DataError
         The model can't be used, the port is taken, or the extra is missing.
+    SettingsError
+        A key without its certificate.
     """
     config = config or ServerConfig()
+    if config.key and not config.certificate:
+        raise SettingsError(f"key={config.key}, but no certificate (certificate=FILE)")
     studio = Studio(exp, accept=accept, detection=detection, method=method, same_speaker=same_speaker)
     try:
         from asrkit.web.app import make_app  # late: an extra
