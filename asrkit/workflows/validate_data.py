@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from asrkit.config import PathLike
 from asrkit.io.validation import Checks, find_faults
+from asrkit.runtime import one_thread
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Validated:
         return self.faults or [f"Successfully validated data-directory {self.data_dir}"]
 
 
+@one_thread()
 def validate_data(data_dir: PathLike, *, checks: Checks | None = None) -> Validated:
     """Check a data directory; what is unusual but allowed is logged as a warning.
 
