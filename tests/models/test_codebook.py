@@ -28,8 +28,8 @@ def test_assign_equals_scipy():
 def test_labels_are_those_of_float64(scale):
     """Also of rows that are as near to one vector as to another, but for less than float32 knows, and of rows far away."""
     rng = np.random.default_rng(1)
-    vectors = rng.normal(size=(32, 3))
-    first, second = rng.integers(0, 32, (2, 400))
+    vectors = rng.normal(size=(96, 3))
+    first, second = rng.integers(0, 96, (2, 400))
     between = (vectors[first] + vectors[second]) / 2 + 1e-9 * (vectors[first] - vectors[second])
     x = np.concatenate([between, rng.normal(size=(400, 3)), 1e7 * rng.normal(size=(20, 3)), vectors]) * scale
     vectors = vectors * scale
@@ -40,7 +40,7 @@ def test_labels_are_those_of_float64(scale):
     np.testing.assert_allclose(distance / scale / scale, expected[rows, labels], rtol=1e-9)
     assert (labels[:400] == expected[:400].argmin(axis=1)).all() or scale != 1.0
     assert (expected[rows, labels] <= expected.min(axis=1) * (1 + 1e-7) + 1e-12).all()
-    assert (labels[-32:] == np.arange(32)).all()
+    assert (labels[-96:] == np.arange(96)).all()
 
 
 def test_lloyd_equals_scikit_learn():
