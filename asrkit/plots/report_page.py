@@ -57,7 +57,7 @@ def systems_table(rows: Sequence[Mapping[str, str]]) -> Html:
         return table(columns, [[row[name] for name in names] for row in rows], caption)
 
     rest = ["system", *(name for name in rows[0] if name not in RATED)]
-    return Html(of(RATED, "Error rates, in per cent of the words") + of(rest, "Sizes and speeds"))
+    return Html(of(RATED, "Error rates in per cent of the words, with intervals for other recordings and for other speakers") + of(rest, "Sizes and speeds"))
 
 
 def comparisons_table(pairs: Sequence[tuple[str, str, Comparison]]) -> Html:

@@ -95,3 +95,21 @@ def test_bad_input_is_told(said):
         explain(model, np.zeros(RATE_HZ, dtype=np.float32))
     with pytest.raises(DataError, match="no.wav: cannot be read"):
         explain(model, "no.wav")
+
+
+def test_a_word_that_is_not_believed_is_the_nearest(said):
+    recognizer = asrkit.Recognizer(model_of("gmm").vocabulary, min_confidence=1.0)
+    found = explain(recognizer, said)
+    assert found.heard.word == "<unk>"
+    assert found.why.startswith("Not sure enough of any word: the nearest, ‘two’, has a probability of 0.")
+    assert found.contrast is not None and "‘two’ is " in found.why
+
+
+def test_long_words_leave_the_picture_its_room(said, tmp_path):
+    from asrkit.plots.explained import plot_explained
+
+    model = asrkit.train(
+        {word * 200: sounds for word, sounds in recordings(3).items()}, rate_hz=RATE_HZ, family="gmm"
+    )
+    plot_explained(explain(model, said), tmp_path / "p.png", "x" * 1000)  # a warning would be an error
+    assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")

@@ -173,8 +173,8 @@ const Draw = (() => {
         context.stroke();
         context.lineWidth = 1;
         // how large is that? the largest bar, and the end of the line
-        const tallest = parts.findIndex((part) => Math.abs(part) === 1), note = (value, x, share, align) => {
-          const y = down(share) + (share < 0 ? 8 : -7), wide = context.measureText(value).width + 4;
+        const tallest = parts.findIndex((part) => Math.abs(part) === 1), note = (value, x, y, align) => {
+          const wide = context.measureText(value).width + 4;
           context.fillStyle = ink.paper;
           context.globalAlpha = 0.8;
           context.fillRect(align === "right" ? x - wide + 2 : x - wide / 2, y - 7, wide, 13);
@@ -183,8 +183,13 @@ const Draw = (() => {
           context.textAlign = align;
           context.fillText(value, x, y);
         };
-        if (tallest >= 0) note(difference[tallest].toFixed(1), Math.max((frame(tallest) + frame(tallest + 1)) / 2, GUTTER + 14), parts[tallest], "center");
-        if (sums.length) note("sum " + sums[sums.length - 1].toFixed(1), Math.min(frame(sums.length), width - RIGHT), shares[sums.length - 1], "right");
+        const beside = (share) => down(share) + (share < 0 ? 8 : -7), end = shares.length - 1;
+        if (tallest >= 0) {
+          const x = Math.max((frame(tallest) + frame(tallest + 1)) / 2, GUTTER + 14), y = beside(parts[tallest]);
+          const taken = x > frame(end + 1) - 80 && Math.abs(y - beside(shares[end])) < 14; // by the sum
+          note(difference[tallest].toFixed(1), x, taken ? zero + (parts[tallest] < 0 ? -8 : 9) : y, "center");
+        }
+        if (end >= 0) note("sum " + sums[end].toFixed(1), Math.min(frame(end + 1), width - RIGHT), beside(shares[end]), "right");
         label("for " + contrast.winner.word, top + 8);
         label("nats", middle);
         label("for " + contrast.other.word, top + height - 8);
