@@ -57,7 +57,13 @@ def systems_table(rows: Sequence[Mapping[str, str]]) -> Html:
         return table(columns, [[row[name] for name in names] for row in rows], caption)
 
     rest = ["system", *(name for name in rows[0] if name not in RATED)]
-    return Html(of(RATED, "Error rates in per cent of the words, with intervals for other recordings and for other speakers") + of(rest, "Sizes and speeds"))
+    return Html(
+        of(
+            RATED,
+            "Error rates in per cent of the words, with intervals for other recordings and for other speakers",
+        )
+        + of(rest, "Sizes and speeds")
+    )
 
 
 def comparisons_table(pairs: Sequence[tuple[str, str, Comparison]]) -> Html:
@@ -348,7 +354,7 @@ def suspects_section(suspects: Sequence[Sequence[str]], many: int) -> Html:
         )
         rows.append([Cell(link, utt), sound, speaker, said, heard, p, near])
     columns = [
-        Column("recording"), Column("sound", False, False), Column("speaker"), Column("label"), Column("heard"), Column("p", True),
+        Column("recording"), Column("sound", False, False), Column("speaker"), Column("label"), Column("heard"), Column("probability", True),
         Column("nearest in training"),
     ]  # fmt: skip
     rest = [paragraph(f"{many - len(rows)} more stand in report.json.")] if many > len(rows) else []

@@ -131,7 +131,7 @@ def write_html(
     write_errors_tsv(out / "errors.tsv", errors)
     with atomic_write(out / "report.json") as stream:
         json.dump(
-            as_json(title, rows, heard, errors, pairs, trials),
+            {**as_json(title, rows, heard, errors, pairs, trials), "learning_curves": learned},
             stream,
             ensure_ascii=False,
             allow_nan=False,

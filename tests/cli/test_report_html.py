@@ -241,22 +241,37 @@ def test_what_cannot_be_told_is_refused(world, tmp_path, capsys):
     assert "counts anew)" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("text", [None, "", "count\n", "h\nall\t-\tx\t1\t2\n", "h\nall\t-\t0\t1\t2\n", "h\n1\t1\n"])
+@pytest.mark.parametrize(
+    "text", [None, "", "count\n", "h\nall\t-\tx\t1\t2\n", "h\nall\t-\t0\t1\t2\n", "h\n1\t1\n"]
+)
 def test_learning_curves_that_are_none_are_told(world, tmp_path, text):
     if text is not None:
         (tmp_path / "learning-curve.tsv").write_text(text)
-    with pytest.raises(DataError, match=r"learning-curve\.tsv: can't be read, .*\(asrkit learning-curve writes it\)"):
+    with pytest.raises(
+        DataError, match=r"learning-curve\.tsv: can't be read, .*\(asrkit learning-curve writes it\)"
+    ):
         write(tmp_path / "out", world / "data", world / "gmm", learning_curves=str(tmp_path))
 
 
 def test_learning_curves_are_means_of_the_draws_and_have_their_folders_names(world, tmp_path):
-    head, rows = "count\tdraw\tutts\terrors\twords\twer\tlow\thigh\n", ["2\t1\t6\t4\t10", "2\t2\t6\t2\t10", "all\t-\t36\t0\t10"]
+    head, rows = (
+        "count\tdraw\tutts\terrors\twords\twer\tlow\thigh\n",
+        ["2\t1\t6\t4\t10", "2\t2\t6\t2\t10", "all\t-\t36\t0\t10"],
+    )
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "learning-curve.tsv").write_text(head + "".join(f"{row}\t0\t0\t0\n" for row in rows))
+        (tmp_path / name / "learning-curve.tsv").write_text(
+            head + "".join(f"{row}\t0\t0\t0\n" for row in rows)
+        )
     assert read_curve(tmp_path / "a") == [(6.0, pytest.approx(0.3)), (36.0, 0.0)]
-    write(tmp_path / "out", world / "data", world / "gmm", learning_curves=f"{tmp_path / 'a'}, {tmp_path / 'b'}")
-    (drawn,) = re.findall('<section id="learning".*?</section>', (tmp_path / "out" / "report.html").read_text())
+    write(
+        tmp_path / "out", world / "data", world / "gmm", learning_curves=f"{tmp_path / 'a'}, {tmp_path / 'b'}"
+    )
+    curves = json.loads((tmp_path / "out" / "report.json").read_text())["learning_curves"]
+    assert list(curves) == ["a", "b"] and curves["b"] == [[6.0, pytest.approx(0.3)], [36.0, 0.0]]
+    (drawn,) = re.findall(
+        '<section id="learning".*?</section>', (tmp_path / "out" / "report.html").read_text()
+    )
     assert "<title>a</title>" in drawn and "<title>b</title>" in drawn and drawn.count("<circle") == 4
 
 
