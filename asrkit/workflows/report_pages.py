@@ -108,7 +108,7 @@ def page_links(number: int, more: bool) -> str:
     if number > 1:
         links.append(f'<a href="{page_name(number - 1)}">page {number - 1}</a>')
     if more:
-        links.append(f'<a href="{page_name(number + 1)}">further errors: page {number + 1}</a>')
+        links.append(f'<a rel="next" href="{page_name(number + 1)}">further errors: page {number + 1}</a>')
     return f"<p>{' · '.join(links)}</p>" if links else ""
 
 

@@ -68,7 +68,12 @@ class Page:
         """Evaluate until it is true, and give what it is."""
         end_s = time.monotonic() + timeout_s
         while True:
-            found = self.run(script)
+            found = None
+            try:
+                found = self.run(script)
+            except AssertionError as error:
+                if "navigated" not in str(error):  # one page was left, and the next is not there yet
+                    raise
             if found:
                 return found
             assert time.monotonic() < end_s, f"still false after {timeout_s:g} s: {script}\n{self.problems()}"

@@ -11,7 +11,7 @@ from hostile_report import write_world
 pytestmark = needs_chromium
 NARROW, WIDE = 390, 1280
 READY = "document.documentElement.dataset.ready === 'true'"
-OPEN = "document.querySelector('tr.detail').dataset.utt"
+OPEN = "document.querySelector('tr.detail')?.dataset.utt"
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +22,7 @@ def world(tmp_path_factory):
     (top / "curve" / "learning-curve.tsv").write_text(curve)
     more = ("--html", "--learning-curves", top / "curve")
     asrkit("report", top / "report", top / "data", top / "chmm", top / "gmm", *more)
+    asrkit("report", top / "small", top / "data", top / "chmm", top / "gmm", "--html", "--html-errors=1")
     fold = top / "chmm" / "fold_1"
     asrkit("explain", fold, top / "wavs" / "1two3.wav", "-o", top / "explained.html")
     return top
@@ -140,6 +141,26 @@ def test_an_address_opens_an_error(page, world):
     for none in ("%E0%A4%A", "nobody"):
         page.open("about:blank")
         page.open(f"{address}#utt={none}", READY)
+
+
+def test_an_error_of_a_later_page_is_found_from_the_first(page, world):
+    one = told(world)["errors"][2]
+    (system, own), *_ = one["systems"].items()
+    number = [own["name"] for own in told(world)["systems"]].index(system)
+    page.open((world / "small" / "report.html").as_uri(), READY)
+    cell = (
+        f"own.dataset.said === {json.dumps(one['said'])} && own.dataset.heard === {json.dumps(own['heard'])}"
+    )
+    page.run(
+        f"[...document.querySelectorAll('.matrix button[data-system=\"{number}\"]')].find((own) => {cell}).click();"
+        f"[...document.querySelectorAll('#cell a')].find((own) => own.textContent === {json.dumps(one['utt'])}).click()"
+    )
+    page.wait(
+        f"location.pathname.endsWith('/report-3.html') && {READY} && {OPEN} === {json.dumps(one['utt'])}"
+    )
+    page.open("about:blank")
+    page.open(f"{(world / 'small' / 'report.html').as_uri()}#utt=nobody", READY)
+    assert page.run("location.pathname").endswith("/report.html")
 
 
 def test_columns_sort_both_ways(page):

@@ -243,6 +243,8 @@
     });
   }
 
+  const next = document.querySelector("a[rel=next]"); // further errors; only the first page knows all utterances
+
   // A cell of a confusion matrix opens the list of its recordings.
   for (const button of document.querySelectorAll(".matrix button")) {
     button.addEventListener("click", () => {
@@ -260,6 +262,10 @@
             event.preventDefault();
             goTo(utt);
           });
+          item.append(link);
+        } else if (next && said !== heard) {
+          const link = node("a", utt);
+          link.href = "#utt=" + encodeURIComponent(utt);
           item.append(link);
         } else item.append(utt);
         item.append(" (" + data.speakers[speaker] + ")");
@@ -304,7 +310,9 @@
   function goToAsked() {
     const asked = /^#utt=(.+)$/.exec(location.hash);
     try {
-      if (asked) goTo(decodeURIComponent(asked[1]));
+      if (!asked) return;
+      const utt = decodeURIComponent(asked[1]), elsewhere = ([own, , said, heard]) => own === utt && heard.some((word) => word !== said);
+      if (!goTo(utt) && next && (!data.utts.length || data.utts.some(elsewhere))) location.replace(next.href + location.hash);
     } catch (error) {
       if (!(error instanceof URIError)) throw error;
     }
