@@ -10,7 +10,7 @@ from hostile_report import write_world
 
 pytestmark = needs_chromium
 NARROW, WIDE = 390, 1280
-READY = "document.documentElement.dataset.ready === 'true'"
+READY = "document.documentElement?.dataset.ready === 'true'"
 OPEN = "document.querySelector('tr.detail')?.dataset.utt"
 
 
