@@ -168,9 +168,8 @@ def run(options, work):
             say(f"benchmark.py: error: {name}: {failure}")
             lost.append(name)
             continue
-        write(
-            f"### {name}\n\n{TASKS[name].__doc__.splitlines()[0]}\n\n{table(row.cells() for row in found)}\n"
-        )
+        about = " ".join(TASKS[name].__doc__.partition("\n\n")[0].split())
+        write(f"### {name}\n\n{about}\n\n{table(row.cells() for row in found)}\n")
         rows += found
     write(f"### All peers\n\n{table(at_a_glance(rows), AT_A_GLANCE)}\n")
     if options.page:
