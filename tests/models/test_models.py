@@ -269,6 +269,8 @@ def test_floor_holds_counts_and_never_costs_likelihood(kind):
     least = mixture.variances if kind is DiagMixture else np.linalg.eigvalsh(mixture.covariances)
     assert least.min() >= 1e-3 * (1 - 1e-6)
     assert without(mixture, 0, 1).floored[0] < mixture.floored[0]  # what carries no weight does not count
+    anew = kind(**mixture.to_arrays())  # knows nothing of how it was estimated
+    assert (anew.floored == mixture.floored).all()
 
 
 @both_kinds

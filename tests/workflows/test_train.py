@@ -1,6 +1,7 @@
 """What train says, makes and refuses: sizes of codebooks, recordings that are too short, words at the iteration limit."""
 
 import json
+from types import SimpleNamespace
 
 import kaldiio
 import numpy as np
@@ -236,3 +237,13 @@ def test_trainings_beside_each_other_may_share_differently(write, tmp_path):
         before, entries = (exp / "final.npz").read_bytes(), one.entries
         assert train(data, exp, settings).entries == entries and (exp / "final.npz").read_bytes() == before
     assert len({arrays(exp)["a"]["variances"].tobytes() for exp, _ in runs}) == 3
+
+
+def test_a_group_is_one_word_or_no_more_than_its_frames(monkeypatch):
+    monkeypatch.setattr(train_module, "GROUP", 10)
+    frames = {"a": 4, "b": 6, "c": 1, "d": 30, "e": 2}
+    groups = train_module.group_words(
+        {word: SimpleNamespace(lengths=np.array([n])) for word, n in frames.items()}
+    )
+    assert [list(own) for own, _ in groups] == [["a", "b"], ["c"], ["d"], ["e"]]
+    assert [index for own, _ in groups for index in own.values()] == [0, 1, 2, 3, 4]
