@@ -96,7 +96,7 @@ if run_stage 6 "decode"; then
 fi
 
 if run_stage 7 "score"; then
-  for family in gmm dhmm chmm; do asrkit score "$data/test" "$exp/$family/decode_test"; done
+  asrkit score "$data/test" "$exp/gmm/decode_test" "$exp/dhmm/decode_test" "$exp/chmm/decode_test"
 fi
 
 if run_stage 8 "report"; then

@@ -412,6 +412,22 @@ def test_best_wer_sh_reads_our_folders(folders):
     assert (out / "scoring_kaldi" / "best_wer").read_text() == f"%WER{rest} {name}\n"
 
 
+def test_several_decodings_are_scored_one_after_the_other(folders, capsys):
+    data, out = folders
+    worse = out.parent / "decode_worse"
+    worse.mkdir()
+    (worse / "hyp").write_text("amy-1 no\namy-2 yes\nbob-1 no\nbob-2 no\n")
+    said = []
+    for folder in (out, worse):
+        assert run("score", data, folder) == 0
+        said += [f"{folder}:", *capsys.readouterr().out.splitlines()]
+    alone = (worse / "report.json").read_bytes()
+    (worse / "report.json").unlink()
+    assert run("score", data, out, worse) == 0
+    assert capsys.readouterr().out.splitlines() == said
+    assert (worse / "report.json").read_bytes() == alone
+
+
 def test_unknown_and_skipped_are_errors_and_said(folders, capsys):
     data, out = folders
     (data / "text").write_text("amy-1 cat\namy-2 cat\namy-3 dog\nbob-1 yes\nbob-2 no\n")

@@ -1,10 +1,10 @@
-"""Score a decoding: error rates, confusion matrix, Kaldi's scoring files.
+"""Score decodings: error rates, confusion matrix, Kaldi's scoring files.
 
 DIR is a data directory: DIR/text holds what was said, DIR/utt2spk (optional) who said it.
 OUT is a decode folder: OUT/hyp holds what was recognised, `utt word` a line, in C-locale order; a line with
 the utterance alone is an empty hypothesis. OUT/skipped (optional, `utt reason`) names utterances the decoder
 gave up: they count as errors in every mode. OUT/decode.json (optional) holds under "words" the words the
-system knows: what it cannot know is counted as its error, and said.
+system knows: what it cannot know is counted as its error, and said. Of several OUTs each is scored by itself.
 
 Standard output is what Kaldi's compute-wer prints, then two 95 % intervals and notes. Wilson's takes every
 word for a trial of its own: other words of these speakers. The bootstrap draws whole speakers: other
@@ -23,13 +23,14 @@ from asrkit.workflows.score import score
 EXAMPLE = """example:
   asrkit score data/test exp/chmm/decode_test
   asrkit score --mode strict --per-speaker true data/test exp/chmm/decode_test
+  asrkit score data/test exp/gmm/decode_test exp/chmm/decode_test
 """
 
 
 def add_arguments(parser):
     parser.add_argument("dir", metavar="DIR", help="data directory with the reference in text")
     parser.add_argument(
-        "out", metavar="OUT", help="decode folder with hyp; the reports are written here, too"
+        "outs", metavar="OUT", nargs="+", help="decode folder with hyp; the reports are written here, too"
     )
     add_flag(
         parser,
@@ -42,8 +43,10 @@ def add_arguments(parser):
 
 
 def main(args):
-    scored = score(args.dir, args.out, mode=args.mode)
-    say(scored.lines())
-    if args.per_speaker:
-        say(scored.speaker_lines())
+    for out in args.outs:
+        scored = score(args.dir, out, mode=args.mode)
+        say([f"{out}:"] if len(args.outs) > 1 else [])
+        say(scored.lines())
+        if args.per_speaker:
+            say(scored.speaker_lines())
     return 0
