@@ -259,7 +259,8 @@ def lbg(x, size, *, max_iters=50, tol=1e-4):
         ]
         if not split:
             return vectors[count > 0], history  # few iterations may leave a cell empty
-        spread = np.sqrt([x[labels == k].var(axis=0) for k in split])
+        apart = x - centroids(x, labels, vectors)[labels]
+        spread = np.sqrt(centroids(apart**2, labels, vectors)[split])
         vectors = np.concatenate([vectors, vectors[split] + 0.1 * spread])
         vectors[split] -= 0.1 * spread
 
@@ -309,13 +310,10 @@ def lloyd(x, vectors, max_iters, tol, history):
 
 def centroids(x, labels, vectors):
     """Mean of each cell; an empty cell keeps its old vector."""
-    order = np.argsort(labels, kind="stable")
-    count = np.bincount(labels, minlength=len(vectors))
-    full = np.flatnonzero(count)
-    starts = np.concatenate([[0], np.cumsum(count[full])[:-1]])
-    out = vectors.copy()
-    out[full] = np.add.reduceat(x[order], starts, axis=0) / count[full, None]
-    return out
+    labels, size = labels.astype(np.intp), len(vectors)  # once, not for each dimension
+    count = np.bincount(labels, minlength=size)[:, None]
+    sums = np.stack([np.bincount(labels, weights=column, minlength=size) for column in x.T], axis=1)
+    return np.where(count > 0, sums / np.maximum(count, 1), vectors)
 
 
 def assign(x, vectors, *, rows=None):
