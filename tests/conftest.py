@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-LONG = ("test_readme", "test_speechocean", "test_recipe", "test_cross")
+LONG = ("test_pages", "test_speechocean", "test_recipe", "test_cross")
 
 
 def pytest_configure(config):

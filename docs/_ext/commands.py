@@ -1,6 +1,7 @@
 """The reference of the commands, made from the commands: each parser is asked for its options when the site is built.
 
-`.. asrkit-command:: NAME` is all that a page of a command holds. In all pages what begins with `asrkit NAME` links to that page.
+`.. asrkit-command:: NAME` is all that a page of a command holds. In all pages `asrkit NAME …`
+links to that page, and `asrkit.NAME` to the reference of Python.
 """
 
 import argparse
@@ -180,7 +181,26 @@ def link_commands(app, doctree, docname):
         )
 
 
+def link_names(app, doctree, docname):
+    """Let `asrkit.NAME` lead to what the reference says of it."""
+    known = app.env.get_domain("py").objects
+    for node in list(doctree.findall(nodes.literal)):
+        name = node.astext().partition("(")[0]
+        if (
+            not name.startswith("asrkit.")
+            or name not in known
+            or isinstance(node.parent, (nodes.reference, nodes.title))
+        ):
+            continue
+        entry = known[name]
+        if entry.docname != docname:
+            node.replace_self(
+                make_refnode(app.builder, docname, entry.docname, entry.node_id, [node.deepcopy()], name)
+            )
+
+
 def setup(app):
+    app.connect("doctree-resolved", link_names)
     app.add_directive("asrkit-command", Command)
     app.connect("builder-inited", write_pages)
     app.connect("doctree-resolved", link_commands)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pages import pages
 
 import asrkit
 from asrkit import distribution
@@ -80,15 +81,14 @@ def test_sources_alone_name_the_libraries(monkeypatch):
 
 def test_no_page_leads_to_another_project():
     """`pip install asrkit` and `asrkit[extra]` would install what has that name on the index."""
-    pages = [
-        TOP / "README.md",
-        *(TOP / "docs").glob("*.md"),
+    found = [
+        *pages(),
         *(TOP / "egs").rglob("*.md"),
         *(TOP / "egs").rglob("*.sh"),
     ]
-    pages += (TOP / "asrkit").rglob("*.py")
-    for page in pages:
-        assert not re.search(r"pip3? install[^\n]*\basrkit\b(?!-)", page.read_text(encoding="utf-8")), page
+    found += (TOP / "asrkit").rglob("*.py")
+    for page in found:
+        assert not re.search(r"pip3? install[^\n`]*\basrkit\b(?!-)", page.read_text(encoding="utf-8")), page
 
 
 def test_what_is_needed_is_what_the_lowest_versions_pin():

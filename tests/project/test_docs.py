@@ -4,21 +4,19 @@ names are there.
 
 import re
 import shlex
-from pathlib import Path
 
 import numpy as np
 import soundfile
 from command import asrkit
+from pages import TOP, commands
 from speechlike import RATE_HZ, say
 
 from asrkit.io.textgrid import write_textgrid
 from asrkit.phones.phone import Phone
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+DOCS = TOP / "docs"
 TEXT = (DOCS / "mixgop.md").read_text(encoding="utf-8")
-COMMANDS = [
-    line for block in re.findall(r"```bash\n(.*?)```", TEXT, flags=re.DOTALL) for line in block.splitlines()
-]
+COMMANDS = commands(DOCS / "mixgop.md")
 
 
 def write_speech(folder, part, speakers, takes, seed):

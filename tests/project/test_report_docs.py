@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from command import MFCC, asrkit
+from pages import TOP, commands
 from synthetic import RATE_HZ, word_samples, write_words
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+DOCS = TOP / "docs"
 TEXT = (DOCS / "report.md").read_text(encoding="utf-8")
-COMMANDS = [
-    line for block in re.findall(r"```bash\n(.*?)```", TEXT, flags=re.DOTALL) for line in block.splitlines()
-]
+COMMANDS = commands(DOCS / "report.md")
 
 
 def test_pictures_are_there_and_small():

@@ -8,20 +8,19 @@ import subprocess
 import sys
 import urllib.request
 from dataclasses import fields
-from pathlib import Path
 
 import pytest
 
 pytest.importorskip("uvicorn", reason="the extra web is not installed")
 
+from pages import TOP, commands
 from served import make_model
 
 from asrkit.web.limits import USUAL
 
-TEXT = (Path(__file__).resolve().parents[2] / "docs" / "serve.md").read_text(encoding="utf-8")
-COMMANDS = [
-    line for block in re.findall(r"```bash\n(.*?)```", TEXT, flags=re.DOTALL) for line in block.splitlines()
-]
+PAGE = TOP / "docs" / "serve.md"
+TEXT = PAGE.read_text(encoding="utf-8")
+COMMANDS = commands(PAGE)
 
 
 @pytest.fixture(scope="module")
