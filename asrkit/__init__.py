@@ -54,11 +54,12 @@ __all__ = [
     "score_errors",
     "PronunciationScorer",
     "families",
+    "study",
     "AsrkitError",
 ]
 
 if TYPE_CHECKING:
-    from asrkit import families
+    from asrkit import families, study
     from asrkit.errors import AsrkitError
     from asrkit.evaluation.scoring import score_errors
     from asrkit.features.frontend import FrontEnd
@@ -71,8 +72,8 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> object:
-    if name == "families":
-        return importlib.import_module("asrkit.families")
+    if name in ("families", "study"):
+        return importlib.import_module(f"asrkit.{name}")
     if name in _PUBLIC:
         return getattr(importlib.import_module(f"asrkit.{_PUBLIC[name]}"), name)
     raise AttributeError(f"module 'asrkit' has no attribute '{name}'")

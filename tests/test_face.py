@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import operator
 import re
 import subprocess
 import sys
@@ -12,8 +13,11 @@ import asrkit
 from asrkit.sklearn import Mfcc, WordClassifier
 
 NAMES = """load train adapt crossval teach forget merge Recognizer Hypothesis Speaker Vocabulary FrontEnd read_audio read_data find_speech score_errors
-PronunciationScorer families AsrkitError""".split()
+PronunciationScorer families study AsrkitError""".split()
 FUNCTIONS = [name for name in NAMES if inspect.isfunction(getattr(asrkit, name))]
+FUNCTIONS += [
+    f"study.{name}" for name in asrkit.study.__all__ if inspect.isfunction(getattr(asrkit.study, name))
+]
 METHODS = [
     (kind, name)
     for kind in (
@@ -85,7 +89,7 @@ def test_every_name_is_explained_with_an_example(name):
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_functions_say_what_they_take_give_and_raise(name):
-    function = getattr(asrkit, name)
+    function = operator.attrgetter(name)(asrkit)
     doc, parameters = inspect.getdoc(function), inspect.signature(function).parameters
     assert documented(doc, "Parameters") == list(parameters)
     assert "\nReturns\n-------\n" in doc and "Error" in "".join(documented(doc, "Raises"))
@@ -104,6 +108,6 @@ def test_methods_say_what_they_take(kind, name):
 
 def test_every_public_function_is_annotated():
     for name in FUNCTIONS:
-        signature = inspect.signature(getattr(asrkit, name))
+        signature = inspect.signature(operator.attrgetter(name)(asrkit))
         assert signature.return_annotation is not inspect.Signature.empty
         assert all(own.annotation is not inspect.Parameter.empty for own in signature.parameters.values())

@@ -20,7 +20,7 @@ FLOORS = (
     ("io", "evaluation"),
     ("plots",),
     ("workflows",),
-    ("web",),
+    ("web", "study"),
     ("cli", "sklearn", "__init__"),
     ("__main__",),
 )

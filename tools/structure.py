@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1] / "asrkit"
-MOST_FLAT = 8  # modules beside the rooms
+MOST_FLAT = 9  # modules beside the rooms
 PUBLIC_ROOMS = ("workflows",)
 
 

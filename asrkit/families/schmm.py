@@ -120,6 +120,10 @@ class TiedMixture(Emission):
             out[:, start : start + ROWS] = self._mixed(densities[start : start + ROWS])[0].T
         return out.T
 
+    def component_log_likelihood(self, obs):
+        """log of weight x density of each Gaussian of the pool: (N, S, M)."""
+        return self.log_weights + self.pool.log_likelihood(obs)[:, None]
+
     def _mixed(self, log_densities):
         """Log-likelihoods (n, S), the peak of each frame's densities (n, 1), and the rows that sums of
         exponentials lose.

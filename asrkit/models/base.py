@@ -53,6 +53,8 @@ class Block:
         often.
     variance : numpy.ndarray or None
         (D,) over all words, where the block is of one and that is known: what a training starts from needs it.
+    exact : bool
+        Train in float64 throughout: nothing is prepared in float32.
     """
 
     utts: tuple[str, ...]
@@ -60,9 +62,12 @@ class Block:
     offsets: np.ndarray
     keep: bool = False
     variance: np.ndarray | None = None
+    exact: bool = False
 
     @classmethod
-    def from_items(cls, items: Iterable[tuple[str, np.ndarray]], keep: bool = False) -> "Block":
+    def from_items(
+        cls, items: Iterable[tuple[str, np.ndarray]], keep: bool = False, exact: bool = False
+    ) -> "Block":
         """Build from (utt, array) pairs; all arrays must have the same dimension."""
         items = list(items)
         lengths = [len(array) for _, array in items]
@@ -72,6 +77,7 @@ class Block:
             obs,
             np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
             keep,
+            exact=exact,
         )
 
     @property
@@ -80,6 +86,8 @@ class Block:
 
     def prepared(self, emission: "Emission") -> Any:
         """What the emission makes of the frames before it looks at them, or None where it needs nothing."""
+        if self.exact:
+            return None
         if not self.keep:
             return emission.prepare(self.obs)
         kept = self.__dict__.setdefault("_kept", {})
@@ -161,6 +169,20 @@ class Emission(ABC):
     @abstractmethod
     def log_likelihood(self, obs: np.ndarray, *, prepared: Any = None) -> np.ndarray:
         """Score frames under every state: float64 (N, S)."""
+
+    def component_log_likelihood(self, obs: np.ndarray) -> np.ndarray:
+        """Score frames under what a state is a mixture of: log of weight x density, (N, S, M); of itself, M = 1, where it is none."""
+        return self.log_likelihood(obs)[..., None]
+
+    def component_log_posteriors(self, obs: np.ndarray) -> np.ndarray:
+        """Say which component of a state a frame came from, given the state: log P(m | x, s), float64 (N, S, M).
+
+        Where a state can't have a frame at all, the components are equally likely.
+        """
+        joint = self.component_log_likelihood(obs)
+        total = np.logaddexp.reduce(joint, axis=-1, keepdims=True)
+        impossible = np.isneginf(total)
+        return np.where(impossible, -np.log(joint.shape[-1]), joint - np.where(impossible, 0.0, total))
 
     @abstractmethod
     def accumulate(self, obs: np.ndarray, gamma: np.ndarray, *, prepared: Any = None) -> "Stats":

@@ -61,8 +61,17 @@ def train_words(family_name, family_config, train_config, data, indices=None):
     return train_beside(family_name, [family_config], train_config, data, indices)[0]
 
 
-def train_beside(family_name, family_configs, train_config, data, indices=None):
+def train_beside(
+    family_name, family_configs, train_config, data, indices=None, *, starts=None, histories=None
+):
     """What `train_words` gives for each of several settings of a family: list of dict.
+
+    Parameters
+    ----------
+    starts : dict of str to WordModel, optional
+        What each word's training starts from, where that is not the family's to choose.
+    histories : list, optional
+        Takes a dict for each of the settings: each word's models, one an entry of its log.
 
     Notes
     -----
@@ -72,13 +81,19 @@ def train_beside(family_name, family_configs, train_config, data, indices=None):
     """
     family = families.load(family_name)
     indices = {word: index for index, word in enumerate(data)} if indices is None else indices
-    trainings, wanted, done = {}, {}, {}
+    trainings, wanted, done, models = {}, {}, {}, {}
+
+    def count(config):
+        return 1 if starts else family.num_starts(config)
+
     for word, source in data.items():
         sample = source.sample(SAMPLE)
         for place, config in enumerate(family_configs):
-            for start in range(family.num_starts(config)):
+            for start in range(count(config)):
                 rng = np.random.default_rng([train_config.seed, indices[word], start])
-                training = _train(family.init(config, sample, rng, start), config, train_config)
+                first = starts[word] if starts else family.init(config, sample, rng, start)
+                models[word, start, place] = None if histories is None else []
+                training = _train(first, config, train_config, models[word, start, place])
                 trainings[word, start, place], wanted[word, start, place] = training, next(training)
     while wanted:
         alike = _alike(wanted) if len(family_configs) > 1 else {key: [key] for key in wanted}
@@ -89,13 +104,14 @@ def train_beside(family_name, family_configs, train_config, data, indices=None):
                 except StopIteration as stop:
                     done[key] = stop.value
                     del wanted[key]
-    return [
-        {
-            word: _best_start(word, [done[word, start, place] for start in range(family.num_starts(config))])
-            for word in data
-        }
-        for place, config in enumerate(family_configs)
-    ]
+    found = []
+    for place, config in enumerate(family_configs):
+        keys = {word: [(word, start, place) for start in range(count(config))] for word in data}
+        found.append({word: _best_start(word, [done[key] for key in own]) for word, own in keys.items()})
+        if histories is not None:
+            kept = {word: entries[-1]["start"] for word, (_, entries) in found[-1].items()}
+            histories.append({word: models[own[kept[word]]] for word, own in keys.items()})
+    return found
 
 
 def _alike(wanted):
@@ -161,14 +177,24 @@ def _batches(wanted, data):
             yield keys, pairs, method
 
 
-def _train(model, family_config, train_config):
-    """One training as a coroutine: yields (model, method), is sent the Stats, and returns (model, entries)."""
+def _train(model, family_config, train_config, models=None):
+    """One training as a coroutine: yields (model, method), is sent the Stats, and returns (model, entries).
+
+    `models`, a list, takes the model of each entry.
+    """
     method = BAUM_WELCH if train_config.method == BAUM_WELCH else VITERBI
-    entries, phase, sizes = [], 0, model.schedule(family_config)
+    entries, phase = [], 0
+    sizes = [size for size in model.schedule(family_config) if size > model.num_gauss]
     stats = yield model, method
     removed = np.zeros(model.num_states, dtype=int)
-    while True:
+
+    def note():
         entries.append(log_entry(model, stats, method, phase, len(entries), removed))
+        if models is not None:
+            models.append(model)
+
+    while True:
+        note()
         ending = LIMIT
         for _ in range(train_config.growth_iters if sizes else train_config.max_iters):
             new = model.estimate(stats, family_config)
@@ -182,7 +208,7 @@ def _train(model, family_config, train_config):
                 ending = DECREASED
                 break
             model, stats = new, new_stats
-            entries.append(log_entry(model, stats, method, phase, len(entries), removed))
+            note()
             if gain <= train_config.tol * max(stats.frames, 1) and not removed.any():
                 ending = CONVERGED
                 break
