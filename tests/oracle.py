@@ -9,7 +9,7 @@ from asrkit.words.training import TrainConfig, train_words
 
 NUM_SYMBOLS = 16
 
-TOPOLOGIES = ("left-right", "skip", "silence", "ergodic", "random")
+TOPOLOGIES = ("left-right", "skip", "any-entry", "silence", "ergodic", "random")
 
 
 def all_paths(log_obs, log_start, log_trans, log_exit):
@@ -70,6 +70,8 @@ def random_arcs(rng, num_states, topology):
     """Start, transition and exit log-probabilities of a random model."""
     allowed = np.ones((num_states, num_states), dtype=bool)
     start, leave = np.ones(num_states), np.ones(num_states)
+    if topology == "any-entry":
+        allowed, leave = np.triu(allowed) & ~np.triu(allowed, 2), np.eye(num_states)[-1]
     if topology in ("left-right", "skip", "silence"):
         allowed = np.triu(allowed) & ~np.triu(allowed, 3 if topology == "skip" else 2)
         start, leave = np.eye(num_states)[0], np.eye(num_states)[-1]

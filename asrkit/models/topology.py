@@ -1,6 +1,6 @@
 """Which states an HMM has, which may follow which, and where training starts: segmentation before any model."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -8,7 +8,8 @@ from asrkit.config import check_fields, option
 from asrkit.models.base import is_recording, safe_log
 from asrkit.models.hmm import Hmm
 
-TOPOLOGIES = ("left-right", "skip", "ergodic")
+LEFT_RIGHT, SKIP, ANY_ENTRY, ERGODIC = "left-right", "skip", "any-entry", "ergodic"
+TOPOLOGIES = (LEFT_RIGHT, SKIP, ANY_ENTRY, ERGODIC)
 # Of a word that is taught: one or two frames at the mean of all words made fewest errors (FSDD, one speaker, 1 to 5 recordings)
 TAUGHT_TAU = 1.0
 TAUGHT_COUNT = 0.5
@@ -24,7 +25,9 @@ class HmmConfig:
         0.0, "set the states from the word's median length, up to --num-states; 0: fixed", minimum=0
     )
     topology: str = option(
-        "left-right", "stay or step on; skip one state, too; or any state after any", choices=TOPOLOGIES
+        LEFT_RIGHT,
+        "stay or step on; skip one state, too; stay or step on from whichever state comes first; or any state after any",
+        choices=TOPOLOGIES,
     )
     silence: bool = option(
         False, "optional silence states before and after the word, for recordings that are not trimmed"
@@ -74,7 +77,20 @@ def init_hmm(make_emission, block, config, rng, start):
         path[within < 0] = 0
         path[within >= spoken] = num_states + 1
     scores = np.where(lengths >= model.shortest, 0.0, -np.inf)
-    return model.estimate(model.accumulate_path(block, path.astype(np.int32), scores), config)
+    stats = model.accumulate_path(block, path.astype(np.int32), scores)
+    if config.topology == ANY_ENTRY:
+        stats = entered_anywhere(stats, config.silence)
+    return model.estimate(stats, config)
+
+
+def entered_anywhere(stats, silence):
+    """Spread evenly over the word's states how often it was entered: equal parts, which begin with the first, say nothing of that."""
+    word = slice(1, -1) if silence else slice(None)
+    start, trans = stats.start.copy(), stats.trans.copy()
+    start[word] = start[word].mean()
+    if silence:
+        trans[0, word] = trans[0, word].mean()
+    return replace(stats, start=start, trans=trans)
 
 
 @dataclass(frozen=True)
@@ -106,6 +122,8 @@ def teach_hmm(make_emission, block, config, copies):
     prior = FewPrior(TAUGHT_TAU * copies, TAUGHT_COUNT * copies)
     within = np.concatenate([np.arange(length) * num_states // length for length in block.lengths])
     stats = start.accumulate_path(block, within.astype(np.int32), np.zeros(len(block.utts)))
+    if config.topology == ANY_ENTRY:
+        stats = entered_anywhere(stats, False)
     model, path = start.adapt(stats, prior, config), within
     for _ in range(TAUGHT_ITERS):
         scores, best = model.align(block)
@@ -119,14 +137,15 @@ def connect(num_states, topology, silence, make_emission):
     """A word model whose allowed transitions are all equally likely.
 
     left-right starts in the first state, leaves from the last, stays or steps; skip may also leave one state
-    out; ergodic allows all. `silence` puts one more state before and one after, each of which can be passed
-    by.
+    out; any-entry stays or steps, too, but may start in any state; ergodic allows all. `silence` puts one more
+    state before and one after, each of which can be passed by.
     """
     allowed = np.ones((num_states, num_states), dtype=bool)
     first, last = np.ones(num_states, dtype=bool), np.ones(num_states, dtype=bool)
-    if topology != "ergodic":
-        allowed = np.triu(allowed) & ~np.triu(allowed, 3 if topology == "skip" else 2)
-        first[1:] = last[:-1] = False
+    if topology != ERGODIC:
+        allowed = np.triu(allowed) & ~np.triu(allowed, 3 if topology == SKIP else 2)
+        first[1:] = topology == ANY_ENTRY
+        last[:-1] = False
     if silence:
         word_first, word_last = np.pad(first, 1), np.pad(last, 1)
         allowed = np.pad(allowed, 1)
@@ -158,7 +177,7 @@ def choose_num_states(block, config):
     ordered = np.sort(own or block.lengths)
     accident = min(int(median) // 3, ordered[most_left_out(len(ordered))])
     shortest = int(max(block.lengths.min(), accident, 1))
-    most = {"left-right": shortest, "skip": 2 * shortest - 1, "ergodic": config.num_states}[config.topology]
+    most = {LEFT_RIGHT: shortest, SKIP: 2 * shortest - 1}.get(config.topology, config.num_states)
     wanted = round(median / config.frames_per_state) if config.frames_per_state else config.num_states
     return max(1, min(config.num_states, wanted, most))
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from oracle import all_paths, log_expectations, random_arcs, small_config, spoken, train_word
+from oracle import all_paths, falls, log_expectations, random_arcs, small_config, spoken, train_word
 
 from asrkit import families
 from asrkit.models.base import Block, WarpedCopy
@@ -26,10 +26,10 @@ def test_transitions_are_those_of_the_topology_and_equally_likely(topology, sile
     model = connect(num_states, topology, silence, lambda n: n)
     word = range(silence, num_states + silence)
     first, last = (
-        set(word if topology == "ergodic" else word[:1]),
+        set(word if topology in ("any-entry", "ergodic") else word[:1]),
         set(word if topology == "ergodic" else word[-1:]),
     )
-    farthest = {"left-right": 1, "skip": 2, "ergodic": None}[topology]
+    farthest = {"left-right": 1, "any-entry": 1, "skip": 2, "ergodic": None}[topology]
     then = {i: {j for j in word if farthest is None or 0 <= j - i <= farthest} for i in word}
     if silence:
         head, tail = 0, num_states + 1
@@ -58,7 +58,9 @@ def test_shortest_equals_the_shortest_of_all_paths(num_states, seed):
     assert Hmm(arcs[0], arcs[1], never, None).shortest > num_states
 
 
-@pytest.mark.parametrize("topology, shortest", [("left-right", 5), ("skip", 3), ("ergodic", 1)])
+@pytest.mark.parametrize(
+    "topology, shortest", [("left-right", 5), ("skip", 3), ("any-entry", 1), ("ergodic", 1)]
+)
 def test_silence_can_be_passed_by(topology, shortest):
     for silence in (False, True):
         assert connect(5, topology, silence, lambda n: None).shortest == shortest
@@ -120,6 +122,33 @@ def test_training_starts_from_equal_parts(topology):
     np.testing.assert_allclose(np.exp(np.diagonal(model.log_trans)), 4 / 6, atol=5e-4)
     assert np.exp(model.log_trans[0, 1]) == pytest.approx(2 / 6, abs=5e-4)
     assert np.exp(model.log_exit[2]) == pytest.approx(2 / 6, abs=5e-4)
+
+
+@pytest.mark.parametrize("silence", [False, True])
+def test_a_word_that_may_be_entered_anywhere_starts_so_and_learns_where(silence):
+    """Equal parts say nothing of the entry, which begins uniform; words that begin in the middle then teach it."""
+    rng = np.random.default_rng(1)
+    centers = 9.0 * np.arange(4)
+
+    def utterance(u):
+        parts = np.arange(0 if u % 2 else 2, 4)  # every other one lacks the first half
+        own = np.repeat(centers[parts], 5)
+        own = np.concatenate([np.full(5, -50.0), own, np.full(5, -50.0)]) if silence else own
+        return (own + rng.normal(size=len(own)))[:, None].astype(np.float32)
+
+    block = Block.from_items((f"u{u}", utterance(u)) for u in range(12))
+    config = families.load("chmm").Config(
+        num_states=4, topology="any-entry", silence=silence, num_gauss=1, num_starts=8
+    )
+    word = slice(1, -1) if silence else slice(None)
+    start = families.load("chmm").init(config, block, rng)
+    entry = np.exp(start.log_trans[0] if silence else start.log_start)[word]
+    np.testing.assert_allclose(entry, entry.mean())
+    assert entry.sum() == pytest.approx(1 / 5 if silence else 1)
+    model, log = train_word("chmm", config, block)
+    entry = np.exp(model.log_trans[0] if silence else model.log_start)[word]
+    assert sorted((entry / entry.sum()).round(1).tolist()) == [0, 0, 0.5, 0.5] and not falls(log)
+    np.testing.assert_array_equal(np.isfinite(model.log_trans), np.isfinite(start.log_trans))
 
 
 @pytest.mark.parametrize("method", ["viterbi", "baum-welch"])
