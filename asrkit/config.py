@@ -36,12 +36,23 @@ def option(
     choices: Collection[str] | None = None,
     minimum: float = -math.inf,
     maximum: float = math.inf,
+    later: bool = False,
 ) -> Any:
     """A dataclass field that is also a command-line flag; the type is that of the default, the bounds are
-    included.
+    included. `later`: it came when model files had been written without it (`recorded`).
     """
     meta = {"help": help, "flag": flag, "choices": choices, "minimum": minimum, "maximum": maximum}
+    meta["later"] = later
     return dataclasses.field(default=default, metadata=meta)
+
+
+def recorded(config: "DataclassInstance") -> dict[str, Any]:
+    """Give settings as a model file has them: one that came later only where it is not the default, so that what was trained before is the same bytes."""
+    return {
+        field.name: getattr(config, field.name)
+        for field in dataclasses.fields(config)
+        if not field.metadata.get("later") or getattr(config, field.name) != field.default
+    }
 
 
 def check_fields(config: "DataclassInstance") -> None:

@@ -675,6 +675,10 @@ def _settings(family: str, settings: dict[str, Any]) -> TrainingSettings:
     for name in settings:
         if name in OF_ALL_WORDS or known[name][0] not in ("model", "training"):
             raise SettingsError(f"{name}=: has no say where one word is trained on arrays as they are")
+    if families.load(family).starts_in_common(chosen.model):
+        raise SettingsError(
+            "init=shared: one word has nothing in common with others (start= takes a mixture)"
+        )
     return chosen
 
 

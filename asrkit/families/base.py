@@ -121,6 +121,14 @@ class Family(ABC):
     def from_arrays(self, arrays: dict[str, np.ndarray]) -> WordModel:
         """Make a model of what its `to_arrays` gave."""
 
+    def starts_in_common(self, config: Any) -> bool:
+        """Whether the words' trainings start from something that all words have in common."""
+        return False
+
+    def common_start(self, config: Any, block: Block, rng: "np.random.Generator") -> Any:
+        """Make that of a fair sample of all words' utterances; `init` finds it in its block's `common`."""
+        raise NotImplementedError
+
     def finishes_by_sums(self, config: Any) -> bool:
         """Whether `finish` needs the sums of all words, each made with its model."""
         return False

@@ -1,6 +1,6 @@
-"""GMM: one Gaussian mixture a word, blind to the order of frames. k-means start, then EM."""
+"""GMM: one Gaussian mixture a word, blind to the order of frames. A start of k-means, or of others, then EM."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from asrkit.models.mixture import MIXTURES
 from asrkit.models.mixture_base import Mixture
 from asrkit.models.quick import Densities
 from asrkit.models.scale import standard
+
+KMEANS, RANDOM, SHARED = STARTS = ("kmeans", "random", "shared")
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,16 @@ class Config:
     weight_floor: float = option(1e-5, "least mixture weight", minimum=0, maximum=1)
     kmeans_iters: int = option(20, "Lloyd iterations of the k-means start", minimum=1)
     shared_frames: float = shared_frames()
+    init: str = option(
+        KMEANS,
+        "where EM starts: k-means clusters of the word's frames; frames drawn by chance, each with the word's covariance and the same weight; "
+        "or clusters of all words' frames",
+        choices=STARTS,
+        later=True,
+    )
+    update_weights: bool = option(
+        True, "re-estimate the weights; else they stay as the start has them", later=True
+    )
 
     def __post_init__(self):
         check_fields(self)
@@ -96,7 +108,8 @@ class WordMixture(WordModel):
         return MixtureBank(models, exact)
 
     def estimate(self, stats, config):
-        return WordMixture(self.emission.estimate(stats.emission, config))
+        new = self.emission.estimate(stats.emission, config)
+        return WordMixture(new if config.update_weights else new.with_weights_of(self.emission))
 
     def adapt(self, stats, prior, config):
         return WordMixture(self.emission.adapt(stats.emission, prior, config))
@@ -139,12 +152,40 @@ class MixtureBank:
         return np.zeros(len(block.obs), dtype=np.int32)
 
 
+def capped(config, block):
+    """How many Gaussians the frames of a Block are enough for."""
+    return max(1, min(config.num_gauss, int(len(block.obs) / config.min_count)))
+
+
+def drawn_gaussians(config, block, rng):
+    """Gaussians at frames drawn by chance, all with the word's covariance and the same weight: a Mixture of one state."""
+    one = MIXTURES[config.covariance].from_data(block.obs, 1, config.variance_floor, block.variance)
+    one = one.estimate(one.accumulate(block.obs, np.ones((len(block.obs), 1))), config)
+    num_gauss = capped(config, block)
+    means = block.obs[rng.choice(len(block.obs), num_gauss, replace=False)].astype(np.float64)
+    return one.repeated(num_gauss).with_means(means[None])
+
+
+def shared_gaussians(config, block):
+    """The clusters of all words' frames, with their shares of these: a Mixture of one state.
+
+    A word with too few frames for all of them has those that most of its frames are in, and no variance is below the word's own floor.
+    """
+    mixture = block.common
+    floor = MIXTURES[config.covariance].from_data(block.obs, 1, config.variance_floor, block.variance)
+    mixture = replace(mixture, variance_floor=floor.variance_floor, center=floor.center)
+    if capped(config, block) < mixture.num_gauss:
+        occ = mixture.accumulate(block.obs, np.ones((len(block.obs), 1))).occ[0]
+        mixture = mixture.picked(np.sort(np.argsort(-occ, kind="stable")[: capped(config, block)]))
+    return mixture.with_spread(getattr(mixture, mixture.spread))
+
+
 def cluster_gaussians(config, block, rng):
     """One Gaussian for each k-means cluster of a Block, as M states of one component each, and their shares of the
     frames (M,).
     """
     obs = block.obs.astype(np.float64)
-    num_gauss = max(1, min(config.num_gauss, int(len(obs) / config.min_count)))
+    num_gauss = capped(config, block)
     mean, unit = standard(obs)
     _, labels = kmeans((obs - mean) / unit, num_gauss, rng, max_iters=config.kmeans_iters)
     states = MIXTURES[config.covariance].from_data(obs, num_gauss, config.variance_floor, block.variance)
@@ -185,14 +226,28 @@ class Gmm(SharesCovariances):
         return gaussians_of(config)
 
     def init(self, config, block, rng, start=0):
-        """k-means clusters, each a Gaussian with its cluster's mean, covariance and share of the frames."""
+        """k-means clusters, each a Gaussian with its cluster's mean, covariance and share of the frames; or as `config.init` says."""
+        if config.init == RANDOM:
+            return WordMixture(drawn_gaussians(config, block, rng))
+        if config.init == SHARED:
+            return WordMixture(shared_gaussians(config, block))
+        return WordMixture(self._clustered(config, block, rng))
+
+    def starts_in_common(self, config):
+        return config.init == SHARED
+
+    def common_start(self, config, block, rng):
+        return self._clustered(config, block, rng)
+
+    def _clustered(self, config, block, rng):
         clusters, share = cluster_gaussians(config, block, rng)
         share = np.maximum(share, config.weight_floor)
         arrays = clusters.to_arrays()
         beside = {
             name: arrays[name].swapaxes(0, 1) for name in arrays if name not in ("variance_floor", "center")
         }
-        return self.from_arrays({**arrays, **beside, "log_weights": np.log(share / share.sum())[None]})
+        arrays = {**arrays, **beside, "log_weights": np.log(share / share.sum())[None]}
+        return MIXTURES[config.covariance](**arrays)
 
     def num_starts(self, config):
         return config.num_starts

@@ -55,6 +55,8 @@ class Block:
         (D,) over all words, where the block is of one and that is known: what a training starts from needs it.
     exact : bool
         Train in float64 throughout: nothing is prepared in float32.
+    common : object
+        What the trainings of all words start from, of a family and settings that have it (`Family.common_start`).
     """
 
     utts: tuple[str, ...]
@@ -63,6 +65,7 @@ class Block:
     keep: bool = False
     variance: np.ndarray | None = None
     exact: bool = False
+    common: Any = None
 
     @classmethod
     def from_items(

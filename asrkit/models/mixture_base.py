@@ -378,6 +378,24 @@ class Mixture(Emission):
         """The same Gaussians at other places."""
         return replace(self, means=means)
 
+    def with_weights_of(self, other):
+        """The same Gaussians with the weights of another mixture of as many; of those that carry none here, the others have the share."""
+        log_weights = np.where(np.isneginf(self.log_weights), -np.inf, other.log_weights)
+        if (log_weights != other.log_weights).any():
+            log_weights = log_weights - np.logaddexp.reduce(log_weights, axis=1, keepdims=True)
+        return replace(self, log_weights=log_weights)
+
+    def picked(self, components):
+        """The mixture of some of its components, the same of each state; the weights sum to one again."""
+        log_weights = self.log_weights[:, components]
+        log_weights = log_weights - np.logaddexp.reduce(log_weights, axis=1, keepdims=True)
+        states = np.arange(len(log_weights))[:, None]
+        return self._rearranged(log_weights, self.means[:, components], states, components[None])
+
+    def repeated(self, count):
+        """The mixture of `count` components that are all as the first, with the same weights."""
+        return self.picked(np.zeros(count, dtype=int))
+
     def to_arrays(self):
         return {own.name: getattr(self, own.name) for own in fields(self)}
 

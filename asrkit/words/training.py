@@ -1,7 +1,7 @@
 """The one training loop, for every family: accumulate, sum, estimate, until the objective stops rising."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -62,12 +62,22 @@ def train_words(family_name, family_config, train_config, data, indices=None):
 
 
 def train_beside(
-    family_name, family_configs, train_config, data, indices=None, *, starts=None, histories=None
+    family_name,
+    family_configs,
+    train_config,
+    data,
+    indices=None,
+    *,
+    commons=None,
+    starts=None,
+    histories=None,
 ):
     """What `train_words` gives for each of several settings of a family: list of dict.
 
     Parameters
     ----------
+    commons : dict of (start, place of the settings) to what `Family.common_start` gave, optional
+        For settings whose trainings start from it.
     starts : dict of str to WordModel, optional
         What each word's training starts from, where that is not the family's to choose.
     histories : list, optional
@@ -91,7 +101,9 @@ def train_beside(
         for place, config in enumerate(family_configs):
             for start in range(count(config)):
                 rng = np.random.default_rng([train_config.seed, indices[word], start])
-                first = starts[word] if starts else family.init(config, sample, rng, start)
+                common = (commons or {}).get((start, place))
+                own = sample if common is None else replace(sample, common=common)
+                first = starts[word] if starts else family.init(config, own, rng, start)
                 models[word, start, place] = None if histories is None else []
                 training = _train(first, config, train_config, models[word, start, place])
                 trainings[word, start, place], wanted[word, start, place] = training, next(training)

@@ -1,6 +1,6 @@
 """The start of a training, for a cluster: uniform segmentation (or k-means for a gmm) -> EXP/0.npz."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from asrkit.words.settings import TrainingSettings
 from asrkit.words.training import SAMPLE
 from asrkit.words.vocabulary import Vocabulary
 from asrkit.workflows.acc_stats import check_adds_up
-from asrkit.workflows.train import model_config, open_training, vocabulary_of, word_sources
+from asrkit.workflows.train import common_starts, model_config, open_training, vocabulary_of, word_sources
 from asrkit.workflows.train_codebook import publish
 
 
@@ -46,9 +46,11 @@ def init_model(
         publish(opened.made, opened.features.frontend)
     family, config = families.load(settings.family), model_config(settings, opened.codebook)
     sources = word_sources(opened.features, opened.store)
+    seed = settings.training.seed
+    common = common_starts(settings.family, [config], seed, opened.store).get((0, 0))
     models = {
         word: family.init(
-            config, source.sample(SAMPLE), np.random.default_rng([settings.training.seed, index, 0])
+            config, replace(source.sample(SAMPLE), common=common), np.random.default_rng([seed, index, 0])
         )
         for index, (word, source) in enumerate(sources.items())
     }

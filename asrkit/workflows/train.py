@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from asrkit import families
-from asrkit.config import PathLike
+from asrkit.config import PathLike, recorded
 from asrkit.errors import DataError
 from asrkit.io.data_dir import DataDir
 from asrkit.io.facts import data_facts
@@ -36,7 +38,7 @@ from asrkit.runtime import one_thread, ordered_map
 from asrkit.words.finishing import finish_words
 from asrkit.words.settings import CODEBOOK, TrainingSettings
 from asrkit.words.short import counted_short, too_short
-from asrkit.words.training import LIMIT, TrainConfig
+from asrkit.words.training import LIMIT, SAMPLE, TrainConfig
 from asrkit.words.training import train_beside as train_words_beside
 from asrkit.words.vocabulary import Vocabulary
 from asrkit.workflows.calibrate import confidence_lines, confidence_of, kept_of
@@ -294,7 +296,8 @@ def train_opened(
         log.warning(
             "%d words have fewer than %d recordings (%s, ...): expect errors", len(few), least, few[0]
         )
-    work = functools.partial(train_group, family_name, configs, settings[0].training)
+    commons = common_starts(family_name, configs, settings[0].training.seed, store)
+    work = functools.partial(train_group, family_name, configs, settings[0].training, commons)
     found: list[dict[str, Any]] = [{} for _ in settings]
     groups, done = group_words(sources), kept.results() if kept else []
     if done:
@@ -351,7 +354,7 @@ def model_config(settings: TrainingSettings, codebook: Codebook | None) -> Any:
 def vocabulary_of(settings: TrainingSettings, models: dict[str, WordModel], opened: OpenedData) -> Vocabulary:
     """Everything that goes into the model file; the number of jobs does not."""
     config = {
-        "family": vars(model_config(settings, opened.codebook)),
+        "family": recorded(model_config(settings, opened.codebook)),
         "train": vars(settings.training),
         "warps": ",".join(opened.features.warps),
         "train_memory": settings.warp.train_memory,
@@ -424,10 +427,29 @@ def train_group(
     family_name: str,
     family_configs: list[Any],
     train_config: TrainConfig,
+    commons: Mapping[tuple[int, int], Any],
     group: tuple[dict[str, int], dict[str, Source]],
 ) -> list[dict[str, tuple[WordModel, list[dict[str, Any]]]]]:
     indices, sources = group
-    return train_words_beside(family_name, family_configs, train_config, sources, indices)
+    return train_words_beside(family_name, family_configs, train_config, sources, indices, commons=commons)
+
+
+def common_starts(
+    family_name: str, family_configs: Sequence[Any], seed: int, store: Store
+) -> dict[tuple[int, int], Any]:
+    """What the trainings of all words start from: dict of (start, place of the settings) to that; empty where each word has its own."""
+    family = families.load(family_name)
+    sharing = [place for place, config in enumerate(family_configs) if family.starts_in_common(config)]
+    if not sharing:
+        return {}
+    sample = store.sample(store.utts, SAMPLE)
+    return {
+        (start, place): family.common_start(
+            family_configs[place], sample, np.random.default_rng([seed, start])
+        )
+        for place in sharing
+        for start in range(family.num_starts(family_configs[place]))
+    }
 
 
 def group_words(sources: Mapping[str, Source]) -> list[tuple[dict[str, int], dict[str, Source]]]:
