@@ -23,7 +23,9 @@ from typing import Any
 import numpy as np
 
 from asrkit import families
+from asrkit.config import PathLike
 from asrkit.errors import DataError, SettingsError, told
+from asrkit.io.iterations import read_iterations
 from asrkit.models import bounds, codebook
 from asrkit.models import trellis as recursions
 from asrkit.models.base import Block, WordModel
@@ -43,11 +45,14 @@ from asrkit.words.plain import (
 )
 from asrkit.words.settings import TrainingSettings, fields_of
 from asrkit.words.training import train_beside
+from asrkit.workflows.arguments import check_path
+from asrkit.workflows.recognizer import Recognizer
 
 __all__ = [
     "kmeans",
     "lbg",
     "train",
+    "iterations",
     "mixture",
     "hmm",
     "posteriors",
@@ -356,11 +361,48 @@ def train(
         family, [config], chosen.training, {"word": block}, starts=starts, histories=histories
     )
     _, entries = found[0]["word"]
-    names = ("objective", "per_frame", "phase", "method", "frames")
-    return [
-        Step(model, *(entry[name] for name in names))
-        for model, entry in zip(histories[0]["word"], entries, strict=True)
-    ]
+    return list(map(_step, histories[0]["word"], entries))
+
+
+def iterations(source: PathLike | Recognizer) -> dict[str, list[Step]]:
+    """Read every iteration's model of every word of a vocabulary's training.
+
+    Parameters
+    ----------
+    source : path or Recognizer
+        A folder of `asrkit train --keep-iterations true`, or its iterations.npz; or what
+        `asrkit.train(..., keep_iterations=True)` gave.
+
+    Returns
+    -------
+    dict of str to list of Step
+        By word, of the start that was kept; where words share something in the end (`shared_frames`, `smooth`) the last step is
+        the finished model, whose objective may be lower.
+
+    Raises
+    ------
+    DataError
+        There is none, or it can't be read.
+
+    Examples
+    --------
+    >>> import asrkit, numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> hiss = [rng.normal(0, 0.1, 4000) for _ in range(5)]
+    >>> model = asrkit.train({"hiss": hiss}, rate_hz=8000, family="gmm", num_gauss=2, keep_iterations=True)
+    >>> steps = asrkit.study.iterations(model)["hiss"]
+    >>> steps[-1].model is model.vocabulary.models["hiss"], len(steps) == len(model.training.entries)
+    (True, True)
+    """
+    if isinstance(source, Recognizer):
+        trained = source.training
+        if trained is None or trained.histories is None:
+            raise DataError("the model has no iterations (asrkit.train with keep_iterations=True keeps them)")
+        logs, models = trained.by_word, trained.histories
+        found = {word: list(zip(models[word], logs[word], strict=True)) for word in logs}
+    else:
+        found = read_iterations(check_path(source, "source", "a folder, or a file iterations.npz"))
+    return {word: [_step(*pair) for pair in own] for word, own in found.items()}
 
 
 @one_thread()
@@ -666,6 +708,10 @@ def kl(old: WordModel, model: WordModel, X: Sequences) -> float:
     """
     check_latents(model, old)
     return sum(map(bounds.kl, _posteriors(old, X), _posteriors(model, X)))
+
+
+def _step(model: WordModel, entry: dict[str, Any]) -> Step:
+    return Step(model, *(entry[name] for name in ("objective", "per_frame", "phase", "method", "frames")))
 
 
 def _settings(family: str, settings: dict[str, Any]) -> TrainingSettings:

@@ -28,6 +28,7 @@ from asrkit.io.data_dir import read_data_dir
 from asrkit.io.decodings import read_hyp
 from asrkit.io.durations import stated_frame_shift_s, utterance_lengths
 from asrkit.io.features import read_features, read_kind
+from asrkit.io.iterations import read_iterations, write_iterations
 from asrkit.io.lexicon import read_lexicon, read_pronunciations
 from asrkit.io.memory_file import read_memory, write_memory
 from asrkit.io.mixgop_file import read_mixgop, write_mixgop
@@ -170,6 +171,17 @@ def models(folder):
 def codebook(folder):
     write_codebook(folder / "book.npz", Codebook(np.eye(2), np.ones(2)), FRONTEND, "0" * 64)
     return [folder / "book.npz"]
+
+
+def iterations(folder):
+    """Of a family with features and of one with codes."""
+    (folder / "data").mkdir()
+    data_dir(folder / "data")
+    for family in ("gmm", "dhmm"):
+        settings = {"delta_order": 0, "max_iters": 2, **SETTINGS.get(family, {})}
+        trained = asrkit.train(folder / "data", family=family, keep_iterations=True, **settings).training
+        write_iterations(folder / f"{family}.npz", trained.vocabulary, trained.by_word, trained.histories)
+        yield folder / f"{family}.npz"
 
 
 def speaker(folder):
@@ -414,6 +426,7 @@ READERS = {
     "data": Reader(data_dir, read_data),
     "model": Reader(models, read_npz_with(read_model)),
     "codebook": Reader(codebook, read_npz_with(read_codebook)),
+    "iterations": Reader(iterations, read_npz_with(read_iterations)),
     "speaker": Reader(speaker, read_npz_with(read_memory)),
     "statistics": Reader(statistics, read_npz_with(read_stats)),
     "mixgop": Reader(mixgop, read_npz_with(read_mixgop)),

@@ -12,15 +12,18 @@ from asrkit.errors import DataError
 from asrkit.io.pieces import Pieces
 
 FOLDER = ".train.asrkit-part"
+LAST = "last"  # where another number stands for an iteration
 KEEP_S = 2.0  # a training that takes less writes nothing but its model
 
 log = logging.getLogger("asrkit")
 
 
 class KeptGroups:
-    """The groups of words that are done, in order, each as what `train_beside` of asrkit.words.training gives."""
+    """The groups of words that are done, in order, each as what `train_beside` of asrkit.words.training gives: its results, and the
+    histories, none of them where they are not kept.
+    """
 
-    def __init__(self, folder, settings, codebook, data_hash, keep_s=KEEP_S):
+    def __init__(self, folder, settings, codebook, data_hash, keep_s=KEEP_S, keep_iterations=False):
         """Find what a killed training of the same settings and data has left.
 
         Parameters
@@ -32,6 +35,8 @@ class KeptGroups:
         data_hash : str
         keep_s : float
             Seconds of finished work that a kill may cost.
+        keep_iterations : bool
+            The groups have histories.
         """
         arrays = {} if codebook is None else codebook.to_arrays()
         signature = {
@@ -39,12 +44,13 @@ class KeptGroups:
             "settings": [[own.family, own.values()] for own in settings],
             "codebook": {name: array.tolist() for name, array in arrays.items()},
             "data": data_hash,
+            "iterations": keep_iterations,
         }
         self._family, self._keep_s = families.load(settings[0].family), keep_s
         self._pieces, self._waiting, self._since = Pieces(folder / FOLDER, signature), [], time.monotonic()
 
     def results(self):
-        """What is done: list of (one dict of word to (WordModel, entries) a setting)."""
+        """What is done: list of (one dict of word to (WordModel, entries) a setting, one dict of word to WordModels a setting)."""
         return [self._decode(place, facts) for place, facts in enumerate(self._pieces.facts)]
 
     def add(self, results):
@@ -72,25 +78,42 @@ class KeptGroups:
             self._pieces.close()
 
     def _decode(self, place, facts):
-        models = {}
+        models, iterations = {}, {}
         with np.load(io.BytesIO(self._pieces.read(place)), allow_pickle=False) as archive:
             for key in archive.files:
-                number, index, name = key.split(".", 2)
-                models.setdefault((int(number), int(index)), {})[name] = archive[key]
-        return [
-            {
-                word: (self._family.from_arrays(models[number, index]), entries)
-                for index, (word, entries) in enumerate(words)
-            }
+                number, index, iteration, name = key.split(".", 3)
+                own = models if iteration == LAST else iterations.setdefault((int(number), int(index)), {})
+                at = (int(number), int(index)) if iteration == LAST else int(iteration)
+                own.setdefault(at, {})[name] = archive[key]
+        make = self._family.from_arrays
+        results = [
+            {word: (make(models[number, index]), entries) for index, (word, entries) in enumerate(words)}
             for number, words in enumerate(facts)
         ]
+        histories = [
+            {
+                word: [make(arrays) for _, arrays in sorted(iterations[number, index].items())]
+                for index, (word, _) in enumerate(words)
+            }
+            for number, words in enumerate(facts if iterations else [])
+        ]
+        return results, histories
 
 
-def encode(results):
+def encode(group):
     """(bytes of a .npz file, facts) of a group."""
+    results, histories = group
     arrays, stream = {}, io.BytesIO()
+
+    def add(place, model):
+        arrays.update({f"{place}.{name}": array for name, array in model.to_arrays().items()})
+
     for number, words in enumerate(results):
         for index, (model, _) in enumerate(words.values()):
-            arrays.update({f"{number}.{index}.{name}": array for name, array in model.to_arrays().items()})
+            add(f"{number}.{index}.{LAST}", model)
+    for number, words in enumerate(histories):
+        for index, models in enumerate(words.values()):
+            for iteration, model in enumerate(models):
+                add(f"{number}.{index}.{iteration}", model)
     np.savez(stream, **arrays)
     return stream.getvalue(), [[[word, entries] for word, (_, entries) in own.items()] for own in results]

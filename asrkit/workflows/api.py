@@ -76,6 +76,7 @@ def train(
     max_skipped: int = 0,
     allow_pipes: bool = False,
     jobs: int = 1,
+    keep_iterations: bool = False,
     **settings: Any,
 ) -> Recognizer:
     """Train a vocabulary.
@@ -103,6 +104,8 @@ def train(
         For a data directory: run the shell commands that stand in feats.scp.
     jobs : int
         Processes; the model does not depend on it.
+    keep_iterations : bool
+        Keep every iteration's model of every word, for `asrkit.study.iterations`.
     **settings
         Those of `asrkit train` (`num_states=8`, `delta_order=1`, `warps=""`, ...), and for recordings those of the features
         (`num_ceps=12`, `sample_rate_hz=8000`; without the latter the lowest rate among them, at most 16 kHz).
@@ -134,6 +137,7 @@ def train(
     'high'
     """
     read, jobs = _read_config(max_skipped, allow_pipes), check_count(jobs, "jobs", 1)
+    keep = check_flag(keep_iterations, "keep_iterations")
     if isinstance(data, Mapping):
         kind = check_kind(features, "features")
         known = {field.name for field in fields(kind)}
@@ -162,7 +166,7 @@ def train(
         copies = {"warps": chosen.warp.factors, "memories": chosen.warp.memories}
         feature_set = opened(transform_config=chosen.transform, **copies)
         opened_data = open_features(feature_set, folder, chosen, read, write_codebook=False)
-        trained = train_opened(opened_data, [chosen], read, jobs)[0]
+        trained = train_opened(opened_data, [chosen], read, jobs, keep_iterations=keep)[0]
     recognizer = Recognizer(trained.vocabulary)
     recognizer.training = trained
     return recognizer

@@ -16,6 +16,8 @@ from asrkit.io.archive import read_ark, read_scp
 from asrkit.io.audio import audio_info
 from asrkit.io.data_dir import read_data_dir
 from asrkit.io.files import open_bytes, read_lines, read_numbers, read_table
+from asrkit.io.iterations import KIND as ITERATIONS
+from asrkit.io.iterations import read_iterations
 from asrkit.io.memory_file import read_memory
 from asrkit.io.mixgop_file import KIND, read_mixgop
 from asrkit.io.model_file import fitting, npz_kind, read_codebook, read_model, read_stats
@@ -32,7 +34,7 @@ class Info:
     path : Path
     kind : str
         "data directory", "exp folder", "archive", "recording", "model", "codebook", "statistics",
-        "speaker" or "MixGoP model".
+        "speaker", "record of iterations" or "MixGoP model".
     text : list of str
     """
 
@@ -143,6 +145,12 @@ def describe_codebook(path: Path) -> list[str]:
     ]
 
 
+def describe_iterations(path: Path) -> list[str]:
+    found = read_iterations(path)
+    each = [f"  {word}: {len(own)} models" for word, own in found.items()]
+    return [f"models of every iteration of a training {path}", f"words: {len(found)}", *each]
+
+
 def describe_statistics(path: Path) -> list[str]:
     sums, _ = read_stats(path)
     with fitting(path):
@@ -208,6 +216,7 @@ DESCRIBE = {
     "statistics": describe_statistics,
     "speaker": describe_speaker,
     KIND: describe_mixgop,
+    ITERATIONS: describe_iterations,
 }
 
 

@@ -1,4 +1,4 @@
-"""Train a model for every word of a data directory -> EXP/final.npz, EXP/train.jsonl."""
+"""Train a model for every word of a data directory -> EXP/final.npz, EXP/train.jsonl, and EXP/iterations.npz where asked for."""
 
 import contextlib
 import functools
@@ -29,6 +29,8 @@ from asrkit.io.features import (
 )
 from asrkit.io.files import atomic_write, c_sorted, remove
 from asrkit.io.holds import holding
+from asrkit.io.iterations import NAME as ITERATIONS
+from asrkit.io.iterations import write_iterations
 from asrkit.io.kept_groups import KEEP_S, KeptGroups
 from asrkit.io.model_file import asked_of_codebook, read_codebook, write_model
 from asrkit.io.store import Source, Store
@@ -44,7 +46,12 @@ from asrkit.words.vocabulary import Vocabulary
 from asrkit.workflows.calibrate import confidence_lines, confidence_of, kept_of
 from asrkit.workflows.train_codebook import CodebookTrained, make_codebook, publish
 
-FILES = ("train.jsonl", "num_jobs", "train.json", "final.npz")  # in the order they are written in
+FILES = (
+    "train.jsonl",
+    "num_jobs",
+    "train.json",
+    "final.npz",
+)  # in the order they are written in, iterations.npz before the last
 GROUP = 32_768  # frames of the words that one process trains together
 
 log = logging.getLogger("asrkit")
@@ -68,6 +75,8 @@ class Trained:
         What was said before the training began.
     too_short : int
         Of the skipped, those with fewer frames than their word has states.
+    histories : dict of str to list of WordModel, or None
+        Each word's models, one an entry; None where they were not kept.
     """
 
     vocabulary: Vocabulary
@@ -77,6 +86,15 @@ class Trained:
     seconds: float
     notes: tuple[str, ...] = ()
     too_short: int = 0
+    histories: dict[str, list[WordModel]] | None = None
+
+    @property
+    def by_word(self) -> dict[str, list[dict[str, Any]]]:
+        """Each word's entries."""
+        entries: dict[str, list[dict[str, Any]]] = {word: [] for word in self.vocabulary.words}
+        for entry in self.entries:
+            entries[entry["word"]].append(entry)
+        return entries
 
     @property
     def last(self) -> dict[str, dict[str, Any]]:
@@ -123,6 +141,7 @@ def train(
     read: ReadConfig | None = None,
     jobs: int = 1,
     keep_s: float = KEEP_S,
+    keep_iterations: bool = False,
 ) -> Trained:
     """Train a vocabulary on a data directory and write EXP/final.npz and its log.
 
@@ -139,6 +158,9 @@ def train(
         Processes; the model does not depend on it.
     keep_s : float
         Seconds of finished work that a kill may cost.
+    keep_iterations : bool
+        Write EXP/iterations.npz, too: every iteration's model of every word, which `asrkit.study.iterations` reads. All of them are
+        held in memory.
 
     Returns
     -------
@@ -149,7 +171,10 @@ def train(
     DataError
         The data can't be trained on, or more utterances than `read.max_skipped` can't be used.
     """
-    return train_beside(data_dir, [(exp, settings)], read=read, jobs=jobs, keep_s=keep_s)[0]
+    runs = [(exp, settings)]
+    return train_beside(data_dir, runs, read=read, jobs=jobs, keep_s=keep_s, keep_iterations=keep_iterations)[
+        0
+    ]
 
 
 def train_beside(
@@ -159,6 +184,7 @@ def train_beside(
     read: ReadConfig | None = None,
     jobs: int = 1,
     keep_s: float = KEEP_S,
+    keep_iterations: bool = False,
 ) -> list[Trained]:
     """Train several vocabularies that differ in the family's settings alone, and share what can be shared.
 
@@ -171,9 +197,11 @@ def train_beside(
     facts = data_facts(data)
     each = [own.for_data(facts) for _, own in runs]
     opened = open_training(data, exp, each[0], read)
-    kept = KeptGroups(Path(exp), each, opened.codebook, opened.store.data_hash, keep_s)
+    kept = KeptGroups(
+        Path(exp), each, opened.codebook, opened.store.data_hash, keep_s, keep_iterations=keep_iterations
+    )
     with contextlib.closing(kept):
-        trained = train_opened(opened, each, read, jobs, started, kept)
+        trained = train_opened(opened, each, read, jobs, started, kept, keep_iterations=keep_iterations)
     if opened.made is not None:
         publish(opened.made, opened.features.frontend)
     for (own_exp, _), one in zip(runs, trained, strict=True):
@@ -284,6 +312,8 @@ def train_opened(
     jobs: int = 1,
     started: float | None = None,
     kept: KeptGroups | None = None,
+    *,
+    keep_iterations: bool = False,
 ) -> list[Trained]:
     """Train on data that is open, once for each of several settings of the family."""
     started = time.perf_counter() if started is None else started
@@ -297,15 +327,20 @@ def train_opened(
             "%d words have fewer than %d recordings (%s, ...): expect errors", len(few), least, few[0]
         )
     commons = common_starts(family_name, configs, settings[0].training.seed, store)
-    work = functools.partial(train_group, family_name, configs, settings[0].training, commons)
+    work = functools.partial(
+        train_group, family_name, configs, settings[0].training, commons, keep_iterations
+    )
     found: list[dict[str, Any]] = [{} for _ in settings]
+    histories: list[dict[str, list[WordModel]]] = [{} for _ in settings]
     groups, done = group_words(sources), kept.results() if kept else []
     if done:
         log.info("goes on: %d of %d groups of words were done", len(done), len(groups))
     rest = ordered_map(work, groups[len(done) :], jobs=jobs, label="groups of words")
-    for number, results in enumerate(itertools.chain(done, rest)):
+    for number, (results, group_histories) in enumerate(itertools.chain(done, rest)):
         if kept and number >= len(done):
-            kept.add(results)
+            kept.add((results, group_histories))
+        for whole_history, part_history in zip(histories, group_histories):
+            whole_history.update(part_history)
         for whole, part in zip(found, results, strict=True):
             whole.update(part)
             for word, (_, entries) in part.items():
@@ -318,11 +353,14 @@ def train_opened(
                     entries[-1]["ending"],
                 )
     trained = []
-    for own, config, by_word in zip(settings, configs, found, strict=True):
+    for own, config, by_word, history in zip(settings, configs, found, histories, strict=True):
         by_word = finish_words(
             family_name, config, by_word, [own for _, own in groups], jobs, opened.codebook
         )
         models = {word: model for word, (model, _) in by_word.items()}
+        for word, models_of_word in history.items():
+            if len(models_of_word) < len(by_word[word][1]):
+                models_of_word.append(models[word])  # as it is finished
         short = {word: too_short(sources[word], model) for word, model in models.items()}
         skipped = {
             **features.skipped,
@@ -342,7 +380,18 @@ def train_opened(
             vocabulary = replace(vocabulary, kept=kept_of(vocabulary, features, store))
         num_short = len(skipped) - len(features.skipped)
         notes = (*filter(None, [own.why()]), *opened.notes)
-        trained.append(Trained(vocabulary, entries, used, skipped, seconds, notes, num_short))
+        trained.append(
+            Trained(
+                vocabulary,
+                entries,
+                used,
+                skipped,
+                seconds,
+                notes,
+                num_short,
+                history if keep_iterations else None,
+            )
+        )
     return trained
 
 
@@ -378,7 +427,8 @@ def vocabulary_of(settings: TrainingSettings, models: dict[str, WordModel], open
 def write_training(exp: Path, trained: Trained, jobs: int) -> None:
     """Write the model, and beside it what it must not know: its log, how long it took, with how many jobs."""
     # of an earlier training: must not stand beside the new log if writing breaks off
-    remove(exp / "final.npz")
+    for name in ("final.npz", ITERATIONS):
+        remove(exp / name)
     with atomic_write(exp / "train.jsonl") as stream:
         stream.writelines(json.dumps(entry, sort_keys=True) + "\n" for entry in trained.entries)
     with atomic_write(exp / "num_jobs") as stream:
@@ -387,6 +437,8 @@ def write_training(exp: Path, trained: Trained, jobs: int) -> None:
         facts = {"seconds": trained.seconds, "utts": trained.utts, "skipped": trained.skipped}
         json.dump(facts, stream, sort_keys=True)
         stream.write("\n")
+    if trained.histories is not None:
+        write_iterations(exp / ITERATIONS, trained.vocabulary, trained.by_word, trained.histories)
     write_model(exp / "final.npz", trained.vocabulary)
 
 
@@ -428,10 +480,21 @@ def train_group(
     family_configs: list[Any],
     train_config: TrainConfig,
     commons: Mapping[tuple[int, int], Any],
+    keep_iterations: bool,
     group: tuple[dict[str, int], dict[str, Source]],
-) -> list[dict[str, tuple[WordModel, list[dict[str, Any]]]]]:
+) -> tuple[list[dict[str, tuple[WordModel, list[dict[str, Any]]]]], list[dict[str, list[WordModel]]]]:
     indices, sources = group
-    return train_words_beside(family_name, family_configs, train_config, sources, indices, commons=commons)
+    histories: list[dict[str, list[WordModel]]] = []
+    results = train_words_beside(
+        family_name,
+        family_configs,
+        train_config,
+        sources,
+        indices,
+        commons=commons,
+        histories=histories if keep_iterations else None,
+    )
+    return results, histories
 
 
 def common_starts(

@@ -20,10 +20,19 @@ def add_arguments(parser):
     parser.add_argument("dir", metavar="DIR", help="data directory with feats.scp and text")
     parser.add_argument("exp", metavar="EXP", help="folder for the model")
     add_flag(parser, "nj", 1, "processes; words are trained side by side", minimum=1)
+    add_flag(
+        parser,
+        "keep-iterations",
+        False,
+        "write EXP/iterations.npz, too: every iteration's model of every word, for asrkit.study.iterations",
+    )
     training_options.add_arguments(parser)
 
 
 def main(args):
     settings, read = training_options.settings(args), from_args(ReadConfig, args)
-    say(train(args.dir, args.exp, settings, read=read, jobs=args.nj).lines())
+    trained = train(
+        args.dir, args.exp, settings, read=read, jobs=args.nj, keep_iterations=args.keep_iterations
+    )
+    say(trained.lines())
     return 0
