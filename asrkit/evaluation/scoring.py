@@ -121,6 +121,11 @@ class ErrorReport:
         return _ratio(self.errors, self.num_words)
 
     @property
+    def accuracy(self) -> float:
+        """Word accuracy, 1 - WER, a fraction: below 0 where more errors were made than words said (HTK book, 13.4)."""
+        return 1 - self.wer
+
+    @property
     def interval(self) -> tuple[float, float]:
         """Wilson interval of the word error rate at 95 %, fractions.
 
@@ -327,8 +332,8 @@ def score_errors(
     >>> report = score_errors(said, heard, {utt: utt[:3] for utt in said})
     >>> print(report)
     %WER 25.00 [ 1 / 4, 0 ins, 0 del, 1 sub ], 95% interval [ 4.56, 69.94 ]
-    >>> report.wer, report.errors, report.num_words
-    (0.25, 1, 4)
+    >>> report.wer, report.accuracy, report.errors, report.num_words
+    (0.25, 0.75, 1, 4)
     >>> report.confusions
     [('no', 'yes', 1)]
     >>> report.speakers["amy"].errors

@@ -45,7 +45,16 @@ def rate_cells(counts: Counts) -> list[str | Cell]:
     return [str(wrong), Cell(Html(f"{rate} {interval}"), rate)]
 
 
-RATED = ("system", "family", "errors", "words", "WER %", "95 % interval", "95 %, other speakers")
+RATED = (
+    "system",
+    "family",
+    "errors",
+    "words",
+    "WER %",
+    "accuracy %",
+    "95 % interval",
+    "95 %, other speakers",
+)
 TEXTS = ("system", "family", "95 % interval", "95 %, other speakers", "size")
 
 
@@ -60,7 +69,7 @@ def systems_table(rows: Sequence[Mapping[str, str]]) -> Html:
     return Html(
         of(
             RATED,
-            "Error rates in per cent of the words, with intervals for other recordings and for other speakers",
+            "Error rates and accuracies (100 % less the error rate) of the words, with intervals for other recordings and for other speakers",
         )
         + of(rest, "Sizes and speeds")
     )

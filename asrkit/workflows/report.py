@@ -220,12 +220,13 @@ def table(systems: list[System], title: str) -> list[str]:
     """Lay out the lines of the table: families by errors, rate, interval, seconds."""
     width = max(6, *(len(system.name) for system in systems))
     lines = [title] if title else []
-    lines.append(f"{'system':<{width}}  errors   words    WER %  95 % interval   train s  decode s")
+    lines.append(f"{'system':<{width}}  errors   words    WER %    acc %  95 % interval   train s  decode s")
     for system in systems:
         found = system.report
         low, high = found["interval"]
+        wer = 100 * (found["wer"] or 0)
         lines.append(
-            f"{system.name:<{width}}  {found['errors']:6d}  {found['total']:6d}  {100 * (found['wer'] or 0):7.2f}"
+            f"{system.name:<{width}}  {found['errors']:6d}  {found['total']:6d}  {wer:7.2f}  {100 - wer:7.2f}"
             f"  [{100 * low:5.2f}, {100 * high:5.2f}]  {system.train_s:8.1f}  {system.decoded['seconds']:8.1f}"
         )
     return lines

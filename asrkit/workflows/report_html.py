@@ -223,6 +223,7 @@ def system_rows(
                 "errors": str(errors.errors),
                 "words": str(errors.num_words),
                 "WER %": f"{100 * errors.wer:.2f}",
+                "accuracy %": f"{100 * errors.accuracy:.2f}",
                 "95 % interval": f"{100 * low:.2f} to {100 * high:.2f}",
                 "95 %, other speakers": f"{100 * speakers[0]:.2f} to {100 * speakers[1]:.2f}"
                 if speakers
@@ -292,6 +293,7 @@ def as_json(
                 "errors": found.errors,
                 "words": found.num_words,
                 "wer": found.wer if found.num_words else None,
+                "accuracy": found.accuracy if found.num_words else None,
                 "interval": list(found.interval),
                 "speaker_interval": list(found.speaker_interval) if found.speaker_interval else None,
                 "parameters": int(row["parameters"]),

@@ -156,7 +156,8 @@ def _percent(part: int, whole: int) -> str:
 
 def notes(report: ErrorReport, skipped: Mapping[str, str]) -> list[str]:
     low, high = report.interval
-    lines = [f"95% interval (Wilson): [ {100 * low:.2f}, {100 * high:.2f} ]"]
+    lines = [f"%ACC {100 * report.accuracy:.2f} [ 100 - {100 * report.wer:.2f} ]"] if report.num_words else []
+    lines.append(f"95% interval (Wilson): [ {100 * low:.2f}, {100 * high:.2f} ]")
     if report.speaker_interval:
         low, high = report.speaker_interval
         says_nothing = "" if report.total.errors else ", which without an error says nothing"
@@ -213,7 +214,13 @@ def summary(report: ErrorReport, skipped: Mapping[str, str]) -> dict[str, Any]:
 
     def rates(counts: Counts) -> dict[str, Any]:
         wer = counts.errors / counts.words if counts.words else None
-        return {**asdict(counts), "errors": counts.errors, "total": counts.words, "wer": wer}
+        return {
+            **asdict(counts),
+            "errors": counts.errors,
+            "total": counts.words,
+            "wer": wer,
+            "accuracy": wer if wer is None else 1 - wer,
+        }
 
     heard = {word: int(column.sum()) for word, column in zip(report.words, report.confusion.T)}
     per_word = {

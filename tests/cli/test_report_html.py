@@ -94,6 +94,7 @@ def test_systems_and_their_comparison_are_those_of_score_and_compare(world, caps
             scored["interval"],
         )
         assert one["confusion"] == scored["confusion"]
+        assert one["accuracy"] == scored["accuracy"] == 1 - one["wer"]
     capsys.readouterr()
     asrkit("compare", world / "data", world / "chmm", world / "gmm")
     (compared,) = told["comparisons"]

@@ -352,6 +352,7 @@ def test_score_writes_what_kaldi_writes(folders, capsys):
         "%WER 25.00 [ 1 / 4, 0 ins, 0 del, 1 sub ]",
         "%SER 25.00 [ 1 / 4 ]",
         "Scored 4 sentences, 0 not present in hyp.",
+        "%ACC 75.00 [ 100 - 25.00 ]",
         "95% interval (Wilson): [ 4.56, 69.94 ]",
         "95% interval (bootstrap over 2 speakers): [ 0.00, 50.00 ]",
     ]
@@ -390,6 +391,7 @@ def test_report_json(folders):
     assert (report["errors"], report["total"], report["wer"], report["mode"]) == (1, 4, 0.25, "all")
     assert report["interval"] == pytest.approx([0.0456, 0.6994], abs=1e-4)
     assert report["speaker_interval"] == [0, 0.5]
+    assert report["accuracy"] == 0.75 and report["per_speaker"]["bob"]["accuracy"] == 1
     assert report["per_speaker"]["amy"]["wer"] == 0.5 and report["per_speaker"]["bob"]["errors"] == 0
     assert report["per_word"]["no"] == {"total": 2, "errors": 1, "heard": 1}
     assert report["confusion"] == [[1, 1, 0], [0, 2, 0]]
@@ -456,6 +458,7 @@ def test_empty_texts(folders, capsys):
     assert run("score", data, out) == 0
     assert capsys.readouterr().out.startswith("%WER nan [ 0 / 0,")
     assert json.loads((out / "report.json").read_text())["wer"] is None
+    assert json.loads((out / "report.json").read_text())["accuracy"] is None
     assert run("compare", data, out, out) == 1
     assert "no words" in capsys.readouterr().err
 

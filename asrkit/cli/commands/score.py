@@ -6,7 +6,7 @@ the utterance alone is an empty hypothesis. OUT/skipped (optional, `utt reason`)
 gave up: they count as errors in every mode. OUT/decode.json (optional) holds under "words" the words the
 system knows: what it cannot know is counted as its error, and said. Of several OUTs each is scored by itself.
 
-Standard output is what Kaldi's compute-wer prints, then two 95 % intervals and notes. Wilson's takes every
+Standard output is what Kaldi's compute-wer prints, then the accuracy, two 95 % intervals and notes. Wilson's takes every
 word for a trial of its own: other words of these speakers. The bootstrap draws whole speakers: other
 speakers. Files:
   OUT/wer_1                    the three lines of compute-wer
