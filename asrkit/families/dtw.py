@@ -84,6 +84,12 @@ class WordTemplates(WordModel):
         """The templates' numbers; the metric is the vocabulary's."""
         return self.templates.size
 
+    @property
+    def inside(self):
+        from asrkit.models.inside import Inside, Templates
+
+        return Inside(templates=Templates(self.templates, self.original > 0, self.weights))
+
     def check(self, width):
         """Raise ValueError unless the arrays are templates of frames of `width` dimensions."""
         if self.templates.ndim != 3 or min(self.templates.shape) < 1:

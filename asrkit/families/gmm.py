@@ -79,6 +79,10 @@ class WordMixture(WordModel):
     def floored(self):
         return self.emission.floored
 
+    @property
+    def inside(self):
+        return self.emission.inside
+
     def check(self, width):
         self.emission.check(1, width)
 

@@ -84,6 +84,14 @@ class TiedMixture(Emission):
         return replace(self, pool=gaussians)
 
     @property
+    def inside(self):
+        from asrkit.models.inside import Gaussians, Inside
+
+        means, spread = self.pool.means[:, 0], getattr(self.pool, self.pool.spread)[:, 0]
+        states = tuple(Gaussians(weights, means, spread) for weights in np.exp(self.log_weights))
+        return Inside(gaussians=states, shared=True)
+
+    @property
     def num_parameters(self):
         return int(np.isfinite(self.log_weights).sum()) + self.pool.num_spread_parameters
 

@@ -113,6 +113,12 @@ class FrontEnd:
         return self.dim * (self.transform.delta_order + 1)
 
     @property
+    def dimension_names(self) -> list[str]:
+        """Names of the model features' dimensions: those of the kind, `Δ` before each for its deltas, `ΔΔ` for accelerations."""
+        names = self.kind.dimension_names(self.dim)
+        return [f"{'Δ' * order}{name}" for order in range(self.transform.delta_order + 1) for name in names]
+
+    @property
     def rate_hz(self) -> int | None:
         """Samples a second that `features` is given."""
         return self.kind.rate_hz

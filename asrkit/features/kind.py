@@ -70,6 +70,10 @@ class FeatureKind(ABC):
         settings = ", ".join(f"{field.name} {getattr(self, field.name)}" for field in fields(self))
         return f"{self.title}: {settings}"
 
+    def dimension_names(self, dim: int) -> list[str]:
+        """Name the dimensions of a frame, for people: `x0`, `x1`, ... where a kind knows no better."""
+        return [f"x{i}" for i in range(dim)]
+
     def warp_matrix(self, factor: float) -> np.ndarray | None:
         """Give the matrix that warps the frequency axis of features by a factor, (dim, dim); None where there is none."""
         return None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeVar
 import numpy as np
 
 if TYPE_CHECKING:
+    from asrkit.models.inside import Inside
     from asrkit.models.quick import Densities, Projection
 
 StatsT = TypeVar("StatsT", bound="Stats")
@@ -212,6 +213,15 @@ class Emission(ABC):
         """Make the same emission with other Gaussians, where it has some."""
         raise NotImplementedError
 
+    @property
+    def inside(self) -> "Inside":
+        """What people look at of the states' densities: nothing, where it is neither Gaussians nor symbols."""
+        from asrkit.models.inside import (
+            Inside,  # late, here and in subclasses: to make its classes takes two ms
+        )
+
+        return Inside()
+
     @abstractmethod
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Give the arrays that make it up, by name."""
@@ -269,6 +279,15 @@ class WordModel(ABC):
     def floored(self) -> np.ndarray:
         """Variances on their floor, by state: int (S,)."""
         return np.zeros(self.num_states, dtype=int)
+
+    @property
+    def inside(self) -> "Inside":
+        """What people look at: nothing, where it is of no kind that `Inside` knows."""
+        from asrkit.models.inside import (
+            Inside,  # late, here and in subclasses: to make its classes takes two ms
+        )
+
+        return Inside()
 
     @abstractmethod
     def check(self, width: int) -> None:

@@ -58,6 +58,13 @@ class Categorical(Emission):
         """(S,): a symbol on its floor is nothing to report, most are."""
         return np.zeros(len(self.log_probs), dtype=int)
 
+    @property
+    def inside(self):
+        from asrkit.models.inside import Inside
+
+        probs = np.exp(self.log_probs)
+        return Inside(symbols=probs.reshape(len(probs), -1, probs.shape[-1]))
+
     def check(self, num_states, width):
         """Raise ValueError unless this is a table of `num_states` states over `width`: symbols, or (streams, symbols)."""
         check_array("log_probs", self.log_probs, (num_states, *np.atleast_1d(width)), log=True)

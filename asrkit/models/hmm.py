@@ -90,6 +90,13 @@ class Hmm(WordModel):
         return self.emission.floored
 
     @property
+    def inside(self):
+        from asrkit.models.inside import Chain
+
+        chain = Chain(np.exp(self.log_start), np.exp(self.log_trans), np.exp(self.log_exit))
+        return replace(self.emission.inside, chain=chain)
+
+    @property
     def shortest(self):
         """The fewest frames that a path through the model takes."""
         reached, steps = np.isfinite(self.log_start), 1

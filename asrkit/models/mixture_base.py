@@ -120,6 +120,20 @@ class Mixture(Emission):
         return int(self.components.sum())
 
     @property
+    def inside(self):
+        from asrkit.models.inside import Gaussians, Inside
+
+        spread, weighty = getattr(self, self.spread), np.isfinite(self.log_weights)
+        return Inside(
+            gaussians=tuple(
+                Gaussians(np.exp(weights[own]), means[own], spreads[own])
+                for weights, means, spreads, own in zip(
+                    self.log_weights, self.means, spread, weighty, strict=True
+                )
+            )
+        )
+
+    @property
     def num_parameters(self):
         return int(np.isfinite(self.log_weights).sum()) + self.num_spread_parameters
 

@@ -2,9 +2,10 @@
 
 import itertools
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -36,11 +37,14 @@ class Info:
         "data directory", "exp folder", "archive", "recording", "model", "codebook", "statistics",
         "speaker", "record of iterations" or "MixGoP model".
     text : list of str
+    values : dict or None
+        Of a model whose words were asked for, what they are made of as JSON values.
     """
 
     path: Path
     kind: str
     text: list[str]
+    values: dict[str, Any] | None = None
 
     def lines(self) -> list[str]:
         """What it holds, line by line."""
@@ -79,6 +83,35 @@ def info(path: PathLike, *, allow_pipes: bool = False) -> Info:
     if path.suffix == ".ark":
         return Info(path, "archive", describe_archive(path, read_ark(path)))
     return Info(path, "recording", describe_recording(path))
+
+
+def info_words(path: PathLike, words: Sequence[str] = (), *, most: int = 8) -> Info:
+    """Describe the models of some words: the chain of states, durations, Gaussians or symbols, parameters, AIC and BIC.
+
+    Parameters
+    ----------
+    path : path
+        Folder with final.npz, or a model file.
+    words : sequence of str
+        Of the model; all where none is given.
+    most : int
+        Gaussians and symbols of a state that the lines have; 0: all.
+
+    Returns
+    -------
+    Info
+        With `values`.
+
+    Raises
+    ------
+    DataError
+        There is no model, or no such word in it.
+    """
+    from asrkit.workflows.word_info import word_infos, words_json  # late: of use here only
+
+    vocabulary, infos = word_infos(path, words)
+    lines = [line for own in infos for line in ("", *own.lines(most))][1:]
+    return Info(Path(path), "words", lines, words_json(path, vocabulary, infos))
 
 
 def starts_as_zip(path: Path) -> bool:

@@ -8,6 +8,7 @@ import dataclasses
 import functools
 import importlib
 import inspect
+import json
 import pickle
 import sys
 
@@ -676,6 +677,11 @@ def test_info(name, family, exp, data, run):
     assert ("codebook: " in out) == family.has_codes
     assert (" Gaussians" in out) == family.has_gaussians
     run("info", exp / "final.npz")
+    told = run("info", exp, "--word=two").out
+    assert told.startswith(f"word two ({name}): ") and " parameters" in told.splitlines()[0]
+    assert ("symbols from 0" in told) == family.has_codes
+    assert ("standard deviations" in told) == family.has_gaussians
+    assert list(json.loads(run("info", exp, "--json").out)["words"]) == ["one", "two"]
 
 
 def test_teach_forget_and_merge(name, family, exp, data, run, tmp_path):

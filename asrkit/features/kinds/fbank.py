@@ -48,6 +48,13 @@ class FbankConfig(mel.MelConfig):
             return filtered
         return np.column_stack([filtered, energy] if self.htk_compat else [energy, filtered])
 
+    def dimension_names(self, dim):
+        """Bands from the lowest on, from 1."""
+        names = [f"band{i + 1}" for i in range(self.num_mel_bins)]
+        if self.use_energy:
+            names = [*names, "energy"] if self.htk_compat else ["energy", *names]
+        return names if dim == len(names) else super().dimension_names(dim)
+
     def warp_matrix(self, factor):
         """Read the filters at warped frequencies, linearly between two neighbours; the energy stays as it is."""
         if not self.use_log_fbank:

@@ -61,6 +61,15 @@ class MfccConfig(mel.MelConfig):
     def describe(self):
         return f"{self.preset} MFCC at {self.sample_rate_hz} Hz, {self.frame_length_ms:g}/{self.frame_shift_ms:g} ms"
 
+    def dimension_names(self, dim):
+        """Cepstra by their numbers; the log energy is where C0 would be."""
+        names = [f"c{i}" for i in range(self.num_ceps)]
+        if self.use_energy and self.preset == "kaldi":
+            names[0] = "energy"
+        if self.htk_compat and self.preset == "kaldi":
+            names = names[1:] + names[:1]
+        return names if dim == len(names) else super().dimension_names(dim)
+
     def warp_matrix(self, factor):
         return warp.cepstral_matrix(factor, self)
 
