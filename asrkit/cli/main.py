@@ -61,6 +61,7 @@ COMMANDS = {
     "unknown": "how well a model tells its words from others: each word unknown in turn",
     "recognize": "wav files -> words",
     "explain": "why was a recording heard so? a picture, or a page",
+    "plot": "a picture for a slide: codebook, Gaussians, HMM, alignment, trellis, features",
     "listen": "sound that is still coming -> words, as they are spoken",
     "serve": "a page in the browser that hears, shows why, and is taught",
     "teach": "a word more for a model, from one to ten recordings",

@@ -106,6 +106,24 @@ def mel_power_db(samples: np.ndarray, rate_hz: int, hop: int, num_fft: int, band
     return 10 * np.log10(np.maximum(power.T, np.float32(1e-10)))
 
 
+def line_power_db(samples: np.ndarray, rate_hz: int, hop: int, length: int, num_fft: int) -> np.ndarray:
+    """Compute the short-time power spectrum: Hann windows of `length` samples about every `hop`-th, on a linear axis of frequencies.
+
+    Returns
+    -------
+    float64 (num_fft // 2 + 1, 1 + N // hop)
+        dB, of a sine of full scale 0; -120 at the least. Line k is k rate_hz / num_fft.
+    """
+    padded = np.pad(np.asarray(samples, dtype=np.float64), length // 2)
+    starts = hop * np.arange(1 + (len(padded) - length) // hop)
+    window = np.hanning(length + 1)[:-1]
+    power = np.empty((len(starts), num_fft // 2 + 1))
+    for first in range(0, len(starts), AT_ONCE):
+        frames = padded[starts[first : first + AT_ONCE, None] + np.arange(length)]
+        power[first : first + AT_ONCE] = np.abs(np.fft.rfft(frames * window, num_fft)) ** 2
+    return 10 * np.log10(np.maximum(power.T * 4 / window.sum() ** 2, 1e-12))
+
+
 def slaney_hz(count: int, highest_hz: float) -> np.ndarray:
     """Frequencies from 0 to `highest_hz`, equally far apart on Slaney's mel scale, which librosa takes: float64 (count,).
 

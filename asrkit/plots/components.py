@@ -5,10 +5,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 from matplotlib.patheffects import withStroke
 
+from asrkit.plots.style import COLOURS as COMPONENT_COLOURS
 from asrkit.plots.style import GREY, minus, save, styled
 
-# Okabe & Ito's colours, told apart by all; yellow, too pale on white, is left out for a violet.
-COMPONENT_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#222222", "#7a5195")
 WIDE = 1.2  # a plane's picture is so many times as wide as high
 
 

@@ -65,7 +65,9 @@ def plot_training_curves(curves, path, title=None):
 
 
 @styled
-def plot_alignment(spectrogram_db, freq_hz, frame_shift_s, path_states, word, scores, path, title=None):
+def plot_alignment(
+    spectrogram_db, freq_hz, frame_shift_s, path_states, word, scores, path, title=None, form="png"
+):
     """Draw the state sequence of one recording over its spectrogram, and the score of every frame below.
 
     Parameters
@@ -76,13 +78,14 @@ def plot_alignment(spectrogram_db, freq_hz, frame_shift_s, path_states, word, sc
         Centre frequency of every band; the bands are drawn at equal heights.
     frame_shift_s : float
     path_states : int array (T,)
-        State of every frame, numbered as in the alignment (from 0).
+        State of every frame, numbered as they are drawn: the alignment's begin at 0.
     word : str
         The word whose model made the alignment.
     scores : array (T,)
         Log-likelihood of every frame in its state.
     title : str, optional
         Default: the word.
+    form : {"png", "pdf", "svg"}
     """
     spectrogram_db, freq_hz = np.asarray(spectrogram_db), np.asarray(freq_hz)
     states, scores = np.asarray(path_states), np.asarray(scores)
@@ -153,4 +156,4 @@ def plot_alignment(spectrogram_db, freq_hz, frame_shift_s, path_states, word, sc
     bottom.set_ylabel("log-likelihood\nper frame")
     bottom.set_xlabel("time (s)")
     bottom.set_xlim(0, edges_s[-1])
-    save(figure, path)
+    save(figure, path, form)

@@ -23,6 +23,14 @@ STYLE = {
     "text.parse_math": False,  # a word may hold dollar signs
 }
 RIGHT, WRONG, GREY = "#2c6fa6", "#c4432b", "0.45"
+# Okabe & Ito's colours, told apart by all; yellow, too pale on white, is left out for a violet.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#222222", "#7a5195")
+# What a picture may be, and what must not be stored in it, for it is another each time.
+FORMS = {
+    "png": {"Software": None},
+    "pdf": {"Creator": None, "Producer": None, "CreationDate": None},
+    "svg": {"Creator": None, "Date": None},
+}
 
 
 def styled(plot):
@@ -34,10 +42,11 @@ def styled(plot):
     return wrapper
 
 
-def save(figure, path):
-    with quiet():
+def save(figure, path, form="png"):
+    """Write a picture in one of FORMS."""
+    with quiet(), matplotlib.rc_context({"svg.hashsalt": "asrkit"}):
         use_fonts(figure)
-        figure.savefig(path, format="png", dpi=150, metadata={"Software": None})
+        figure.savefig(path, format=form, dpi=150, metadata=FORMS[form])
 
 
 def minus(text):
