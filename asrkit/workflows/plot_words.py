@@ -1,5 +1,6 @@
 """Pictures of what models are made of: a codebook's cells, Gaussians in a plane, the chain of a word's states."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -21,6 +22,8 @@ from asrkit.plots.plane import plot_cells, plot_gaussians
 from asrkit.words.vocabulary import Vocabulary
 from asrkit.workflows.plot import Draw, PlotConfig
 from asrkit.workflows.word_info import find_word
+
+log = logging.getLogger("asrkit")
 
 MOST_FRAMES = 4000  # that are drawn
 MOST_UTTS = 300  # that frames are taken of, evenly spread
@@ -60,7 +63,19 @@ def frames_of(
     ]
     if data.feats:
         features = read_features(data, frontend=frontend, allow_pipes=config.allow_pipes)
-        return [(utt, features.read(utt)) for utt in picked if utt in features.data.feats]
+        items, lost = [], 0
+        for utt in picked:
+            try:
+                items.append((utt, features.read(utt)))
+            except (DataError, KeyError):  # no features, or none that can be used
+                lost += 1
+        if lost:
+            log.warning(
+                "%s: %d of %d utterances have no features that can be used", config.data, lost, len(picked)
+            )
+        if not items:
+            raise DataError(f"{config.data}: no utterance that could be drawn has features that can be used")
+        return items
     from asrkit.workflows.recorded import features_of_recordings  # late: it imports what reads recordings
 
     held = data
@@ -197,7 +212,7 @@ def chain_picture(vocabulary: Vocabulary, path: PathLike, config: PlotConfig) ->
     means, names, draws = None, None, []
     if inside.gaussians:
         given = dimensions(config.dims, frontend.dimension_names)
-        rows = (given if config.dims else given[: frontend.dim])[:MOST_ROWS]
+        rows = given if config.dims else given[: min(frontend.dim, MOST_ROWS)]
         names = [frontend.dimension_names[d] for d in rows]
         means = state_means(inside.gaussians)[:, rows].T
         if inside.shared:
