@@ -7,15 +7,14 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from command import MFCC, asrkit
+from pages import TOP, commands
 from synthetic import RATE_HZ, word_samples, write_words
 
 import asrkit as package
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+DOCS = TOP / "docs"
 TEXT = (DOCS / "look.md").read_text(encoding="utf-8")
-COMMANDS = [
-    line for block in re.findall(r"```bash\n(.*?)```", TEXT, flags=re.DOTALL) for line in block.splitlines()
-]
+COMMANDS = commands(DOCS / "look.md")
 
 
 def test_pictures_are_there_and_small():

@@ -40,6 +40,7 @@ NOT_RUN = {
 # Pages whose commands need a place of their own are run by other files.
 ELSEWHERE = {
     "docs/mixgop.md": "test_docs",
+    "docs/look.md": "test_look_docs",
     "docs/report.md": "test_report_docs",
     "docs/serve.md": "test_serve_docs",
 }
