@@ -29,7 +29,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "mathml",
     "commands",
-    "pages",
+    "links",
     "closed",
 ]
 exclude_patterns = ["_build", "lessons", "**/README.rst"]
@@ -65,7 +65,9 @@ html_theme_options = {
     "header_links_before_dropdown": 8,
     "show_prev_next": True,
     "navigation_with_keys": False,
-    "secondary_sidebar_items": ["page-toc"],
+    "navbar_persistent": ["search-button"],
+    # Lessons are wide: their code has 110 columns.
+    "secondary_sidebar_items": {"**": ["page-toc"], "gallery/*": []},
     "footer_start": ["copyright"],
     "footer_end": [],
     "pygments_light_style": "a11y-high-contrast-light",
@@ -77,7 +79,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "lessons",
     "gallery_dirs": "gallery",
     "filename_pattern": r"[/\\]plot_",
-    "ignore_pattern": r"[/\\](?!plot_)\w+\.py$",  # what lessons share is no lesson
+    "ignore_pattern": r"(^|[/\\])(?!plot_)\w+\.py$",  # what lessons share is no lesson
     "within_subsection_order": "FileNameSortKey",
     "backreferences_dir": None,
     "reset_modules": ("matplotlib",),
@@ -86,4 +88,5 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "write_computation_times": False,
     "remove_config_comments": True,
+    "capture_repr": (),  # what a lesson prints is shown, not what its last line is
 }

@@ -37,12 +37,11 @@ NOT_RUN = {
     "tools/mutate.py --reader model --seed 0 --first 4711 --count 1 --keep DIR": "a folder of one's own: the same",
     "python docs/lessons/plot_01_kmeans.py": "tests/lessons runs all of them",
 }
-# Pages whose commands need a place of their own are run by other files.
+# Pages whose commands need a place of their own are run by test_NAME_docs.py, which names the page.
 ELSEWHERE = {
-    "docs/mixgop.md": "test_docs",
-    "docs/look.md": "test_look_docs",
-    "docs/report.md": "test_report_docs",
-    "docs/serve.md": "test_serve_docs",
+    f"docs/{name}": path.stem
+    for path in sorted(Path(__file__).parent.glob("test_*docs.py"))
+    for name in re.findall(r'"(\w+\.md)"', path.read_text(encoding="utf-8"))
 }
 # What the blocks of a page must print.
 PRINTED = {
