@@ -63,8 +63,10 @@ def told(action):
     if action.option_strings and action.nargs != 0:
         value = action.metavar or "|".join(map(str, action.choices or ())) or action.dest.upper()
         name += f" {value}"
-    text, _, default = ((action.help or "") % {"default": action.default}).rpartition(" (default: ")
-    return (name, text, default.removesuffix(")")) if text else (name, default, "")
+    text, default = (action.help or "") % {"default": action.default}, ""
+    while not default and " (default: " in text:  # an empty default may stand behind what it means
+        text, _, default = text.removesuffix(")").rpartition(" (default: ")
+    return name, text, default
 
 
 def flagged(text):
@@ -87,11 +89,8 @@ def table_of(actions):
     group += nodes.thead("", row_of([[nodes.Text(head)] for head in heads]))
     body = nodes.tbody()
     for name, text, default in rows:
-        cells = [
-            [nodes.literal(name, name)],
-            list(flagged(text)),
-            [nodes.literal(default, default)] if default else [],
-        ]
+        what = nodes.Text(default) if " " in default else nodes.literal(default, default)
+        cells = [[nodes.literal(name, name)], list(flagged(text)), [what] if default else []]
         body += row_of(cells[: len(heads)])
     group += body
     return nodes.table("", group, classes=["options"])
