@@ -194,7 +194,7 @@ def kmeans(
     Returns
     -------
     list of KmeansStep
-        J = sum_n |x_n - mu_label(n)|^2 never rises. A cluster that loses all its points keeps its mean.
+        `J = sum_n |x_n - mu_label(n)|^2` never rises. A cluster that loses all its points keeps its mean.
 
     Raises
     ------

@@ -3,7 +3,6 @@
 Nothing here looks anything up elsewhere (no intersphinx), and no page loads anything from elsewhere: `_ext/closed.py` sees to it.
 """
 
-import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -33,8 +32,6 @@ extensions = [
     "closed",
 ]
 exclude_patterns = ["_build", "lessons", "**/README.rst"]
-if not importlib.util.find_spec("asrkit.study"):  # the page is of a module that is on its way
-    exclude_patterns.append("api/study.md")
 
 # Names that are no targets: those of other libraries, which no page here explains.
 nitpicky = True
