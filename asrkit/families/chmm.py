@@ -45,13 +45,16 @@ class Chmm(SharesCovariances, HmmFamily):
     def rules(self, facts, chosen):
         """One full Gaussian a state, whose covariance the words share as far as it has few frames: of what was tried it was among the best
         with four to six speakers (FSDD, TIDIGITS, both as recorded and through simulated microphones and rooms), and not seen to be worse with 76
-        speakers of TIDIGITS. Who asks for diagonal covariances gets the mixtures that were best with many recordings of one microphone.
+        speakers of TIDIGITS. The last half of the iterations, which gain less than 0.005 nats a frame, changed no errors: 336 of 2700 either
+        way with two of FSDD's speakers held out in turn. Who asks for diagonal covariances gets the mixtures that were best with many recordings of one microphone.
         """
         if chosen.get("covariance") == "diag":
             form = {"num_states": 12, "num_gauss": 8, "variance_floor": 0.1, "shared_frames": 0.0}
-            return {"cmvn": "map", "delta_window": 2, "covariance": "diag", "warps": "0.9,1.1", **form}
+            how = {"cmvn": "map", "delta_window": 2, "warps": "0.9,1.1", "tol": 0.001}
+            return {**how, "covariance": "diag", **form}
         form = {"num_states": 8, "num_gauss": 1, "variance_floor": 0.5, "shared_frames": 300.0}
-        return {"cmvn": "map", "delta_window": 4, "covariance": "full", "warps": "0.88,1.12", **form}
+        how = {"cmvn": "map", "delta_window": 4, "warps": "0.88,1.12", "tol": 0.005}
+        return {**how, "covariance": "full", **form}
 
     def describe(self, config):
         return f"{states_of(config)} x {gaussians_of(config)}"

@@ -223,8 +223,8 @@ class FullMixture(Mixture):
         return _on_floor(np.linalg.eigvalsh(self.covariances / np.outer(scale, scale)))
 
     def _width(self, states=slice(None)):
-        # A fourth of what a frame takes: sums, a product for each component, pay for small slices.
-        return self.log_weights[states].size * self.means.shape[2] // 4
+        # Of several components a fourth of what a frame takes: their sums, a product for each, pay for small slices.
+        return self.means.shape[2] * max(1, self.log_weights[states].size // 4)
 
     def _expand(self, obs, center, unit=None):
         """[x, 1] (D + 1, n) for x = obs - center: its outer products are all sums. With a unit float32, and in it.

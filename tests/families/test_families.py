@@ -320,6 +320,19 @@ def test_kmeans_start_has_each_clusters_mean_and_share(covariance):
     )
 
 
+def test_of_many_frames_kmeans_takes_some_of_all():
+    """Clusters that come one after the other in time: each is found, and its share and mean are those of all its frames but for chance."""
+    family, rng = families.load("gmm"), np.random.default_rng(4)
+    labels = np.repeat(np.arange(3), [4000, 2000, 2000])
+    x = np.array([[0.0, 0], [40, 0], [0, 50]])[labels] + rng.normal(size=(8000, 2))
+    block = Block.from_items([("u", x)])
+    emission = family.init(family.Config(num_gauss=3, covariance="full"), block, rng).emission
+    order = np.argsort(emission.means[0] @ [1, 2])
+    np.testing.assert_allclose(np.exp(emission.log_weights[0, order]), [0.5, 0.25, 0.25], atol=1e-3)
+    np.testing.assert_allclose(emission.means[0, order], [[0, 0], [40, 0], [0, 50]], atol=0.15)
+    assert emission.num_gauss == 3 and not (emission.means[0, order[0]] == x[:4000].mean(axis=0)).any()
+
+
 def test_gmm_keeps_the_best_of_several_starts():
     family = families.load("gmm")
     block = spoken(family, 1)
