@@ -208,6 +208,7 @@ class WordClassifier(ClassifierMixin, _Settings):
             who,
             kind=self.features,
             transform_config=settings.transform,
+            projection_config=settings.projection,
             warps=settings.warp.factors if self.features is not None else (1.0,),
             memories=settings.warp.memories,
             name="X",

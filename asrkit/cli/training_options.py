@@ -5,6 +5,7 @@ from dataclasses import fields
 from asrkit import families
 from asrkit.cli.options import add_field, add_options, tell_default
 from asrkit.config import flag_name, format_value
+from asrkit.features.projection import ProjectionConfig
 from asrkit.features.transform import TransformConfig
 from asrkit.features.warp import WarpConfig
 from asrkit.io.features import ReadConfig
@@ -18,6 +19,7 @@ def add_arguments(parser):
     add_options(parser, ReadConfig)
     add_options(parser, TrainConfig, "training")
     add_options(parser, TransformConfig, "features")
+    add_options(parser, ProjectionConfig, "features")
     add_options(parser, WarpConfig, "features")
 
 
@@ -87,7 +89,7 @@ def family_with_codes():
 def codebook_options():
     """Dict of the parameters that the options of `train-codebook` set to (flag, name among the settings of a training)."""
     known = fields_of(family_with_codes())
-    parts = ("codebook", "transform", "warp")
+    parts = ("codebook", "transform", "projection", "warp")
     own = {field.name: (flag_name(field), name) for name, (part, field) in known.items() if part in parts}
     return {**own, "seed": ("seed", "seed")}
 

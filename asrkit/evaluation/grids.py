@@ -54,7 +54,7 @@ class Candidate:
         """
         family = families.load(self.settings.family)
         if family.has_codes:
-            return tuple(self.values("training", "transform", "warp", "codebook").items())
+            return tuple(self.values("training", "transform", "projection", "warp", "codebook").items())
         return tuple(
             (flag, value)
             for flag, value in self.values().items()

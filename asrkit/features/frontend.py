@@ -14,6 +14,7 @@ from asrkit.config import from_dict
 from asrkit.errors import DataError, SettingsError, told
 from asrkit.features.kind import FeatureKind, load
 from asrkit.features.kinds.given import GivenFeatures
+from asrkit.features.projection import Projection
 from asrkit.features.transform import Prior, TransformConfig, transform_many
 from asrkit.features.warp import log_scale, log_volumes, warp_feats
 
@@ -42,11 +43,13 @@ class FrontEnd:
         How the speech was found in the training recordings; None where nobody looked.
     prior : Prior or None
         Of a transform that remembers: mean and variance of the stored features of the training.
+    projection : Projection or None
+        What comes after deltas.
 
     Raises
     ------
     SettingsError
-        The transform starts from a prior, and there is none, or one of other dimensions.
+        The transform starts from a prior, and there is none, or one of other dimensions; or the projection is of others.
 
     Examples
     --------
@@ -63,8 +66,14 @@ class FrontEnd:
     transform: TransformConfig
     endpoint: "EndpointConfig | None" = None
     prior: Prior | None = None
+    projection: Projection | None = None
 
     def __post_init__(self) -> None:
+        if self.projection is not None and len(self.projection.center) != self.dim * self.num_orders:
+            raise SettingsError(
+                f"the projection is of {len(self.projection.center)} dimensions, the features with deltas have "
+                f"{self.dim * self.num_orders}"
+            )
         if not self.transform.remembers:
             return
         if self.prior is None:
@@ -82,6 +91,7 @@ class FrontEnd:
         *,
         endpoint: "EndpointConfig | None" = None,
         prior: Prior | None = None,
+        projection: Projection | None = None,
         **settings: Any,
     ) -> "FrontEnd":
         """Build a front end from flat settings: those of the kind of features and those of the transform.
@@ -105,16 +115,30 @@ class FrontEnd:
             raise SettingsError(
                 f"kind={kind!r}: these settings do not say how many dimensions the features have"
             )
-        return cls(made.dim, made, from_dict(TransformConfig, after), endpoint, prior)
+        return cls(made.dim, made, from_dict(TransformConfig, after), endpoint, prior, projection)
 
     @property
     def model_dim(self) -> int:
-        """Dimension of the model features: with deltas."""
-        return self.dim * (self.transform.delta_order + 1)
+        """Dimension of the model features: with deltas, and projected."""
+        return self.dim * self.num_orders if self.projection is None else self.projection.dim
+
+    @property
+    def num_orders(self) -> int:
+        """The statics, and each order of deltas: what is there before a projection."""
+        return self.transform.delta_order + 1
+
+    @property
+    def num_blocks(self) -> int:
+        """Equal parts of a model frame that have a meaning each: statics and orders of deltas; a projection mixes them."""
+        return self.num_orders if self.projection is None else 1
 
     @property
     def dimension_names(self) -> list[str]:
-        """Names of the model features' dimensions: those of the kind, `Δ` before each for its deltas, `ΔΔ` for accelerations."""
+        """Names of the model features' dimensions: those of the kind, `Δ` before each for its deltas, `ΔΔ` for accelerations;
+        `PCA 1` or `LDA 1` and so on where they are projected.
+        """
+        if self.projection is not None:
+            return [f"{self.projection.method.upper()} {k}" for k in range(1, self.projection.dim + 1)]
         names = self.kind.dimension_names(self.dim)
         return [f"{'Δ' * order}{name}" for order in range(self.transform.delta_order + 1) for name in names]
 
@@ -154,7 +178,11 @@ class FrontEnd:
         -------
         list of float32 (T, model_dim)
         """
-        return transform_many(stored, self.transform, stats, self.prior)
+        feats = transform_many(stored, self.transform, stats, self.prior)
+        if self.projection is None:
+            return feats
+        # each alone, for BLAS rounds a row by how many rows there are
+        return [self.projection.apply(own) for own in feats]
 
     def copies(self, stored: np.ndarray, factors: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
         """Make model features of one recording and of its copies with a warped frequency axis.
@@ -170,17 +198,25 @@ class FrontEnd:
         float32 (T, K, model_dim)
             The recording's, and then those of each copy.
         (K,)
-            What belongs to the log density of a frame of each, as `log_volumes` of asrkit.features.warp says.
+            What belongs to the log density of a frame of each, as `log_volumes` of asrkit.features.warp says; NaN where
+            `check_warpable` refuses.
         """
         matrices = [self.kind.warp_matrix(factor) for factor in factors[1:]]
         each = [stored, *(warp_feats(stored, matrix) for matrix in matrices)]
         feats, scales = self.model_features(each, [None] * len(each)), np.zeros(len(each))
-        if self.transform.scales:
+        if self.projection is not None:
+            scales[:] = np.nan
+        elif self.transform.scales:
             scales = np.array([log_scale(*pair) for pair in zip(each, feats, strict=True)])
         return np.stack(feats, axis=1), log_volumes(matrices, self.dim, self.transform.delta_order, scales)
 
     def check_warpable(self) -> None:
-        """Raise a DataError where such features have no copies with a warped frequency axis."""
+        """Raise a DataError where such features have no copies with a warped frequency axis that could be compared."""
+        if self.projection is not None:
+            # of what is left of a frame nobody knows how much volume the copy's fills
+            raise DataError(
+                f"{self.projection.method} features can't be compared with warped ones (leave test_warps= out)"
+            )
         matrix = self.kind.warp_matrix(1.1)
         if matrix is None or self.dim % len(matrix):
             given = "how the model's features were made is not known"
@@ -268,6 +304,8 @@ class FrontEnd:
             "transform": asdict(self.transform),
             "endpoint": None if self.endpoint is None else asdict(self.endpoint),
             "prior": None if self.prior is None else asdict(self.prior),
+            # no line of files without it: they are what they were
+            **({} if self.projection is None else {"projection": self.projection.to_dict()}),
         }
 
     @classmethod
@@ -279,7 +317,7 @@ class FrontEnd:
                 ("given", {}),
             )
             values = {**values, "kind": kind, "settings": settings}
-        endpoint, prior = values["endpoint"], values.get("prior")
+        endpoint, prior, projection = (values.get(name) for name in ("endpoint", "prior", "projection"))
         if endpoint is not None:
             from asrkit.audio.endpoint import EndpointConfig
 
@@ -290,6 +328,7 @@ class FrontEnd:
             from_dict(TransformConfig, values["transform"]),
             endpoint,
             None if prior is None else Prior.from_dict(prior),
+            None if projection is None else Projection.from_dict(projection),
         )
 
     def difference(self, dim: int, made: FeatureKind) -> str | None:

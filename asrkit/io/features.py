@@ -16,12 +16,14 @@ from asrkit.errors import DataError, SettingsError
 from asrkit.features.frontend import LARGEST, FrontEnd, unusable
 from asrkit.features.kind import FeatureKind, load, names
 from asrkit.features.kinds.given import GivenFeatures
+from asrkit.features.projection import LDA, Projection, ProjectionConfig
 from asrkit.features.transform import Prior, TransformConfig, cmvn_stats, count_deltas
 from asrkit.features.warp import log_scale, warp_feats
 from asrkit.io.archive import read_matrix, read_scp
 from asrkit.io.data_dir import DataDir, read_data_dir
 from asrkit.io.files import line_of
 from asrkit.models.base import WarpedCopy, chunks, is_recording
+from asrkit.runtime import one_thread
 
 KIND_RECORD = "frontend.conf"  # beside feats.scp: the kind of features and the settings that made them
 ENDPOINT_RECORD = "endpoint.conf"  # beside segments: the settings that found them
@@ -204,6 +206,7 @@ def read_features(
     *,
     need_text=False,
     transform_config=None,
+    projection_config=None,
     frontend=None,
     allow_pipes=False,
     warps=(1.0,),
@@ -220,6 +223,8 @@ def read_features(
         Every utterance must have a transcript of exactly one word, or, with `phrases`, of any.
     transform_config : TransformConfig, optional
         For training: what to do with the stored features.
+    projection_config : ProjectionConfig, optional
+        For training: what is estimated on all of them, copies included, and comes after that.
     frontend : FrontEnd, optional
         For everything else: the model's; features of another kind are refused.
     warps : tuple of float
@@ -264,6 +269,7 @@ def read_features(
         memories=memories,
         shortest=shortest,
         allow_pipes=allow_pipes,
+        projection_config=projection_config,
     )
 
 
@@ -290,6 +296,7 @@ def features_of_arrays(
     kind=None,
     endpoint=None,
     transform_config=None,
+    projection_config=None,
     frontend=None,
     warps=(1.0,),
     memories=("none",),
@@ -330,7 +337,18 @@ def features_of_arrays(
         return checked_matrices(((utt, arrays[utt]) for utt in scp if utt not in reasons), skipped, dim)
 
     made = kind or GivenFeatures()
-    return open_features(data, matrices, made, endpoint, transform_config, frontend, warps, name, memories)
+    return open_features(
+        data,
+        matrices,
+        made,
+        endpoint,
+        transform_config,
+        frontend,
+        warps,
+        name,
+        memories,
+        projection_config=projection_config,
+    )
 
 
 def open_features(
@@ -345,6 +363,7 @@ def open_features(
     memories=("none",),
     shortest=1,
     allow_pipes=False,
+    projection_config=None,
 ):
     """Look at the first features and make the FeatureSet, with the statistics that its normalisation needs."""
     skipped, some, long = {}, [], 0
@@ -358,6 +377,7 @@ def open_features(
             f"{name or data.path / 'feats.scp'}: no utterance has features that can be used{first_reasons(skipped)}"
         )
     dim = some[0].shape[1]
+    projects = frontend is None and projection_config is not None and projection_config.method
     if frontend is None:
         prior = None
         if transform_config.remembers:
@@ -372,7 +392,33 @@ def open_features(
         for factor, matrix in {None: None, **copies}.items():
             own = speaker_stats(data, dim, lambda: matrices(data.feats, {}, dim), matrix, allow_pipes)
             stats.update({(speaker, factor): sums for speaker, sums in own.items()})
-    return FeatureSet(data, frontend, matrices, stats, copies, name, memories, shortest)
+    rest = matrices, stats, copies, name, memories, shortest
+    features = FeatureSet(data, frontend, *rest)
+    if projects:
+        projection = estimate_projection(features, projection_config)
+        features = FeatureSet(data, replace(frontend, projection=projection), *rest)
+    return features
+
+
+@one_thread()
+def estimate_projection(features: FeatureSet, config: ProjectionConfig) -> Projection:
+    """Estimate a projection on all model features, those of warped copies included: what training will see."""
+    asked = f"{config.method}_dim={config.dim}"
+
+    def items():
+        for key, feats in features:
+            word = features.word(key)
+            if config.method == LDA and not word:
+                raise DataError(
+                    f"{features.place('text')}: {asked}: utterance '{key}' has no word, and its classes are parts of words "
+                    "(write the text, or take pca_dim=)"
+                )
+            yield word, feats
+
+    try:
+        return Projection.of(items(), config)
+    except ValueError as error:
+        raise DataError(f"{features.place('feats.scp')}: {asked}: {error}") from None
 
 
 def warn_of_deltas(data, some, config):

@@ -5,7 +5,7 @@ from pathlib import Path
 from asrkit import families
 from asrkit.characters import composed
 from asrkit.errors import DataError
-from asrkit.io.model_file import feature_dim, fitting, read_npz, write_npz
+from asrkit.io.model_file import fitting, read_npz, write_npz
 
 NAME = "iterations.npz"
 KIND = "record of iterations"
@@ -31,7 +31,7 @@ def write_iterations(path, vocabulary, entries, histories):
         for iteration, model in enumerate(histories[word])
         for name, array in model.to_arrays().items()
     }
-    width = feature_dim(vocabulary.frontend) if vocabulary.codebook is None else vocabulary.codebook.width
+    width = vocabulary.frontend.model_dim if vocabulary.codebook is None else vocabulary.codebook.width
     meta = {"family": vocabulary.family, "width": width, "entries": list(map(list, entries.items()))}
     write_npz(path, KIND, meta, arrays)
 

@@ -21,16 +21,18 @@ from asrkit.words.confidence import Confidence
 from asrkit.words.training import TrainConfig
 from asrkit.words.vocabulary import Vocabulary
 
-VERSION = 3  # 2 had a front end without a kind of features, which `FrontEnd.from_dict` still reads
-READABLE = (2, 3)
+# 2 had a front end without a kind of features, which `FrontEnd.from_dict` still reads; 4 has a projection, which an asrkit
+# that reads 3 would pass over. What has none is written as 3.
+VERSION, PROJECTED = 3, 4
+READABLE = (2, VERSION, PROJECTED)
 META = "meta"  # the array that says what the others are
 CODEBOOK = "the codebook"  # where its arrays stand among the words'; a phrase's stand under its words with two blanks between
 KEPT = "what was kept"  # likewise
 
 
-def write_npz(path, kind, meta, arrays):
+def write_npz(path, kind, meta, arrays, version=None):
     """Write arrays and a meta dict, whole or not at all; equal content gives equal bytes."""
-    meta = {"asrkit": kind, "version": VERSION, **meta}
+    meta = {"asrkit": kind, "version": VERSION if version is None else version, **meta}
     with atomic_write(path, "wb", sync=True) as stream:
         np.savez(stream, meta=np.array(json.dumps(meta, sort_keys=True)), **arrays)
 
@@ -87,7 +89,7 @@ def _opened(path, what):
 def _check_version(path, meta):
     version = meta.pop("version", None)
     if version not in READABLE:
-        known = " and ".join(map(str, READABLE))
+        known = f"{', '.join(map(str, READABLE[:-1]))} and {READABLE[-1]}"
         raise DataError(f"{path}: format version {version}, this asrkit reads versions {known} (train again)")
 
 
@@ -111,7 +113,7 @@ def write_model(path, vocabulary):
     if vocabulary.kept is not None:
         meta["kept"], kept = vocabulary.kept.to_arrays()
         arrays.update({f"{KEPT}/{name}": a for name, a in kept.items()})
-    write_npz(path, "model", meta, arrays)
+    write_npz(path, "model", meta, arrays, _version(vocabulary.frontend))
 
 
 def read_model(path):
@@ -143,7 +145,7 @@ def read_model(path):
         if not all(isinstance(name, str) for name in rules["settings"]):
             raise ValueError("what the data chose are no settings")
         frontend = FrontEnd.from_dict(meta["frontend"])
-        width, codebook = feature_dim(frontend), None
+        width, codebook = frontend.model_dim, None
         if family.has_codes:
             codebook = checked_codebook(below(arrays, CODEBOOK), width)
             width = codebook.width
@@ -204,11 +206,6 @@ def fitting(path):
     return reading(path, "its content does not fit this asrkit", "make it anew")
 
 
-def feature_dim(frontend):
-    """Dimension of the model features."""
-    return frontend.dim * (frontend.transform.delta_order + 1)
-
-
 def checked_codebook(arrays, dim):
     from asrkit.models.codebook import Codebook
 
@@ -242,7 +239,11 @@ def write_codebook(path, codebook, frontend, data_hash, asked=None):
     meta = {"frontend": frontend.to_dict(), "data_hash": data_hash}
     if asked not in (None, codebook.size):
         meta["asked"] = asked
-    write_npz(path, "codebook", meta, codebook.to_arrays())
+    write_npz(path, "codebook", meta, codebook.to_arrays(), _version(frontend))
+
+
+def _version(frontend):
+    return None if frontend.projection is None else PROJECTED
 
 
 def read_codebook(path):
@@ -250,7 +251,7 @@ def read_codebook(path):
     meta, arrays = read_npz(path, "codebook")
     with fitting(path):
         frontend = FrontEnd.from_dict(meta["frontend"])
-        return checked_codebook(arrays, feature_dim(frontend)), frontend
+        return checked_codebook(arrays, frontend.model_dim), frontend
 
 
 def asked_of_codebook(path):

@@ -127,7 +127,7 @@ def adapt_to_heard(vocabulary, blocks, config, scorer_of):
         prior_count=config.adapt_tau,
         transform=config.adapt_transform,
     )
-    moved, num_blocks = vocabulary, vocabulary.frontend.transform.delta_order + 1
+    moved, num_blocks = vocabulary, vocabulary.frontend.num_blocks
     for _ in range(config.adapt_passes):
         scorer, heard = scorer_of(moved), {word: [] for word in vocabulary.words}
         for block in blocks:

@@ -120,7 +120,7 @@ def learn(
             break
         moved = _moved(
             vocabulary,
-            _shifts(sums, vocabulary.frontend.transform.delta_order + 1, WHOLE_SHARE if whole else 1.0),
+            _shifts(sums, vocabulary.frontend.num_blocks, WHOLE_SHARE if whole else 1.0),
             sums.unit,
         )
     return moved

@@ -173,7 +173,7 @@ def stored_frontend(frontend: FrontEnd) -> FrontEnd:
     """
     if not frontend.transform.remembers:
         return frontend
-    return replace(frontend, transform=PLAIN, prior=None)
+    return replace(frontend, transform=PLAIN, prior=None, projection=None)
 
 
 def heard_frontend(frontend: FrontEnd) -> FrontEnd:

@@ -94,6 +94,11 @@ def difference(first: Vocabulary, other: Vocabulary) -> str | None:
             f"with cmvn={mine.transform.cmvn} each is normalised by the mean and variance of its own training, and hears no recording as the "
             "other does (train all words in one, both with cmvn=utterance, or teach one the other's words)"
         )
+    if mine.projection != its.projection:
+        return (
+            "each is projected by its own training's pca or lda, or one is not at all, and hears no recording as the other does (train "
+            "all words in one, or both without pca_dim and lda_dim)"
+        )
     if (first.codebook is None) != (other.codebook is None) or (
         first.codebook is not None
         and other.codebook is not None

@@ -8,6 +8,7 @@ from asrkit import families
 from asrkit.config import flag_name, format_value, nearest
 from asrkit.errors import SettingsError
 from asrkit.families.base import DataFacts
+from asrkit.features.projection import ProjectionConfig
 from asrkit.features.transform import TransformConfig
 from asrkit.features.warp import WarpConfig
 from asrkit.models.codebook import CodebookConfig
@@ -30,6 +31,8 @@ class TrainingSettings:
     training : TrainConfig
     transform : TransformConfig
         Normalisation and deltas between stored features and the models.
+    projection : ProjectionConfig
+        What comes after them.
     warp : WarpConfig
     codebook : CodebookConfig
         Of families whose observations are codes; its size is `num_symbols`, where that was asked for.
@@ -47,6 +50,7 @@ class TrainingSettings:
     model: Any
     training: TrainConfig = field(default_factory=TrainConfig)
     transform: TransformConfig = field(default_factory=TransformConfig)
+    projection: ProjectionConfig = field(default_factory=ProjectionConfig)
     warp: WarpConfig = field(default_factory=WarpConfig)
     codebook: CodebookConfig = field(default_factory=CodebookConfig)
     asked: frozenset[str] = field(default=frozenset(), compare=False)
@@ -153,6 +157,7 @@ def part_classes(family: str) -> dict[str, type[Any]]:
         "model": module.Config,
         "training": TrainConfig,
         "transform": TransformConfig,
+        "projection": ProjectionConfig,
         "warp": WarpConfig,
     }
     return {**parts, "codebook": CodebookConfig} if module.has_codes else parts

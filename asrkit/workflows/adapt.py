@@ -136,7 +136,7 @@ def adapt_opened(
         raise DataError(
             f"{features.place('text')}: no utterance says a word of the model and can be used (record some)"
         )
-    num_blocks = vocabulary.frontend.transform.delta_order + 1
+    num_blocks = vocabulary.frontend.num_blocks
     models, entries = adapt_words(vocabulary.models, sources, config, vocabulary.family_config, num_blocks)
     history = [*vocabulary.config.get("adapt", []), {**vars(config), "data_hash": store.data_hash}]
     moved = replace(

@@ -163,8 +163,12 @@ def train(
         chosen = chosen.for_data(data_facts(directory))
         opened = functools.partial(read_features, directory, allow_pipes=read.allow_pipes)
     with tempfile.TemporaryDirectory() as folder:  # for a corpus that does not fit in memory
-        copies = {"warps": chosen.warp.factors, "memories": chosen.warp.memories}
-        feature_set = opened(transform_config=chosen.transform, **copies)
+        feature_set = opened(
+            transform_config=chosen.transform,
+            projection_config=chosen.projection,
+            warps=chosen.warp.factors,
+            memories=chosen.warp.memories,
+        )
         opened_data = open_features(feature_set, folder, chosen, read, write_codebook=False)
         trained = train_opened(opened_data, [chosen], read, jobs, keep_iterations=keep)[0]
     recognizer = Recognizer(trained.vocabulary)

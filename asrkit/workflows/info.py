@@ -257,8 +257,11 @@ def describe_frontend(frontend: FrontEnd) -> list[str]:
     after = frontend.transform
     variance = " with variance" if after.norm_vars else ""
     variance += f" (tau {after.cmn_tau:g})" if after.remembers else ""
+    projected = frontend.projection
+    left = f", {projected.method} to {projected.dim} dimensions" if projected else ""
     return [
-        f"features: dimension {frontend.dim}, {frontend.kind.describe()}; cmvn {after.cmvn}{variance}, deltas of order {after.delta_order}"
+        f"features: dimension {frontend.dim}, {frontend.kind.describe()}; cmvn {after.cmvn}{variance}, deltas of order "
+        f"{after.delta_order}{left}"
     ]
 
 

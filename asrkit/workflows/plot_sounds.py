@@ -1,6 +1,6 @@
 """Pictures of recordings: their features stage by stage, and their way through a word's states."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -212,8 +212,9 @@ def layers_of(frontend: FrontEnd, samples: np.ndarray, stored: np.ndarray) -> li
         layers.append(mel_layer(kind, bands, (first_s, first_s + len(bands) * shift_s)))
     if isinstance(kind, FbankConfig):
         layers.append(mel_layer(kind, stored[:, -kind.num_mel_bins :], across))
-    names = frontend.dimension_names
-    model = frontend.model_features([stored], [None])[0]
+    plain = replace(frontend, projection=None)
+    names = plain.dimension_names
+    model = plain.model_features([stored], [None])[0]
     dim = frontend.dim
     stages = [(stored, f"features\n({names[0]} to {names[dim - 1]})")]
     marks = ["", "deltas", "accelerations"]

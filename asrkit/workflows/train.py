@@ -238,6 +238,7 @@ def open_training(data: DataDir, exp: PathLike, settings: TrainingSettings, read
         data,
         need_text=True,
         transform_config=settings.transform,
+        projection_config=settings.projection,
         allow_pipes=read.allow_pipes,
         warps=settings.warp.factors,
         memories=settings.warp.memories,
@@ -292,8 +293,12 @@ def fitting_codebook(path: Path, features: FeatureSet, settings: TrainingSetting
     """A folder's codebook, or a DataError where it is of other features, or of another size than was asked for."""
     codebook, frontend = read_codebook(path)
     if frontend != features.frontend:
-        like = replace(frontend, prior=features.frontend.prior) == features.frontend
-        other = "normalised by the mean and variance of other recordings" if like else "of another kind"
+        mine = features.frontend
+        other = "of another kind"
+        if replace(frontend, prior=mine.prior) == mine:
+            other = "normalised by the mean and variance of other recordings"
+        elif replace(frontend, prior=mine.prior, projection=mine.projection) == mine:
+            other = "that are projected otherwise, or by other recordings"
         raise DataError(f"{path}: made of features {other} (delete it, or asrkit train-codebook again)")
     wanted = settings.model.num_symbols
     if settings.asks_symbols and wanted not in (codebook.size, asked_of_codebook(path)):

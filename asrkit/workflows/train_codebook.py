@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from asrkit.config import PathLike
+from asrkit.errors import SettingsError
 from asrkit.features.frontend import FrontEnd
 from asrkit.io.data_dir import read_data_dir
 from asrkit.io.facts import data_facts
@@ -90,11 +91,12 @@ def train_codebook(
     """
     started = time.perf_counter()
     read = read or ReadConfig()
-    data = read_data_dir(data_dir, require=("feats.scp",))
+    data = read_data_dir(data_dir, require=("feats.scp", *["text"] * bool(settings.projection.lda_dim)))
     settings = settings.for_data(data_facts(data))
     features = read_features(
         data,
         transform_config=settings.transform,
+        projection_config=settings.projection,
         allow_pipes=read.allow_pipes,
         warps=settings.warp.factors,
         memories=settings.warp.memories,
@@ -128,7 +130,12 @@ def make_codebook(
     path : Path or None
         Where it will be written.
     """
-    config = replace(config, streams=config.streams or features.frontend.transform.delta_order + 1)
+    if config.streams > 1 and features.frontend.projection is not None:
+        raise SettingsError(
+            f"codebook_streams={config.streams}: {features.frontend.projection.method} features have no statics and orders of "
+            "deltas to be cut into (leave it out: they are one stream)"
+        )
+    config = replace(config, streams=config.streams or features.frontend.num_blocks)
     store = Store(features, exp)
     check_skipped(features.skipped, max_skipped, "read", len(store.utts))
     codebook, histories = train_on_frames(

@@ -316,7 +316,7 @@ def seconds_of(work: Callable, *arguments: Any) -> float:
 def shared_codebook(folder: Path, settings: RunSettings) -> bytes:
     """The bytes of a codebook, made once for all that want it."""
     facts = {
-        **Candidate({}, settings.training).values("training", "transform", "warp", "codebook"),
+        **Candidate({}, settings.training).values("training", "transform", "projection", "warp", "codebook"),
         **asdict(settings.read),
     }
     name = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
@@ -363,12 +363,12 @@ def write_confs(exp: Path, candidate: Candidate, lines: list[str]) -> None:
     family = families.load(candidate.settings.family)
     named = {**candidate.tried, **candidate.differing}
     trained = [f"--family={family.name}"]
-    own = candidate.values("model", "training", "transform", "warp")
+    own = candidate.values("model", "training", "transform", "projection", "warp")
     trained += [f"--{flag}={format_value(value)}" for flag, value in own.items() if flag in named]
     confs = {"tuned.conf": trained}
     if family.has_codes:
         known, flags = fields_of(family.name), flags_of(family.name)
-        own = candidate.values("codebook", "transform", "warp")
+        own = candidate.values("codebook", "transform", "projection", "warp")
         confs["codebook.conf"] = [
             f"--{flag_name(known[flags[flag]][1])}={format_value(value)}"
             for flag, value in own.items()

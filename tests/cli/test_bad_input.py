@@ -270,7 +270,7 @@ def test_model_file_of_another_version(trained, tmp_path, monkeypatch):
     monkeypatch.setattr(model_file, "VERSION", 99)
     write_npz(tmp_path / "new.npz", "model", meta, arrays)
     monkeypatch.undo()
-    with pytest.raises(DataError, match="format version 99, this asrkit reads versions 2 and 3"):
+    with pytest.raises(DataError, match="format version 99, this asrkit reads versions 2, 3 and 4"):
         read_model(tmp_path / "new.npz")
 
 

@@ -7,6 +7,7 @@ scaling every dimension to unit variance.
 from asrkit.cli import training_options
 from asrkit.cli.options import add_flag, add_options, from_args
 from asrkit.cli.output import say
+from asrkit.features.projection import ProjectionConfig
 from asrkit.features.transform import TransformConfig
 from asrkit.features.warp import WarpConfig
 from asrkit.io.features import ReadConfig
@@ -24,6 +25,7 @@ def add_arguments(parser):
     add_options(parser, ReadConfig)
     add_options(parser, CodebookConfig, "codebook")
     add_options(parser, TransformConfig, "features")
+    add_options(parser, ProjectionConfig, "features")
     add_options(parser, WarpConfig, "features")
 
 
