@@ -11,6 +11,7 @@ from asrkit.io.model_file import below, fitting, read_npz, write_npz
 from asrkit.models.base import check_array
 from asrkit.models.low_rank import LowRankMixture
 from asrkit.models.mixture import DiagMixture, FullMixture
+from asrkit.models.tied import TiedMixture
 from asrkit.phones.baselines import MODELS
 from asrkit.phones.lda import Lda
 from asrkit.phones.mixgop import MixgopConfig, PhoneModel
@@ -110,8 +111,8 @@ def _phone_model(arrays, count, width):
     check_array("scores", scores, (len(scores),))
     if not len(scores) or (np.diff(scores) < 0).any() or count < len(scores):
         raise ValueError("scores are not sorted, or more than the phone's tokens")
-    if "axes" in arrays:
-        mixture = LowRankMixture(**arrays)
+    if "axes" in arrays or "covariance" in arrays:
+        mixture = (LowRankMixture if "axes" in arrays else TiedMixture)(**arrays)
         mixture.check(width)
     else:
         mixture = (FullMixture if "covariances" in arrays else DiagMixture)(**arrays)

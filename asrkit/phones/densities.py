@@ -27,7 +27,7 @@ class ExactDensities:
 
     Parameters
     ----------
-    mixtures : list of DiagMixture, FullMixture or LowRankMixture
+    mixtures : list of DiagMixture, FullMixture, LowRankMixture or TiedMixture
         One a phone.
     """
 

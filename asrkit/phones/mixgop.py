@@ -15,9 +15,12 @@ from asrkit.models.base import log_sum
 from asrkit.models.codebook import kmeans
 from asrkit.models.low_rank import LowRankMixture
 from asrkit.models.mixture import DiagMixture, FullMixture
+from asrkit.models.tied import TiedMixture
 from asrkit.phones.densities import BLOCK, densities_of
 from asrkit.phones.tokens import ALL, CENTRE, MEAN, PLACED, phone_rng
 
+FULL, DIAG, SPHERICAL, TIED = COVARIANCES = ("full", "diag", "spherical", "tied")
+KMEANS, PLUS_PLUS, RANDOM, FROM_DATA = INITS = ("kmeans", "k-means++", "random", "random_from_data")
 KINDS = ("loglik", "posterior", "ratio", "z", "pct")
 EXCESS = 0.2  # of training tokens' scores over others', in standard deviations of scores
 MOST_GAUSSIANS = 32
@@ -32,7 +35,21 @@ class MixgopConfig:
     num_gauss: int = option(
         0, "Gaussians of each phone's mixture; 0: as many as its tokens and their dimensions bear", minimum=0
     )
-    covariance: str = option("diag", "covariance form", choices=("full", "diag"))
+    covariance: str = option(
+        DIAG,
+        "covariance form: of each Gaussian a full one, a diagonal one or a multiple of the identity; or one full one for all of a phone's",
+        choices=COVARIANCES,
+    )
+    init: str = option(
+        KMEANS,
+        "Gaussians start as k-means clusters, at tokens drawn far apart or by chance, or with responsibilities drawn by chance",
+        choices=INITS,
+    )
+    n_init: int = option(
+        1,
+        "starts of each phone's mixture, of which the likeliest is kept (kmeans, too, starts by chance)",
+        minimum=1,
+    )
     max_tokens: int = option(512, "tokens of a phone at the most; of more, as many are drawn", minimum=1)
     min_tokens: int = option(100, "tokens below which a phone gets no model", minimum=1)
     reg_covar: float = option(1e-5, "added to the variances", minimum=1e-12)
@@ -73,12 +90,16 @@ class MixgopConfig:
         """
         if self.num_gauss:
             return self.num_gauss
-        most = EXCESS * np.sqrt(dim / 2) * num_tokens / self.parameters(1, dim)
+        shared = dim * (dim + 1) // 2 if self.covariance == TIED else 0
+        most = (EXCESS * np.sqrt(dim / 2) * num_tokens - shared) / (self.parameters(1, dim) - shared)
         return int(np.clip(most, 1, MOST_GAUSSIANS))
 
     def parameters(self, num_gauss, dim):
         """Count the numbers that a phone's mixture is made of."""
-        return num_gauss * (1 + dim + (dim if self.covariance == "diag" else dim * (dim + 1) // 2)) - 1
+        full = dim * (dim + 1) // 2
+        if self.covariance == TIED:
+            return num_gauss * (1 + dim) + full - 1
+        return num_gauss * (1 + dim + {FULL: full, DIAG: dim, SPHERICAL: 1}[self.covariance]) - 1
 
     @property
     def added_dims(self):
@@ -95,7 +116,7 @@ class PhoneModel:
 
     Attributes
     ----------
-    mixture : DiagMixture, FullMixture or LowRankMixture
+    mixture : DiagMixture, FullMixture, LowRankMixture or TiedMixture
     scores : (n,)
         log P(token | phone) of the tokens it was trained on, sorted.
     count : int
@@ -123,9 +144,11 @@ def train_phone(phone, tokens, count, config):
     """
     tokens = np.asarray(tokens, dtype=np.float64)
     num_gauss = config.gaussians(*tokens.shape)
-    start = cluster(tokens, min(num_gauss, len(tokens)), phone_rng(config.seed, phone, 1))
+    rng = phone_rng(config.seed, phone, 1)
+    starts = (draw_start(tokens, min(num_gauss, len(tokens)), config.init, rng) for _ in range(config.n_init))
     try:
-        mixture, history, ending = fit_mixture(tokens, start, config)
+        fits = (fit_mixture(tokens, responsibilities, config) for responsibilities in starts)
+        mixture, history, ending = max(fits, key=lambda fit: fit[1][-1])  # of equal ones the first
     except np.linalg.LinAlgError:
         raise ValueError(
             f"phone '{phone}': a covariance is singular (a larger reg_covar= than {config.reg_covar:g})"
@@ -140,6 +163,34 @@ def train_phone(phone, tokens, count, config):
         "per_token": float(model.scores.mean()),
         "ending": ending,
     }
+
+
+def draw_start(obs, num_gauss, init, rng):
+    """Compute the responsibilities (N, M) that EM starts from, as scikit-learn's `init_params` has them.
+
+    Parameters
+    ----------
+    obs : (N, D)
+    num_gauss : int
+        At most N; of `kmeans` and `k-means++` fewer where there are fewer distinct tokens.
+    init : str
+        One of `INITS`: k-means clusters, or single tokens that each have a component (k-means++ draws them far apart,
+        `random_from_data` without a preference), or rows drawn evenly by chance, brought to sum to one.
+    """
+    if init == KMEANS:
+        return cluster(obs, num_gauss, rng)
+    if init == RANDOM:
+        drawn = rng.uniform(size=(len(obs), num_gauss))
+        return drawn / drawn.sum(axis=1, keepdims=True)
+    if init == FROM_DATA:
+        rows = rng.choice(len(obs), num_gauss, replace=False)
+    else:
+        around = obs - obs.mean(axis=0)
+        seeds, _ = kmeans(around, num_gauss, rng, max_iters=0)
+        rows = [int(np.flatnonzero((around == seed).all(axis=1))[0]) for seed in seeds]
+    responsibilities = np.zeros((len(obs), len(rows)))
+    responsibilities[rows, np.arange(len(rows))] = 1.0
+    return responsibilities
 
 
 def cluster(obs, num_gauss, rng):
@@ -157,7 +208,7 @@ def fit_mixture(obs, responsibilities, config):
 
     Returns
     -------
-    mixture : DiagMixture, FullMixture or LowRankMixture
+    mixture : DiagMixture, FullMixture, LowRankMixture or TiedMixture
     history : list of float
         Mean log-likelihood of a token before each iteration.
     ending : str
@@ -181,7 +232,9 @@ def estimate_mixture(obs, responsibilities, config):
     -----
     The mixtures' own `estimate` lifts variances to a floor, which is something else. Full covariances are
     low-rank where there are fewer tokens than Gaussians x dimensions: a Gaussian then has, on average, fewer
-    samples than dimensions.
+    samples than dimensions. A tied covariance is the scatter of all tokens less that of the means, over the tokens'
+    responsibilities, scikit-learn's formula: where a start gives most tokens none it begins wide, and the others at
+    `reg_covar`. Here it is taken about the tokens' mean, so that where they lie has no say.
     """
     occ = responsibilities.sum(axis=0)
     # (M, N), each row sums to one
@@ -189,7 +242,11 @@ def estimate_mixture(obs, responsibilities, config):
     log_weights = np.log(occ[occ > UNSEEN] / occ.sum())
     center, floor = obs.mean(axis=0), np.full(obs.shape[1], config.reg_covar)
     means = shares @ obs
-    if config.covariance == "diag":
+    if config.covariance == TIED:
+        away, live = means - center, occ[occ > UNSEEN]
+        scatter = (obs - center).T @ (obs - center) - (away.T * live) @ away
+        return TiedMixture(log_weights, means, scatter / live.sum() + np.diag(floor), center=center)
+    if config.covariance in (DIAG, SPHERICAL):
         near = shares > NO_SHARE  # of many dimensions nearly all are not
         variances = np.stack(
             [
@@ -197,6 +254,8 @@ def estimate_mixture(obs, responsibilities, config):
                 for share, mean, some in zip(shares, means, near, strict=True)
             ]
         )
+        if config.covariance == SPHERICAL:
+            variances = np.repeat(variances.mean(axis=1, keepdims=True), variances.shape[1], axis=1)
         return DiagMixture(
             log_weights[None], means[None], floor, variances[None] + config.reg_covar, center=center
         )

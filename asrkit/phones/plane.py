@@ -104,7 +104,7 @@ def place_components(mixture, obs, left, right):
 
     Parameters
     ----------
-    mixture : DiagMixture or FullMixture of one state, or LowRankMixture
+    mixture : DiagMixture or FullMixture of one state, LowRankMixture or TiedMixture
     obs : (N, D)
     left, right : array of str (N,)
         Neighbours of every token.
