@@ -1,0 +1,53 @@
+"""Run a lesson of docs/lessons as a reader does, without a screen, without real speech, and look at what it leaves behind."""
+
+import contextlib
+import io
+import os
+import runpy
+import time
+from pathlib import Path
+from unittest import mock
+
+LESSONS = Path(__file__).resolve().parents[1] / "docs" / "lessons"
+
+
+def run(name, folder):
+    """Run `plot_{name}.py` in an empty working folder.
+
+    Parameters
+    ----------
+    name : str
+        As "03_gaussians".
+    folder : Path
+        Where it runs; whatever it writes stays there.
+
+    Returns
+    -------
+    dict
+        The lesson's names and what they stand for; `printed` is what it printed, `figures` how many pictures it drew.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    plt.close("all")
+    here, said, began = os.getcwd(), io.StringIO(), time.perf_counter()
+    nothing = {"XDG_CACHE_HOME": str(folder / "cache"), "ASRKIT_FSDD": "", "ASRKIT_COURSE": ""}
+    try:
+        os.chdir(folder)
+        with (
+            mock.patch.dict(os.environ, nothing),
+            mock.patch("sys.path", [str(LESSONS), *os.sys.path]),
+            mock.patch.object(plt, "show"),  # warns without a screen
+            contextlib.redirect_stdout(said),
+        ):
+            os.sys.modules.pop("speech", None)  # it reads the environment when it is imported
+            names = runpy.run_path(str(LESSONS / f"plot_{name}.py"), run_name="__main__")
+        names.update(printed=said.getvalue(), figures=len(plt.get_fignums()))
+    finally:
+        os.chdir(here)
+        plt.close("all")
+        matplotlib.rcdefaults()
+    print(f"plot_{name}.py: {time.perf_counter() - began:.1f} s, {names['figures']} figures")
+    return names
