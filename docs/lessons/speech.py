@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import kaldiio
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
@@ -79,6 +80,33 @@ def features(count, words=None, first=0, **settings):
         own = own[np.arange(first, first + count) * 7 % len(own)]
         found += [Features(word, "unknown", each[u], 0.025) for u in own]
     return found
+
+
+def course():
+    """Give the training and the test words of a speech course's homework, with features as given (39 dimensions).
+
+    Returns
+    -------
+    (list of Features, list of Features) or None
+        None where the environment variable ASRKIT_COURSE names no folder with them (03-GMM-EM of github.com/nwpuaslp/ASR_Course).
+    """
+    named = os.environ.get("ASRKIT_COURSE")
+    for folder in [Path(named), Path(named) / "03-GMM-EM"] if named else []:
+        if (folder / "train" / "feats.scp").exists():
+            print("Speech: the course's 330 training and 110 test words (TIDIGITS).")
+            return tuple(_stored(folder, part) for part in ("train", "test"))
+    if named:
+        print("Speech: ASRKIT_COURSE names a folder without the course's train/feats.scp.")
+    return None
+
+
+def _stored(folder, part):
+    """The utterances of a data directory whose feats.scp counts from the folder above it."""
+    data = asrkit.read_data(folder / part)
+    return [
+        Features(word, utt[:2], kaldiio.load_mat(str(folder / data.feats[utt])), 0.01)
+        for utt, word in data.text.items()
+    ]
 
 
 def _fsdd():
