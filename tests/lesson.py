@@ -44,6 +44,8 @@ def run(name, folder):
         ):
             os.sys.modules.pop("speech", None)  # it reads the environment when it is imported
             names = runpy.run_path(str(LESSONS / f"plot_{name}.py"), run_name="__main__")
+        for number in plt.get_fignums():
+            plt.figure(number).draw_without_rendering()  # what is wrong with a picture shows only now
         names.update(printed=said.getvalue(), figures=len(plt.get_fignums()))
     finally:
         os.chdir(here)
