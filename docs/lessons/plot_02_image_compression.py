@@ -2,10 +2,12 @@ r"""
 Image compression with k-means
 ==============================
 
-A pixel is a point in a space of three dimensions, red, green and blue. Two hundred thousand of them, replaced by the nearest of K colours, are an image of a
-few bits a pixel. It is the quickest way to *see* what k-means does, and what it does not care about.
+A pixel is a point in a space of three dimensions, red, green and blue. Two hundred thousand of them, replaced
+by the nearest of K colours, are an image of a few bits a pixel. It is the quickest way to *see* what k-means
+does, and what it does not care about.
 
-**Topics:** k-means as vector quantisation, the distortion J, lossy compression, bits and bytes, choice of K, what a squared distance means.
+**Topics:** k-means as vector quantisation, the distortion J, lossy compression, bits and bytes, choice of K,
+what a squared distance means.
 """
 
 import matplotlib.pyplot as plt
@@ -20,8 +22,8 @@ style.use()
 # %%
 # Pixels are points
 # -----------------
-# A photograph that scikit-learn brings along. Every second pixel of it, and the same pixels as points: most lie near the grey diagonal, for what is bright is bright
-# in all three colours.
+# A photograph that scikit-learn brings along. Every second pixel of it, and the same pixels as points: most
+# lie near the grey diagonal, for what is bright is bright in all three colours.
 
 image = load_sample_image("china.jpg")[::2, ::2] / 255  # (214, 320, 3) in [0, 1]
 pixels = image.reshape(-1, 3)  # (N, 3)
@@ -44,8 +46,8 @@ axis.set_box_aspect(None, zoom=0.8)
 #
 # .. math:: J = \sum_n \lVert x_n - \mu_{r(n)} \rVert^2, \qquad r(n) = \arg\min_k \lVert x_n - \mu_k \rVert^2
 #
-# Each pixel then stores :math:`r(n)`, a number from 0 to K - 1, in :math:`\lceil\log_2 K\rceil` bits instead of 24; once for the whole image there is the
-# palette, K times 24 bits.
+# Each pixel then stores :math:`r(n)`, a number from 0 to K - 1, in :math:`\lceil\log_2 K\rceil` bits instead
+# of 24; once for the whole image there is the palette, K times 24 bits.
 
 compressed, quality = {}, {}
 for k in (2, 3, 10):
@@ -69,8 +71,9 @@ for axis in axes.flat:
 # %%
 # Where the colours lie
 # ---------------------
-# Not where you would put them. A mean is pulled by every pixel of its cell: small, strong colours, the red of the paint, have few pixels and little
-# say, and with small K vanish into a brown. Below, each column is one of ten colours, as wide as its share of the pixels.
+# Not where you would put them. A mean is pulled by every pixel of its cell: small, strong colours, the red of
+# the paint, have few pixels and little say, and with small K vanish into a brown. Below, each column is one
+# of ten colours, as wide as its share of the pixels.
 
 shares = np.bincount(last.labels, minlength=10) / len(pixels)
 order = np.argsort(last.means.sum(axis=1))  # from dark to bright
@@ -85,9 +88,10 @@ axis.set(
 # %%
 # J against K
 # -----------
-# J falls with every colour that is added, and never rises; it would reach 0 with a colour for each pixel. There is no K at which it says "enough".
-# What a bit more costs and what it brings is the only question. In D dimensions a bit should bring :math:`6 / D` decibels, 2 dB of a pixel's
-# three. Here it brings more: the pixels lie near a line, so they have hardly three dimensions.
+# J falls with every colour that is added, and never rises; it would reach 0 with a colour for each pixel.
+# There is no K at which it says "enough". What a bit more costs and what it brings is the only question. In D
+# dimensions a bit should bring :math:`6 / D` decibels, 2 dB of a pixel's three. Here it brings more: the
+# pixels lie near a line, so they have hardly three dimensions.
 
 subset = pixels[some]
 ks = (1, 2, 3, 4, 6, 8, 16, 32, 64)
@@ -108,8 +112,9 @@ axes[1].legend()
 # %%
 # What k-means does not see
 # -------------------------
-# Shuffle all pixels: J is the same to the last digit, for nothing in the formula knows where a pixel lies. JPEG lives of just that, of neighbours being
-# alike. It is the same with speech: a mixture, or a codebook, sees a word's frames as a heap. Only the HMM knows that one comes after the other.
+# Shuffle all pixels: J is the same to the last digit, for nothing in the formula knows where a pixel lies.
+# JPEG lives of just that, of neighbours being alike. It is the same with speech: a mixture, or a codebook,
+# sees a word's frames as a heap. Only the HMM knows that one comes after the other.
 
 shuffled = np.random.default_rng(3).permutation(len(pixels))
 start = pixels[some[:10]] + np.random.default_rng(4).normal(0, 0.003, (10, 3))  # no pixel between two of them
@@ -137,7 +142,9 @@ print(f"J in order {in_order.objective:.6f}, shuffled {in_disorder.objective:.6f
 # Try next
 # --------
 # * Other seeds: does K = 3 always find the same three colours? Which J is the lowest?
-# * Turn red, green and blue into brightness and two colour differences first, and let brightness count twice. What changes in the sky?
-# * Append each pixel's place, :math:`(x, y)`, to its colour as two more dimensions. What do the cells look like now?
+# * Turn red, green and blue into brightness and two colour differences first, and let brightness count twice.
+#   What changes in the sky?
+# * Append each pixel's place, :math:`(x, y)`, to its colour as two more dimensions. What do the cells look
+#   like now?
 
 plt.show()

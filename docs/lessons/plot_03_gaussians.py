@@ -2,11 +2,13 @@ r"""
 Gaussians
 =========
 
-The bell curve is what everything here is built of: a state of an HMM, a component of a mixture, a phone of MixGoP. This lesson looks at it until
-its parameters have a meaning: as a density over :math:`x`, as a hill over :math:`\mu` and :math:`\sigma`, as an ellipse in the plane.
+The bell curve is what everything here is built of: a state of an HMM, a component of a mixture, a phone of
+MixGoP. This lesson looks at it until its parameters have a meaning: as a density over :math:`x`, as a hill
+over :math:`\mu` and :math:`\sigma`, as an ellipse in the plane.
 
-**Topics:** density and likelihood, maximum likelihood, bias and variance of an estimate, multivariate Gaussian, covariance matrix, eigenvectors,
-Mahalanobis distance, equal-probability contours, Gaussian classifier.
+**Topics:** density and likelihood, maximum likelihood, bias and variance of an estimate, multivariate
+Gaussian, covariance matrix, eigenvectors, Mahalanobis distance, equal-probability contours, Gaussian
+classifier.
 """
 
 import matplotlib.pyplot as plt
@@ -24,8 +26,9 @@ style.use()
 #
 # .. math:: N(x \mid \mu, \sigma^2) = \frac{1}{\sqrt{2\pi\sigma^2}} \exp\left(-\frac{(x-\mu)^2}{2\sigma^2}\right)
 #
-# :math:`\mu` moves it, :math:`\sigma` widens it. The area stays 1, so what is wide is low, and what is narrow is high: a density may well be above 1.
-# A Gaussian is a mixture of one component, and ``study.mixture`` takes plain numbers:
+# :math:`\mu` moves it, :math:`\sigma` widens it. The area stays 1, so what is wide is low, and what is narrow
+# is high: a density may well be above 1. A Gaussian is a mixture of one component, and ``study.mixture``
+# takes plain numbers:
 
 
 def gaussian(mean, covariance):
@@ -51,8 +54,9 @@ axis.legend()
 # %%
 # Turned round: a hill over the mean
 # ----------------------------------
-# Now one number was seen, :math:`x = 1`, and the mean is what nobody knows. The same formula, read as a function of :math:`\mu`, is the
-# *likelihood*. :math:`\mu = -1` makes the 1 an improbable event (.054), :math:`\mu = 0` less so (.242), :math:`\mu = 1` explains it best (.399).
+# Now one number was seen, :math:`x = 1`, and the mean is what nobody knows. The same formula, read as a
+# function of :math:`\mu`, is the *likelihood*. :math:`\mu = -1` makes the 1 an improbable event (.054),
+# :math:`\mu = 0` less so (.242), :math:`\mu = 1` explains it best (.399).
 
 likelihood = {mu: density(gaussian(mu, 1.0), [[1.0]])[0] for mu in (-1, 0, 1)}
 
@@ -75,10 +79,11 @@ axes[1].set(xlabel=r"$\mu$", xlim=(-4, 4), title=r"The likelihood of $\mu$, give
 # ----------------------------------
 # The likelihoods of independent numbers are multiplied, their logarithms added:
 #
-# .. math:: \ln p(x_1 \dots x_N \mid \mu, \sigma^2) = -\frac N2 \ln 2\pi\sigma^2 - \frac{1}{2\sigma^2} \sum_n (x_n - \mu)^2
+# .. math:: \ln p(x_1 \ldots x_N \mid \mu, \sigma^2) = -\frac N2 \ln 2\pi\sigma^2 - \frac{1}{2\sigma^2} \sum_n (x_n - \mu)^2
 #
-# Set both derivatives to zero, and the top is where one would have guessed: at the mean of the numbers, and at their mean squared distance
-# from it. No search is needed. (For mixtures there is no such formula. That is why there is EM.)
+# Set both derivatives to zero, and the top is where one would have guessed: at the mean of the numbers, and
+# at their mean squared distance from it. No search is needed. (For mixtures there is no such formula. That is
+# why there is EM.)
 
 rng = np.random.default_rng(3)
 sample = rng.normal(2.0, 1.5, 20)
@@ -106,13 +111,14 @@ figure.colorbar(filled, ax=axis, label="log-likelihood (nats)", format="%.0f")
 # %%
 # The variance comes out too small
 # --------------------------------
-# Draw five numbers, compute their mean and their mean squared distance *from that mean*; again and again. The means lie around the true
-# one. The variances do not: the mean has moved towards these five numbers, so they are nearer to it than to the true one.
+# Draw five numbers, compute their mean and their mean squared distance *from that mean*; again and again. The
+# means lie around the true one. The variances do not: the mean has moved towards these five numbers, so they
+# are nearer to it than to the true one.
 #
 # .. math:: E[\hat\mu] = \mu \qquad E[\hat\sigma^2] = \frac{N-1}{N}\,\sigma^2
 #
-# With two numbers it is half of the truth, with one it is zero, and a density with :math:`\sigma = 0` has an infinite likelihood.
-# That is the collapse that EM needs a variance floor against (lesson 5).
+# With two numbers it is half of the truth, with one it is zero, and a density with :math:`\sigma = 0` has an
+# infinite likelihood. That is the collapse that EM needs a variance floor against (lesson 5).
 
 sizes, true_variance = (2, 3, 5, 10, 30), 1.0
 estimated = {n: rng.normal(0, 1, (20000, n)).var(axis=1) for n in sizes}
@@ -132,9 +138,10 @@ axis.legend()
 #
 # .. math:: N(x \mid \mu, \Sigma) = \frac{1}{\sqrt{|2\pi\Sigma|}} \exp\left(-\tfrac12 (x-\mu)^\top \Sigma^{-1} (x-\mu)\right)
 #
-# With :math:`\Sigma = I` circles; with a diagonal :math:`\Sigma` ellipses along the axes; with entries beside the diagonal they are turned. The axes of the
-# ellipse are the eigenvectors of :math:`\Sigma`, and its half-axes the roots of the eigenvalues. A diagonal Gaussian can't turn: that is all that it lacks.
-# The 300 points are the same in all three pictures, stretched and turned by a root of :math:`\Sigma`.
+# With :math:`\Sigma = I` circles; with a diagonal :math:`\Sigma` ellipses along the axes; with entries beside
+# the diagonal they are turned. The axes of the ellipse are the eigenvectors of :math:`\Sigma`, and its
+# half-axes the roots of the eigenvalues. A diagonal Gaussian can't turn: that is all that it lacks. The 300
+# points are the same in all three pictures, stretched and turned by a root of :math:`\Sigma`.
 
 covariances = {
     "I": np.eye(2),
@@ -171,8 +178,9 @@ for column, (name, covariance) in enumerate(covariances.items()):
 # %%
 # How much lies inside an ellipse?
 # --------------------------------
-# In one dimension 68 % lie within one deviation. In two dimensions only 39 %: :math:`P(d < c) = 1 - e^{-c^2/2}`. The more dimensions, the less: in the 39
-# of a recogniser's features practically nothing is near the mean. What is typical has a distance of about :math:`\sqrt{39}`; a Gaussian there is a shell.
+# In one dimension 68 % lie within one deviation. In two dimensions only 39 %: :math:`P(d < c) = 1 -
+# e^{-c^2/2}`. The more dimensions, the less: in the 39 of a recogniser's features practically nothing is near
+# the mean. What is typical has a distance of about :math:`\sqrt{39}`; a Gaussian there is a shell.
 
 typical = np.linalg.norm(rng.normal(size=(2000, 39)), axis=1)
 
@@ -187,8 +195,9 @@ axis.legend()
 # %%
 # And speech?
 # -----------
-# One Gaussian a sound, two cepstra. Frames of two words, and where one is likelier than the other: the border between two Gaussians with different
-# covariances is a conic section. A frame alone can't tell the words apart well, for they share sounds; but fifty frames, added up, can.
+# One Gaussian a sound, two cepstra. Frames of two words, and where one is likelier than the other: the border
+# between two Gaussians with different covariances is a conic section. A frame alone can't tell the words
+# apart well, for they share sounds; but fifty frames, added up, can.
 
 pair = ("six", "four")
 said = speech.features(12, pair)
@@ -248,8 +257,11 @@ print(
 # %%
 # Try next
 # --------
-# * Draw the 20 numbers with another seed: how far does the top move, and is it farther along :math:`\mu` or along :math:`\sigma`? What with 200?
-# * Divide by :math:`N - 1` instead of :math:`N`. Is :math:`\hat\sigma` unbiased then, too? And which of the two has the higher likelihood?
-# * Fit the two words with ``np.diag(own.var(axis=0))`` instead. What becomes of the dashed line, and of the share of right frames?
+# * Draw the 20 numbers with another seed: how far does the top move, and is it farther along :math:`\mu` or
+#   along :math:`\sigma`? What with 200?
+# * Divide by :math:`N - 1` instead of :math:`N`. Is :math:`\hat\sigma` unbiased then, too? And which of the
+#   two has the higher likelihood?
+# * Fit the two words with ``np.diag(own.var(axis=0))`` instead. What becomes of the dashed line, and of the
+#   share of right frames?
 
 plt.show()

@@ -2,11 +2,12 @@
 From sound to features
 ======================
 
-A word is some thousand samples; a recogniser sees forty numbers every ten milliseconds. Here the way from one to the other is walked
-by hand, and in the end one line of asrkit gives the same numbers.
+A word is some thousand samples; a recogniser sees forty numbers every ten milliseconds. Here the way from one
+to the other is walked by hand, and in the end one line of asrkit gives the same numbers.
 
-**Topics:** short-time analysis, energy and zero crossings, endpoint detection, windows and leakage, the discrete Fourier transform,
-the mel scale and its filters, cepstra and the discrete cosine transform, deltas, cepstral mean normalisation, convolutional distortion.
+**Topics:** short-time analysis, energy and zero crossings, endpoint detection, windows and leakage, the
+discrete Fourier transform, the mel scale and its filters, cepstra and the discrete cosine transform, deltas,
+cepstral mean normalisation, convolutional distortion.
 """
 
 import matplotlib.pyplot as plt
@@ -33,9 +34,10 @@ samples += (0.01 * rumble / rumble.std()).astype(np.float32)
 #
 # .. math:: E = 10 \log_{10} \frac1N \sum_n x_n^2 \qquad Z = \tfrac12 \sum_n |\operatorname{sgn} x_n - \operatorname{sgn} x_{n-1}|
 #
-# the energy, and how often the sign changes. The vowel is easily found. But look at the ends: the two *s* rise little above the room's
-# rumble, and are half of the word. Their sign changes many times as often, though. So Rabiner and Sambur (1975) found words by the energy, and
-# their weak ends by zero crossings; ``asrkit.find_speech`` looks, for the ends, at each frequency band over that band's own noise.
+# the energy, and how often the sign changes. The vowel is easily found. But look at the ends: the two *s*
+# rise little above the room's rumble, and are half of the word. Their sign changes many times as often,
+# though. So Rabiner and Sambur (1975) found words by the energy, and their weak ends by zero crossings;
+# ``asrkit.find_speech`` looks, for the ends, at each frequency band over that band's own noise.
 
 length, shift = 25 * rate_hz // 1000, 10 * rate_hz // 1000
 starts = np.arange(0, len(samples) - length + 1, shift)
@@ -58,13 +60,14 @@ for axis in axes:
 # %%
 # One frame, and why it gets a window
 # -----------------------------------
-# The Fourier transform takes a frame for one period of something endless. Where its end does not meet its beginning, that is a jump, and a
-# jump has all frequencies. So a tone of 1000 Hz, cut out by a rectangular window, has side lobes everywhere, the first only 13 dB
-# below it, and weak sounds drown in those of loud ones. A window that fades at both ends, here Kaldi's "povey"
-# :math:`w_n = \left(\frac12 - \frac12 \cos\frac{2\pi n}{N-1}\right)^{0.85}`, pays with a wider main lobe for much lower side lobes.
+# The Fourier transform takes a frame for one period of something endless. Where its end does not meet its
+# beginning, that is a jump, and a jump has all frequencies. So a tone of 1000 Hz, cut out by a rectangular
+# window, has side lobes everywhere, the first only 13 dB below it, and weak sounds drown in those of loud
+# ones. A window that fades at both ends, here Kaldi's "povey" :math:`w_n = \left(\frac12 - \frac12
+# \cos\frac{2\pi n}{N-1}\right)^{0.85}`, pays with a wider main lobe for much lower side lobes.
 #
-# Before that, two small things: the frame's mean is taken away (microphones have an offset), and pre-emphasis,
-# :math:`y_n = x_n - 0.97\,x_{n-1}`, lifts the high frequencies that the voice has little of.
+# Before that, two small things: the frame's mean is taken away (microphones have an offset), and
+# pre-emphasis, :math:`y_n = x_n - 0.97\,x_{n-1}`, lifts the high frequencies that the voice has little of.
 
 loudest = int(energy_db.argmax())
 frame = frames[loudest] * 32768  # on the scale of 16-bit samples, as Kaldi
@@ -96,8 +99,9 @@ axes[1].legend(loc="upper right", ncols=2)
 # %%
 # Mel filters
 # -----------
-# The ear hears pitches, not hertz: :math:`\operatorname{mel}(f) = 1127 \ln(1 + f/700)`. 23 triangles that are equally wide in mel, so
-# wider and wider in hertz, sum up the power; their logarithms are the frame's filterbank features.
+# The ear hears pitches, not hertz: :math:`\operatorname{mel}(f) = 1127 \ln(1 + f/700)`. 23 triangles that are
+# equally wide in mel, so wider and wider in hertz, sum up the power; their logarithms are the frame's
+# filterbank features.
 
 
 def mel(hz):
@@ -121,14 +125,15 @@ axes[1].legend()
 # %%
 # Cepstra
 # -------
-# Neighbouring filters say nearly the same. The discrete cosine transform asks instead how much there is of each slow wave along the
-# frequency axis, and the first thirteen answers are enough:
+# Neighbouring filters say nearly the same. The discrete cosine transform asks instead how much there is of
+# each slow wave along the frequency axis, and the first thirteen answers are enough:
 #
 # .. math:: c_i = \sqrt{\tfrac{2}{23}} \sum_{j=1}^{23} \ln m_j \cos\frac{\pi i (j - 1/2)}{23}
 #
-# :math:`c_0` is the loudness, :math:`c_1` whether low or high frequencies have more, and so on. What was left out, the fast waves, are the
-# harmonics of the voice: who speaks, and how high. Transforming back shows what is kept, the envelope. (Then cepstrum *i* is multiplied by
-# :math:`1 + 11 \sin(\pi i / 22)`, the lifter, which makes all about as large.)
+# :math:`c_0` is the loudness, :math:`c_1` whether low or high frequencies have more, and so on. What was left
+# out, the fast waves, are the harmonics of the voice: who speaks, and how high. Transforming back shows what
+# is kept, the envelope. (Then cepstrum *i* is multiplied by :math:`1 + 11 \sin(\pi i / 22)`, the lifter,
+# which makes all about as large.)
 
 order = np.arange(23)
 cosines = np.sqrt(2 / 23) * np.cos(np.pi * order * (np.arange(23)[:, None] + 0.5) / 23)  # (23 filters, 23)
@@ -192,9 +197,10 @@ axes[2].set(xlabel="time (s)")
 # %%
 # Two microphones
 # ---------------
-# A microphone, a telephone line, a room: all multiply the spectrum, :math:`|Y(f)|^2 = |H(f)|^2\,|X(f)|^2`. After the logarithm that is a
-# sum, and in the cepstra one constant vector that is added to every frame. So the mean over the recording takes it away again
-# (CMN; with the variance CMVN). Here the same word is heard by a second, dull microphone, :math:`y_n = x_n + 0.8\,x_{n-1}`:
+# A microphone, a telephone line, a room: all multiply the spectrum, :math:`|Y(f)|^2 = |H(f)|^2\,|X(f)|^2`.
+# After the logarithm that is a sum, and in the cepstra one constant vector that is added to every frame. So
+# the mean over the recording takes it away again (CMN; with the variance CMVN). Here the same word is heard
+# by a second, dull microphone, :math:`y_n = x_n + 0.8\,x_{n-1}`:
 
 dull = (samples + 0.8 * np.concatenate([[0], samples[:-1]])).astype(np.float32)
 distance = {}
@@ -211,8 +217,9 @@ axes[0].set_ylim(top=axes[0].get_ylim()[1] + 12)
 axes[0].legend(loc="upper right", ncols=2)
 
 # %%
-# The constant that the second microphone adds can be said beforehand: the cepstra of :math:`\ln |H|^2`, of its filter alone. It is not *quite* what
-# is found, since :math:`H` is not constant within a mel filter and a window cuts the echo off.
+# The constant that the second microphone adds can be said beforehand: the cepstra of :math:`\ln |H|^2`, of
+# its filter alone. It is not *quite* what is found, since :math:`H` is not constant within a mel filter and a
+# window cuts the echo off.
 
 response = np.abs(1 + 0.8 * np.exp(-2j * np.pi * hz[:-1] / rate_hz)) ** 2
 expected = np.log(response @ filters / filters.sum(axis=0)) @ cosines[:, :13] * lifter
@@ -249,8 +256,8 @@ print(f"word from {start_s:.2f} to {end_s:.2f} s of {len(samples) / rate_hz:.2f}
 # Try next
 # --------
 # * Let the second microphone also be louder, ``3 * dull``: which cepstrum moves, and does CMN see it?
-# * Add noise, ``samples + 0.02 * rng.normal(size=len(samples))``, instead of a filter. Is the shift still a constant? Why can't a mean
-#   take it away?
+# * Add noise, ``samples + 0.02 * rng.normal(size=len(samples))``, instead of a filter. Is the shift still a
+#   constant? Why can't a mean take it away?
 # * How few mel filters may there be until two vowels look alike? (``num_mel_bins=``, ``num_ceps=``)
 
 plt.show()

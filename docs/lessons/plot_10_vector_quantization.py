@@ -2,11 +2,13 @@
 Vector quantisation
 ===================
 
-Let a frame of speech, thirteen real numbers, become one of a few symbols: the number of the code vector that lies nearest. Then a
-word is a row of symbols, and what lesson 11 does with symbols, counting, becomes possible.
+Let a frame of speech, thirteen real numbers, become one of a few symbols: the number of the code vector that
+lies nearest. Then a word is a row of symbols, and what lesson 11 does with symbols, counting, becomes
+possible.
 
-**Topics:** scalar and vector quantisation, nearest-neighbour and centroid condition, Lloyd's algorithm, LBG and splitting, distortion against
-rate, Voronoi cells, codebook size and generalisation, symbols for discrete HMMs.
+**Topics:** scalar and vector quantisation, nearest-neighbour and centroid condition, Lloyd's algorithm, LBG
+and splitting, distortion against rate, Voronoi cells, codebook size and generalisation, symbols for discrete
+HMMs.
 """
 
 import matplotlib.pyplot as plt
@@ -26,10 +28,11 @@ style.use()
 #
 # .. math:: D = \frac1N \sum_n \min_k (x_n - m_k)^2
 #
-# Two conditions must hold in the best quantiser. Each :math:`x` goes to the nearest :math:`m_k`; each :math:`m_k` is the mean of what goes to it.
-# Lloyd's algorithm makes the one true, then the other, and again. LBG starts with one value, the mean, splits each in two, iterates, and
-# splits again. For a normal distribution the answer is known (Max, 1960): two values lie at :math:`\pm\sqrt{2/\pi}`, and
-# :math:`D = 1 - 2/\pi`.
+# Two conditions must hold in the best quantiser. Each :math:`x` goes to the nearest :math:`m_k`; each
+# :math:`m_k` is the mean of what goes to it. Lloyd's algorithm makes the one true, then the other, and again.
+# LBG starts with one value, the mean, splits each in two, iterates, and splits again. For a normal
+# distribution the answer is known (Max, 1960): two values lie at :math:`\pm\sqrt{2/\pi}`, and :math:`D = 1 -
+# 2/\pi`.
 
 normal = ndtri((np.arange(20000) + 0.5) / 20000)  # 20000 points that lie as a normal distribution says
 steps = study.lbg(normal, 16, tol=1e-6, max_iters=1000)
@@ -56,8 +59,8 @@ axes[1].legend()
 # %%
 # Two dimensions: cells over two cepstra
 # --------------------------------------
-# The same algorithm, with vectors for values. The cells are now polygons, and where the speech is, there they are small. Each picture
-# begins where the one before it ended, with every code vector split in two.
+# The same algorithm, with vectors for values. The cells are now polygons, and where the speech is, there they
+# are small. Each picture begins where the one before it ended, with every code vector split in two.
 
 utterances = speech.features(8)
 train = [own for i, own in enumerate(utterances) if i % 8 < 6]  # of eight of each word, six
@@ -92,8 +95,8 @@ for axis in axes[:, 0]:
     axis.set_ylabel("$c_2$")
 
 # %%
-# The distortion falls with every iteration, steeply after a split and then hardly any more. A split itself lowers it a little, too: of two
-# vectors beside the old one each frame takes the nearer.
+# The distortion falls with every iteration, steeply after a split and then hardly any more. A split itself
+# lowers it a little, too: of two vectors beside the old one each frame takes the nearer.
 
 figure, axis = plt.subplots(figsize=(8, 4))
 distortions = np.array([step.distortion for step in plane_steps])
@@ -111,10 +114,11 @@ axis.legend(title="vectors", ncols=5)
 # %%
 # How large a codebook?
 # ---------------------
-# All thirteen cepstra now, distances in units of each one's standard deviation (else :math:`c_0` would have the say), and two kinds of frames: those
-# that the codebook was made of, and those of recordings that it has not seen. The first always come nearer when vectors are added: with a
-# vector for each frame, D is 0. The others come nearer, too, but less and less: what a larger codebook learns in the end is this very
-# training set.
+# All thirteen cepstra now, distances in units of each one's standard deviation (else :math:`c_0` would have
+# the say), and two kinds of frames: those that the codebook was made of, and those of recordings that it has
+# not seen. The first always come nearer when vectors are added: with a vector for each frame, D is 0. The
+# others come nearer, too, but less and less: what a larger codebook learns in the end is this very training
+# set.
 
 book_steps = study.lbg(frames, 256, scale=True, max_iters=10, tol=1e-2)
 books = {step.size: step for step in book_steps if step.size & (step.size - 1) == 0}  # 1, 2, 4, ...
@@ -133,9 +137,9 @@ axis.legend()
 # %%
 # A word as a row of symbols
 # --------------------------
-# With 16 vectors, numbered by their :math:`c_1`: hisses, which have more power at high frequencies, come first. Rows of one word are alike, but
-# never equal: parts are longer or shorter, and another voice takes another symbol for the same vowel. What is alike and what varies, a model
-# has to learn. That is lesson 11.
+# With 16 vectors, numbered by their :math:`c_1`: hisses, which have more power at high frequencies, come
+# first. Rows of one word are alike, but never equal: parts are longer or shorter, and another voice takes
+# another symbol for the same vowel. What is alike and what varies, a model has to learn. That is lesson 11.
 
 book = books[16].vectors[np.argsort(books[16].vectors[:, 1])] / unit
 symbols = {}
@@ -181,9 +185,12 @@ for word, rows in symbols.items():
 # %%
 # Try next
 # --------
-# * Leave ``scale=True`` out. Which cepstrum do the vectors then follow, and what happens to the rows of symbols?
-# * Compare LBG with k-means from random starts (``study.kmeans(frames, 16, start="random", seed=...)``, ten seeds): how often is it better?
-# * Count the symbols of each word in the training, and let a held-out word be the one whose counts explain its symbols best. That is a discrete
-#   HMM of one state. How many words are right, and what does it not know about them?
+# * Leave ``scale=True`` out. Which cepstrum do the vectors then follow, and what happens to the rows of
+#   symbols?
+# * Compare LBG with k-means from random starts (``study.kmeans(frames, 16, start="random", seed=...)``, ten
+#   seeds): how often is it better?
+# * Count the symbols of each word in the training, and let a held-out word be the one whose counts explain
+#   its symbols best. That is a discrete HMM of one state. How many words are right, and what does it not know
+#   about them?
 
 plt.show()

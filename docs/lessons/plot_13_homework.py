@@ -2,14 +2,16 @@ r"""
 The homework
 ============
 
-330 recordings to train on, 110 to test on, eleven kinds of words: zero to nine, and oh. Train one Gaussian mixture a word, recognise the test, and find out how many
-Gaussians it takes. Many a course on speech recognition begins with this, and it holds all of it: a model, an estimate, a decision, and the question what
+330 recordings to train on, 110 to test on, eleven kinds of words: zero to nine, and oh. Train one Gaussian
+mixture a word, recognise the test, and find out how many Gaussians it takes. Many a course on speech
+recognition begins with this, and it holds all of it: a model, an estimate, a decision, and the question what
 an error rate is worth.
 
-The course's own features are taken where the environment variable ASRKIT_COURSE names its folder (03-GMM-EM), else other speech that is at hand.
+The course's own features are taken where the environment variable ASRKIT_COURSE names its folder (03-GMM-EM),
+else other speech that is at hand.
 
-**Topics:** isolated-word recognition, Bayes decision, GMM by word, error rate against the number of Gaussians, training and test set, overfitting,
-confusion matrix, confidence interval.
+**Topics:** isolated-word recognition, Bayes decision, GMM by word, error rate against the number of
+Gaussians, training and test set, overfitting, confusion matrix, confidence interval.
 """
 
 import time
@@ -27,8 +29,8 @@ style.use()
 # %%
 # The task
 # --------
-# A word is a matrix, one row a frame: 13 cepstra, their slopes and their slopes' slopes. Made words, and the course's, are tested with
-# speakers who are not in the training; FSDD has six, who are in both.
+# A word is a matrix, one row a frame: 13 cepstra, their slopes and their slopes' slopes. Made words, and the
+# course's, are tested with speakers who are not in the training; FSDD has six, who are in both.
 
 given = speech.course()
 if given:
@@ -47,12 +49,14 @@ print(f"{len(train)} training words ({num_frames} frames), {len(test)} test word
 # %%
 # One mixture a word
 # ------------------
-# Each word w gets a mixture, trained by EM on all frames of its thirty recordings. It takes the frames of a recording for independent, so their log
-# densities are added, and the word whose sum is largest is what was said:
+# Each word w gets a mixture, trained by EM on all frames of its thirty recordings. It takes the frames of a
+# recording for independent, so their log densities are added, and the word whose sum is largest is what was
+# said:
 #
 # .. math:: \hat w = \arg\max_w \sum_t \ln \sum_{k=1}^{K} c_{wk}\, N(x_t \mid \mu_{wk}, \Sigma_{wk})
 #
-# How large should K be? Try: 1, 2, 4, ... (``shared_frames=0`` lets each word learn its covariances alone, as in the lecture.)
+# How large should K be? Try: 1, 2, 4, ... (``shared_frames=0`` lets each word learn its covariances alone, as
+# in the lecture.)
 
 settings = {"delta_order": deltas, "cmvn": "none", "calibrate": False, "shared_frames": 0.0, "num_starts": 1}
 sizes = (1, 2, 4, 8, 16, 32)
@@ -73,8 +77,8 @@ for k in sizes:
 # %%
 # Error rate against K
 # --------------------
-# The bars are 95 % intervals. They are wide! Of 110 words, five wrong may stand for anything from 2 to 10 %. Most of what one is tempted to read
-# into the wiggles of such a curve is chance.
+# The bars are 95 % intervals. They are wide! Of 110 words, five wrong may stand for anything from 2 to 10 %.
+# Most of what one is tempted to read into the wiggles of such a curve is chance.
 
 reports = {k: asrkit.score_errors(y_test, heard[k].tolist()) for k in sizes}
 rate = {k: 100 * report.wer for k, report in reports.items()}
@@ -92,9 +96,10 @@ axis.legend()
 # %%
 # What more Gaussians learn
 # -------------------------
-# The log-likelihood says more, for it counts every frame. In the training it rises with every Gaussian that is added; it has to. In the
-# test it rises less and less, and in the end it falls: so far the Gaussians learned speech, from here on these thirty recordings. Errors may
-# go on falling after that, since all words overfit alike, and a decision only compares them.
+# The log-likelihood says more, for it counts every frame. In the training it rises with every Gaussian that
+# is added; it has to. In the test it rises less and less, and in the end it falls: so far the Gaussians
+# learned speech, from here on these thirty recordings. Errors may go on falling after that, since all words
+# overfit alike, and a decision only compares them.
 
 figure, axis = plt.subplots()
 for part, name, color, mark in ((0, "training", style.BLUE, "s--"), (1, "test", style.RED, "o-")):
@@ -107,7 +112,8 @@ axis.legend()
 # %%
 # Who is taken for whom
 # ---------------------
-# With one Gaussian. Mistakes are hardly ever between any two words: the words share sounds, and a mixture does not know in which order they came.
+# With one Gaussian. Mistakes are hardly ever between any two words: the words share sounds, and a mixture
+# does not know in which order they came.
 
 first = reports[1]
 figure, axis = plt.subplots(figsize=(7, 5.6))
@@ -124,9 +130,10 @@ figure.colorbar(image, ax=axis, label="of the words said (%)")
 # %%
 # How sure is a decision?
 # -----------------------
-# The lead of the right word over the best wrong one, in nats: a negative lead is an error. Divided by the frames, for longer words have larger leads. Read
-# as a posterior, a lead of 50 nats would mean one error in :math:`10^{21}`. That is nonsense, and the reason is the model's: frames are
-# not independent. (asrkit calibrates its confidences for that, ``asrkit.load(...).recognize(...).confidence``.)
+# The lead of the right word over the best wrong one, in nats: a negative lead is an error. Divided by the
+# frames, for longer words have larger leads. Read as a posterior, a lead of 50 nats would mean one error in
+# :math:`10^{21}`. That is nonsense, and the reason is the model's: frames are not independent. (asrkit
+# calibrates its confidences for that, ``asrkit.load(...).recognize(...).confidence``.)
 
 lead = {}
 for k in (1, 16):
@@ -162,8 +169,10 @@ for k in sizes:
 # %%
 # Try next
 # --------
-# * ``covariance="full"``: how many full Gaussians are as good as 32 diagonal ones? Count the parameters of both.
+# * ``covariance="full"``: how many full Gaussians are as good as 32 diagonal ones? Count the parameters of
+#   both.
 # * Leave the slopes out (``delta_order=0``, of made words). Which words are confused now, and why these?
-# * ``WordClassifier("chmm", num_states=8, num_gauss=1, ...)`` knows the order of the frames. Is it better? Are 110 words enough to say so?
+# * ``WordClassifier("chmm", num_states=8, num_gauss=1, ...)`` knows the order of the frames. Is it better?
+#   Are 110 words enough to say so?
 
 plt.show()

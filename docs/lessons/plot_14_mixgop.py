@@ -2,12 +2,13 @@ r"""
 MixGoP, from the formula to the picture
 =======================================
 
-How typical is a pronunciation? Take many realisations of a phone by people who speak as one does, fit a density to them, and ask how likely another
-realisation is. That is all of it (Choi et al., NAACL 2025; :doc:`/mixgop` has the commands and the results on real speech). Here the phones are made by the lessons'
+How typical is a pronunciation? Take many realisations of a phone by people who speak as one does, fit a
+density to them, and ask how likely another realisation is. That is all of it (Choi et al., NAACL 2025;
+:doc:`/mixgop` has the commands and the results on real speech). Here the phones are made by the lessons'
 synthesiser, so that we know what was said and when, and can have it mispronounced.
 
-**Topics:** goodness of pronunciation, phone alignment, allophones, Gaussian mixture by phone, likelihood and posterior, log-likelihood ratio, detection of
-mispronunciations, area under the ROC curve.
+**Topics:** goodness of pronunciation, phone alignment, allophones, Gaussian mixture by phone, likelihood and
+posterior, log-likelihood ratio, detection of mispronunciations, area under the ROC curve.
 """
 
 import subprocess
@@ -31,9 +32,10 @@ frontend = asrkit.FrontEnd.of("mfcc", sample_rate_hz=speech.RATE_HZ, delta_order
 # %%
 # Tokens
 # ------
-# A *token* stands for one realisation of a phone: here the mean of its frames, those whose centre lies between its start and its end. 24
-# speakers say eleven words; each phone keeps its tokens, and what stood beside it. Voices and microphones differ more than phones do, so
-# each speaker's mean over all his words is taken away first.
+# A *token* stands for one realisation of a phone: here the mean of its frames, those whose centre lies
+# between its start and its end. 24 speakers say eleven words; each phone keeps its tokens, and what stood
+# beside it. Voices and microphones differ more than phones do, so each speaker's mean over all his words is
+# taken away first.
 
 
 def features_of(samples):
@@ -68,8 +70,9 @@ tokens = {label: np.array(own) for label, own in sorted(tokens.items())}
 # %%
 # One phone, several sounds
 # -------------------------
-# T begins *two* and ends *eight*. Beside a vowel, or before silence, it is not the same sound: the tokens are two clouds. A Gaussian mixture gives each cloud
-# a component, although nobody tells it about neighbours, and that is what the paper means by *allophones*:
+# T begins *two* and ends *eight*. Beside a vowel, or before silence, it is not the same sound: the tokens are
+# two clouds. A Gaussian mixture gives each cloud a component, although nobody tells it about neighbours, and
+# that is what the paper means by *allophones*:
 #
 # .. math:: P(s \mid p) = \sum_c w_{pc}\, N(s \mid \mu_{pc}, \Sigma_{pc})
 
@@ -101,7 +104,8 @@ axes[0].legend(title=f"{phone} between", loc="upper right")
 # %%
 # All phones, all thirteen cepstra
 # --------------------------------
-# Of 48 to 96 tokens a phone little more than a Gaussian with a diagonal covariance can be learned. So be it: mean and variance, by hand.
+# Of 48 to 96 tokens a phone little more than a Gaussian with a diagonal covariance can be learned. So be it:
+# mean and variance, by hand.
 
 names = list(tokens)
 means = np.array([own.mean(axis=0) for own in tokens.values()])
@@ -136,8 +140,8 @@ def score(found, labels):
 # %%
 # A lisp
 # ------
-# A speaker who is not in the training says *six*, once as one does, once with TH for both S. The boxes are what should have been said, coloured by the
-# posterior; below the scores the phone that was heard instead.
+# A speaker who is not in the training says *six*, once as one does, once with TH for both S. The boxes are
+# what should have been said, coloured by the posterior; below the scores the phone that was heard instead.
 
 _, middle = listen(36)
 right = speech.say("S IH . K S", speaker=36)
@@ -171,12 +175,13 @@ axes[1, 0].set_ylabel("posterior (nats)", fontsize=9)
 # %%
 # Which score finds mispronunciations?
 # ------------------------------------
-# Eight other speakers say all words, each once right and once with sounds exchanged. The area under the ROC curve is the chance that a wrong phone scores below a right one,
+# Eight other speakers say all words, each once right and once with sounds exchanged. The area under the ROC
+# curve is the chance that a wrong phone scores below a right one,
 #
 # .. math:: \text{AUC} = P(\text{score}_\text{wrong} < \text{score}_\text{right})
 #
-# .5 is tossing a coin. Then another kind of being atypical: the same words, all phones right, but a hand before the mouth, or what a filter at
-# 1500 Hz makes of them.
+# .5 is tossing a coin. Then another kind of being atypical: the same words, all phones right, but a hand
+# before the mouth, or what a filter at 1500 Hz makes of them.
 
 exchanged = {"S": "TH", "TH": "F", "R": "W", "IH": "IY", "EH": "AH", "AO": "UW", "Z": "S", "V": "W"}
 hand = butter(4, 1500, fs=speech.RATE_HZ)
@@ -225,13 +230,14 @@ axes[0].set_ylabel("phones with less (%)")
 axes[1].legend(loc="upper left")
 
 # %%
-# Who says *another* phone is found by the posterior: the sound he makes is a good one, of somebody else. Damage of every kind lowers the likelihood, but not so much the
-# posterior: all phones become less likely together. Two questions, two scores.
+# Who says *another* phone is found by the posterior: the sound he makes is a good one, of somebody else.
+# Damage of every kind lowers the likelihood, but not so much the posterior: all phones become less likely
+# together. Two questions, two scores.
 #
 # The same by command
 # -------------------
-# ``asrkit mixgop train`` takes a data directory and an alignment; ``asrkit.PronunciationScorer`` scores from Python. With one diagonal Gaussian a phone and the mean of
-# the frames as the token, it is the formula above.
+# ``asrkit mixgop train`` takes a data directory and an alignment; ``asrkit.PronunciationScorer`` scores from
+# Python. With one diagonal Gaussian a phone and the mean of the frames as the token, it is the formula above.
 
 with tempfile.TemporaryDirectory() as folder:
     data = Path(folder)
@@ -275,7 +281,8 @@ print(f"by hand and by command: log-likelihoods differ by {difference:.1e} at mo
 # %%
 # Try next
 # --------
-# * Other phones: which have components that know their neighbours, V, UW, IY? ``gamma`` and ``around`` tell. (``asrkit mixgop clusters`` counts it for every phone.)
+# * Other phones: which have components that know their neighbours, V, UW, IY? ``gamma`` and ``around`` tell.
+#   (``asrkit mixgop clusters`` counts it for every phone.)
 # * Give ``tokens_of`` the centre frame for the mean, as the paper has it. Which areas fall, and why?
 # * Leave the speakers' means out, in training and test. Which of the three scores suffers most, and why?
 

