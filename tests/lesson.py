@@ -1,4 +1,4 @@
-"""Run a lesson of docs/lessons as a reader does, without a screen, without real speech, and look at what it leaves behind."""
+"""Run a lesson of docs/lessons as a reader does, without a screen and without real speech, and see what it made."""
 
 import contextlib
 import io
@@ -24,7 +24,7 @@ def run(name, folder):
     Returns
     -------
     dict
-        The lesson's names and what they stand for; `printed` is what it printed, `figures` how many pictures it drew.
+        The lesson's names and what they stand for; `printed` is what it printed, `figures` counts its pictures.
     """
     import matplotlib
 

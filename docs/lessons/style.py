@@ -1,4 +1,4 @@
-"""How the lessons' pictures look: colours that colour-blind readers can tell apart, letters and lines for print and projector."""
+"""How the lessons' pictures look: colours for colour-blind readers, letters and lines for print and projector."""
 
 import matplotlib as mpl
 

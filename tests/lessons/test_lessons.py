@@ -1,4 +1,4 @@
-"""What holds for every lesson, and the speech they use. Each lesson's own numbers are tested in test_NN_NAME.py beside this file."""
+"""What holds for every lesson, and the speech they use. Each lesson's numbers have a test_NN_NAME.py beside this."""
 
 import ast
 import re
