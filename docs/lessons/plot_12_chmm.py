@@ -158,8 +158,8 @@ axis.legend(ncols=5, loc="upper left")
 # Recognition, and what decides it
 # --------------------------------
 # One model a word; the word is the one whose model gives the recording the highest likelihood. The held-out
-# recordings are heard through noise, as loud as a tenth of the word's power, else hardly one would be mistaken.
-# Where does a decision come from? The forward probabilities say it frame by frame: their sum is
+# recordings are heard through noise, as loud as a tenth of the word's power, else hardly one would be
+# mistaken. Where does a decision come from? The forward probabilities say it frame by frame: their sum is
 # :math:`p(x_1 \ldots x_t)`, so of two models
 #
 # .. math:: L(t) = \ln \frac{p(x_1 \ldots x_t \mid \text{said})}{p(x_1 \ldots x_t \mid \text{rival})}
