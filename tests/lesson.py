@@ -53,3 +53,13 @@ def run(name, folder):
         matplotlib.rcdefaults()
     print(f"plot_{name}.py: {time.perf_counter() - began:.1f} s, {names['figures']} figures")
     return names
+
+
+def check(name, folder, tests):
+    """Run a lesson once, and hold what it computed against all functions `check_...` of `tests`, a module's globals.
+
+    They are one test, for pytest's workers would share several among them, and each run the lesson anew.
+    """
+    lesson = run(name, folder)
+    for own in [function for called, function in tests.items() if called.startswith("check_")]:
+        own(lesson)

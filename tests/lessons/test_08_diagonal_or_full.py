@@ -1,15 +1,13 @@
 import numpy as np
-import pytest
-from lesson import run
+from lesson import check
 from scipy import stats
 
 
-@pytest.fixture(scope="module")
-def lesson(tmp_path_factory):
-    return run("08_diagonal_or_full", tmp_path_factory.mktemp("lesson"))
+def test_lesson(tmp_path):
+    check("08_diagonal_or_full", tmp_path, globals())
 
 
-def test_what_a_diagonal_loses_is_the_correlations_determinant(lesson):
+def check_what_a_diagonal_loses_is_the_correlations_determinant(lesson):
     x = lesson["frames"]["cepstra (DCT)"]
     expected = -0.5 * np.linalg.slogdet(np.corrcoef(x.T))[1]
     assert abs(lesson["loss"]["cepstra (DCT)"] / expected - 1) < 1e-6
@@ -20,7 +18,7 @@ def test_what_a_diagonal_loses_is_the_correlations_determinant(lesson):
     assert abs(normal.logpdf(x).mean() - full) < 1e-5
 
 
-def test_a_rotation_is_nothing_to_full_covariances(lesson):
+def check_a_rotation_is_nothing_to_full_covariances(lesson):
     one, other = (lesson["in_space"][name]["full"] for name in ("filterbank", "cepstra (DCT)"))
     assert one["errors"] == other["errors"]
     assert abs(one["test"] - other["test"]) < 1e-3 and abs(one["train"] - other["train"]) < 1e-3
@@ -28,7 +26,7 @@ def test_a_rotation_is_nothing_to_full_covariances(lesson):
     assert diagonal[1] - diagonal[0] > 10  # nats a frame
 
 
-def test_parameters_and_criteria_are_counted(lesson):
+def check_parameters_and_criteria_are_counted(lesson):
     """Of each Gaussian a mean, a covariance and a weight, and weights sum to one."""
     dim, words = 23, 11
     for (form, k), row in lesson["grid"].items():
@@ -40,7 +38,7 @@ def test_parameters_and_criteria_are_counted(lesson):
         assert abs(row["bic"] - row["parameters"] * np.log(count) + 2 * log_p) < 1e-3
 
 
-def test_more_parameters_fit_the_training_better(lesson):
+def check_more_parameters_fit_the_training_better(lesson):
     for form, sizes in (("diag", (1, 2, 4, 8, 16)), ("full", (1, 2, 4))):
         fits = [lesson["grid"][form, k]["train"] for k in sizes]
         assert (np.diff(fits) > 0).all()

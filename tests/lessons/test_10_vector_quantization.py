@@ -1,14 +1,12 @@
 import numpy as np
-import pytest
-from lesson import run
+from lesson import check
 
 
-@pytest.fixture(scope="module")
-def lesson(tmp_path_factory):
-    return run("10_vector_quantization", tmp_path_factory.mktemp("lesson"))
+def test_lesson(tmp_path):
+    check("10_vector_quantization", tmp_path, globals())
 
 
-def test_the_normal_distribution_is_quantised_as_max_did(lesson):
+def check_the_normal_distribution_is_quantised_as_max_did(lesson):
     """Max (1960), Quantizing for minimum distortion, table I; of two values sqrt(2 / pi) and 1 - 2 / pi."""
     for size, expected in ((1, 1.0), (2, 1 - 2 / np.pi), (4, 0.1175), (8, 0.03454)):
         assert abs(lesson["scalar_distortion"][size] / expected - 1) < 2e-3, size
@@ -18,7 +16,7 @@ def test_the_normal_distribution_is_quantised_as_max_did(lesson):
     np.testing.assert_allclose(four, [-1.510, -0.4528, 0.4528, 1.510], atol=3e-3)
 
 
-def test_cells_in_the_plane_are_lloyds(lesson):
+def check_cells_in_the_plane_are_lloyds(lesson):
     """The distortion never rises within a size, and scikit-learn's k-means stays where LBG has come to."""
     from sklearn.cluster import KMeans
 
@@ -32,7 +30,7 @@ def test_cells_in_the_plane_are_lloyds(lesson):
     assert abs(sklearn.inertia_ / len(x) / end.distortion - 1) < 5e-3
 
 
-def test_a_large_codebook_knows_its_training_best(lesson):
+def check_a_large_codebook_knows_its_training_best(lesson):
     rate = lesson["rate"]
     assert abs(rate[1][0] - 13) < 1e-6
     trained, other = np.array([rate[size] for size in sorted(rate)]).T
@@ -40,7 +38,7 @@ def test_a_large_codebook_knows_its_training_best(lesson):
     assert other[-1] / trained[-1] > 2 > other[0] / trained[0]
 
 
-def test_symbols_are_of_the_nearest_vector(lesson):
+def check_symbols_are_of_the_nearest_vector(lesson):
     from scipy.spatial.distance import cdist
 
     row = lesson["symbols"]["seven"][0]

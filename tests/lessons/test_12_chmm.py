@@ -1,12 +1,10 @@
 import numpy as np
-import pytest
-from lesson import run
+from lesson import check
 from scipy import stats
 
 
-@pytest.fixture(scope="module")
-def lesson(tmp_path_factory):
-    return run("12_chmm", tmp_path_factory.mktemp("lesson"))
+def test_lesson(tmp_path):
+    check("12_chmm", tmp_path, globals())
 
 
 def in_probabilities(model, x):
@@ -24,7 +22,7 @@ def in_probabilities(model, x):
     return np.exp(model.log_start), np.exp(model.log_trans), np.exp(model.log_exit), density
 
 
-def test_forward_and_backward_are_the_recursions(lesson):
+def check_forward_and_backward_are_the_recursions(lesson):
     start, transitions, leave, density = in_probabilities(lesson["model"], lesson["x"])
     alpha, scale = np.zeros(density.shape), np.zeros(len(density))
     beta = np.zeros(density.shape)
@@ -45,7 +43,7 @@ def test_forward_and_backward_are_the_recursions(lesson):
     np.testing.assert_allclose(lesson["xi"], xi, atol=1e-8)
 
 
-def test_the_best_path_is_viterbis(lesson):
+def check_the_best_path_is_viterbis(lesson):
     start, transitions, leave, density = in_probabilities(lesson["model"], lesson["x"])
     with np.errstate(divide="ignore"):
         start, transitions, leave, density = map(np.log, (start, transitions, leave, density))
@@ -61,7 +59,7 @@ def test_the_best_path_is_viterbis(lesson):
     assert abs(lesson["best"].score - (delta + leave).max() + 80 * len(density)) < 1e-6
 
 
-def test_each_state_is_passed_once(lesson):
+def check_each_state_is_passed_once(lesson):
     np.testing.assert_allclose(lesson["passing"].sum(axis=1), 1, atol=1e-9)
     assert abs(lesson["xi"].sum() - (len(lesson["x"]) - 1)) < 1e-9
     used = lesson["gamma"][:-1].sum(axis=0)
@@ -69,14 +67,14 @@ def test_each_state_is_passed_once(lesson):
     np.testing.assert_allclose(lesson["xi"].sum(axis=0).diagonal() + leaving, used, atol=1e-9)
 
 
-def test_the_objective_rises_between_splits(lesson):
+def check_the_objective_rises_between_splits(lesson):
     for before, after in zip(lesson["steps"], lesson["steps"][1:]):
         assert after.phase > before.phase or after.objective >= before.objective - 1e-6
     sizes = list(dict.fromkeys(lesson["gaussians"].tolist()))
     assert sizes[:2] == [6, 12] and 12 < sizes[-1] <= 24
 
 
-def test_the_frames_differences_make_up_the_lead(lesson):
+def check_the_frames_differences_make_up_the_lead(lesson):
     """Up to the last step, out of the word."""
     for name, place in lesson["chosen"].items():
         frames = len(lesson["noisy"][lesson["held"][place]][1])

@@ -1,20 +1,18 @@
 import numpy as np
-import pytest
-from lesson import run
+from lesson import check
 from scipy import stats
 
 
-@pytest.fixture(scope="module")
-def lesson(tmp_path_factory):
-    return run("13_homework", tmp_path_factory.mktemp("lesson"))
+def test_lesson(tmp_path):
+    check("13_homework", tmp_path, globals())
 
 
-def test_the_task_is_the_courses_size(lesson):
+def check_the_task_is_the_courses_size(lesson):
     assert (len(lesson["train"]), len(lesson["test"]), len(lesson["words"])) == (330, 110, 11)
     assert not {own.speaker for own in lesson["train"]} & {own.speaker for own in lesson["test"]}
 
 
-def test_one_gaussian_a_word_is_the_closed_form(lesson):
+def check_one_gaussian_a_word_is_the_closed_form(lesson):
     """Mean and variance of each word's frames; the sum of log densities decides."""
     frontend = lesson["model"].recognizer_.frontend
 
@@ -34,14 +32,14 @@ def test_one_gaussian_a_word_is_the_closed_form(lesson):
     assert abs(lesson["per_frame"][1][1] - fit) < 1e-3
 
 
-def test_more_gaussians_fit_the_training_ever_better(lesson):
+def check_more_gaussians_fit_the_training_ever_better(lesson):
     training, test = np.array([lesson["per_frame"][k] for k in lesson["sizes"]]).T
     assert (np.diff(training) > 0).all()
     assert training[-1] - test[-1] > 1 > abs(training[0] - test[0])
     assert lesson["errors"][32][0] < lesson["errors"][1][0]
 
 
-def test_intervals_are_wilsons(lesson):
+def check_intervals_are_wilsons(lesson):
     for k in lesson["sizes"]:
         wilson = stats.binomtest(lesson["errors"][k][1], 110).proportion_ci(method="wilson")
         np.testing.assert_allclose(lesson["interval"][k], [100 * wilson.low, 100 * wilson.high], atol=0.01)

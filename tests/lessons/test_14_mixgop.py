@@ -1,22 +1,20 @@
 import numpy as np
-import pytest
-from lesson import run
+from lesson import check
 from scipy import stats
 
 
-@pytest.fixture(scope="module")
-def lesson(tmp_path_factory):
-    return run("14_mixgop", tmp_path_factory.mktemp("lesson"))
+def test_lesson(tmp_path):
+    check("14_mixgop", tmp_path, globals())
 
 
-def test_the_formula_is_the_commands(lesson):
+def check_the_formula_is_the_commands(lesson):
     """Written by hand, and by `asrkit mixgop train` and PronunciationScorer."""
     assert lesson["difference"] < 1e-4
     for own, value in zip(lesson["by_command"], lesson["by_hand"]["posterior"]):
         assert abs(own.posterior - value) < 1e-4
 
 
-def test_scores_are_bayes(lesson):
+def check_scores_are_bayes(lesson):
     names, log_each = lesson["names"], []
     found = lesson["tokens"]["S"][:5]
     for mean, variance in zip(lesson["means"], lesson["variances"]):
@@ -32,7 +30,7 @@ def test_scores_are_bayes(lesson):
     assert rivals == [name for i in others.argmax(axis=1) for name in [np.delete(names, s)[i]]]
 
 
-def test_components_are_allophones(lesson):
+def check_components_are_allophones(lesson):
     """Nobody told the mixture which T begins a word and which ends one."""
     from sklearn.metrics import normalized_mutual_info_score
 
@@ -42,7 +40,7 @@ def test_components_are_allophones(lesson):
     assert abs(lesson["one"].per_frame - expected) < 1e-4 and lesson["two"].per_frame > expected
 
 
-def test_areas_are_those_of_roc_curves(lesson):
+def check_areas_are_those_of_roc_curves(lesson):
     from sklearn.metrics import roc_auc_score
 
     for kind, areas in lesson["areas"].items():
