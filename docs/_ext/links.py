@@ -46,16 +46,11 @@ def relink(app, docname, source):
     if page.suffix != ".md":
         return
 
-    def unless_missing(match):
-        """A lesson that is still to be written is named without a link."""
-        return match[0] if (page.parent / match[2]).exists() else match[1]
-
     def linked(match):
         target = page_of((page.parent / match[1]).resolve())
         return f"](/{target}{match[2] or ''})" if target else match[0]
 
-    text = re.sub(r"\[([^]]*)\]\(([\w./]*lessons/plot_\w+\.py)\)", unless_missing, source[0])
-    source[0] = LINK.sub(linked, text)
+    source[0] = LINK.sub(linked, source[0])
 
 
 def skip(app, what, name, member, skipped, options):

@@ -188,8 +188,7 @@ def test_pages_are_whole(page):
     fences = re.findall(r"^ *```(.*)$", text, re.MULTILINE)
     assert set(fences) <= {"", "bash", "python", "{toctree}", "{eval-rst}"}, page
     for target in re.findall(r"\]\((?!\w+:|#)([^)#\s]+)", re.sub(r"```.*?```", "", text, flags=re.DOTALL)):
-        if "lessons/plot_" not in target:  # which are written one by one
-            assert (page.parent / target).exists(), target
+        assert (page.parent / target).exists(), target
 
 
 def test_the_readme_is_short_and_opens_with_the_two_commands():

@@ -75,7 +75,7 @@ def test_formulas_are_mathml():
         ("guide/x", "[r](../../egs/digits/RESULTS.md)", "[r](/results/generated/digits.md)"),
         ("guide/x", "[home](../../README.md)", "[home](/index.md)"),
         ("index", "[all](lessons/README.rst)", "[all](/gallery/index.rst)"),
-        ("index", "[one](lessons/plot_99_none.py)", "one"),
+        ("index", "[one](lessons/plot_01_kmeans.py)", "[one](/gallery/plot_01_kmeans.rst)"),
         ("index", "[d](design.md), [w](https://x.org/README.md), ![p](a.png)", None),
     ],
 )
