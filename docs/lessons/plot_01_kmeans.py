@@ -2,11 +2,12 @@ r"""
 k-means
 =======
 
-Points lie in heaps, and somebody wants k means for them. If we knew the heap of each point, the means were easy; if we knew the means, the heaps were easy. k-means
-begins with any means and does the one, then the other. It is the first of many algorithms here that live by this idea; the last is the training of HMMs.
+Points lie in heaps, and somebody wants k means for them. If we knew the heap of each point, the means were
+easy; if we knew the means, the heaps were easy. k-means begins with any means and does the one, then the
+other. It is the first of many algorithms here that live by this idea; the last is the training of HMMs.
 
-**Topics:** clustering, unsupervised learning, Lloyd's algorithm, coordinate descent, local minima, initialisation and k-means++, empty clusters, choice of k,
-scaling of features.
+**Topics:** clustering, unsupervised learning, Lloyd's algorithm, coordinate descent, local minima,
+initialisation and k-means++, empty clusters, choice of k, scaling of features.
 """
 
 import matplotlib.pyplot as plt
@@ -25,9 +26,10 @@ style.use()
 #
 # .. math:: J = \sum_n \lVert x_n - \mu_{r(n)} \rVert^2
 #
-# **Assign:** hold the means; J is least if each point takes its nearest, :math:`r(n) = \arg\min_k \lVert x_n - \mu_k \rVert`. **Means:** hold the
-# labels; J is least if each mean is the mean of its points, :math:`\mu_k = \frac{1}{N_k}\sum_{r(n)=k} x_n`. ``study.kmeans`` keeps a step of each. All means start in
-# one corner here, for a longer way.
+# **Assign:** hold the means; J is least if each point takes its nearest,
+# :math:`r(n) = \arg\min_k \lVert x_n - \mu_k \rVert`. **Means:** hold the labels; J is least if each mean is
+# the mean of its points, :math:`\mu_k = \frac{1}{N_k}\sum_{r(n)=k} x_n`. ``study.kmeans`` keeps a step of
+# each. All means start in one corner here, for a longer way.
 
 rng = np.random.default_rng(4)
 X = np.concatenate([rng.normal(middle, 0.75, (80, 2)) for middle in ((0, 0), (4, 0.5), (1.5, 3.5), (5, 4))])
@@ -56,8 +58,9 @@ for axis, i in zip(axes.flat, (0, 1, 2, 3, 4, len(steps) - 1)):
     axis.set_title(f"step {i}, {steps[i].phase}: J = {steps[i].objective:.0f}")
 
 # %%
-# A cell's border is always the straight line half-way between two means. J falls in *both* phases, never rises; there are finitely many ways to label the points, none is
-# met twice, so it ends. Nobody promised that it ends at the least J there is.
+# A cell's border is always the straight line half-way between two means. J falls in *both* phases, never
+# rises; there are finitely many ways to label the points, none is met twice, so it ends. Nobody promised
+# that it ends at the least J there is.
 
 J = np.array([step.objective for step in steps])
 figure, axis = plt.subplots(figsize=(8, 4))
@@ -73,8 +76,9 @@ axis.legend()
 # %%
 # A trap of four points
 # ---------------------
-# The corners of a rectangle, four wide and one high, and two means. Left and right pairs cost :math:`4 \cdot \frac14 = 1`; upper and lower pairs cost
-# :math:`4 \cdot 2^2 = 16`. From the second, neither phase can move anything. Make the rectangle wider, and a local minimum is as bad as you like.
+# The corners of a rectangle, four wide and one high, and two means. Left and right pairs cost
+# :math:`4 \cdot \frac14 = 1`; upper and lower pairs cost :math:`4 \cdot 2^2 = 16`. From the second, neither
+# phase can move anything. Make the rectangle wider, and a local minimum is as bad as you like.
 
 rectangle = np.array([[0.0, 0], [0, 1], [4, 0], [4, 1]])
 trap = {name: study.kmeans(rectangle, 2, start=start)[-1]
@@ -90,9 +94,11 @@ for axis, (name, step) in zip(axes, trap.items()):
 # %%
 # Several starts
 # --------------
-# Nine heaps, nine means, two hundred starts from points drawn evenly, and as many by k-means++, which draws the next mean with a chance proportional to the squared
-# distance from those it has. Nine points drawn evenly from nine heaps hit each heap once with a probability of :math:`9!/9^9 = 0.1\,\%`; and where two means
-# share a heap, another must do for two. Neighbours still mend much of that; over an empty space no mean finds its way.
+# Nine heaps, nine means, two hundred starts from points drawn evenly, and as many by k-means++, which draws
+# the next mean with a chance proportional to the squared distance from those it has. Nine points drawn
+# evenly from nine heaps hit each heap once with a probability of :math:`9!/9^9 = 0.1\,\%`; and where two
+# means share a heap, another must do for two. Neighbours still mend much of that; over an empty space no
+# mean finds its way.
 
 nine = np.concatenate([rng.normal((3 * i, 3 * j), 0.45, (40, 2)) for i in range(3) for j in range(3)])
 ends = {start: [study.kmeans(nine, 9, start=start, seed=seed)[-1] for seed in range(200)]
@@ -115,12 +121,14 @@ for axis, name, step in ((axes[1], "worst", worst), (axes[2], "best", best)):
     draw(axis, step, nine, 5)
 
 # %%
-# Hence the rule: many starts, keep the least J. The bars stand in groups: each mean that is missing in one heap and superfluous in another costs about the same.
+# Hence the rule: many starts, keep the least J. The bars stand in groups: each mean that is missing in one
+# heap and superfluous in another costs about the same.
 #
 # Empty clusters
 # --------------
-# A mean that is nearest to no point has no points to be the mean of. Books differ: drop it, set it to the point farthest from all means, or, as here, leave it where it is, and
-# hope. It then costs nothing and brings nothing: J is that of three means.
+# A mean that is nearest to no point has no points to be the mean of. Books differ: drop it, set it to the
+# point farthest from all means, or, as here, leave it where it is, and hope. It then costs nothing and
+# brings nothing: J is that of three means.
 
 lost = study.kmeans(X, 4, start=np.concatenate([corner[:3], [[30.0, 30.0]]]))
 three = study.kmeans(X, 3, start=corner[:3])
@@ -129,8 +137,8 @@ counts = np.bincount(lost[-1].labels, minlength=4)
 # %%
 # How many?
 # ---------
-# J can't say: it always falls with k, to 0 for a mean on every point. One looks for the bend. With four heaps it is at four; with speech there is none, and one takes what
-# serves the purpose.
+# J can't say: it always falls with k, to 0 for a mean on every point. One looks for the bend. With four
+# heaps it is at four; with speech there is none, and one takes what serves the purpose.
 
 ks = np.arange(1, 11)
 by_k = np.array([min(study.kmeans(X, k, seed=seed)[-1].objective for seed in range(10)) for k in ks])
@@ -145,9 +153,10 @@ axis.minorticks_off()
 # %%
 # What it takes for granted
 # -------------------------
-# A squared distance knows no units and no shapes. Three things that happen: (1) vowels by two formants, one of them in kHz: the smaller numbers have no say, and the cells
-# are stripes. (2) The same with both in units of their standard deviations. (3) A wide heap between narrow ones: the border must lie half-way, so the wide one loses its edge.
-# A Gaussian has its own width; that is what mixtures add (lesson 4).
+# A squared distance knows no units and no shapes. Three things that happen: (1) vowels by two formants, one
+# of them in kHz: the smaller numbers have no say, and the cells are stripes. (2) The same with both in units
+# of their standard deviations. (3) A wide heap between narrow ones: the border must lie half-way, so the
+# wide one loses its edge. A Gaussian has its own width; that is what mixtures add (lesson 4).
 
 tract = rng.normal(1, 0.07, (60, 1))
 formants = np.concatenate(
@@ -184,8 +193,9 @@ draw(axes[2], cut, wide)
 # %%
 # k-means hears a word
 # --------------------
-# The frames of one "seven", thirteen cepstra each, as 4 clusters. k-means does not know that frames have an order, and yet the clusters are *stretches of time*: what lies
-# side by side sounds alike. That is why a word can be modelled by a few states, one after another (lesson 11).
+# The frames of one "seven", thirteen cepstra each, as 4 clusters. k-means does not know that frames have an
+# order, and yet the clusters are *stretches of time*: what lies side by side sounds alike. That is why a
+# word can be modelled by a few states, one after another (lesson 11).
 
 word = speech.features(1, ["seven"])[0]
 frames = word.frames.astype(float)
@@ -227,8 +237,10 @@ print(f"seven: {changes} changes of cluster in {len(frames)} frames; in any orde
 # %%
 # Try next
 # --------
-# * Start ``steps`` from four points drawn by chance, with other seeds. How many steps does it take now, and does J always end at the same value?
+# * Start ``steps`` from four points drawn by chance, with other seeds. How many steps does it take now, and
+#   does J always end at the same value?
 # * Is the least J of k = 5 on the four heaps found at one place only? Look at the cells for several seeds.
-# * Take the median instead of the mean, and the distance instead of its square. Which phase must change how, for the sum to fall in both?
+# * Take the median instead of the mean, and the distance instead of its square. Which phase must change how,
+#   for the sum to fall in both?
 
 plt.show()

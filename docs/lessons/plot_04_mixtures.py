@@ -2,11 +2,12 @@ r"""
 Mixtures
 ========
 
-Draw a component by chance, then a number from its Gaussian, and forget which it was. What is left is a density of several hills: a Gaussian mixture. The forgotten
-component is the first *latent variable* of this course, and all later ones are like it.
+Draw a component by chance, then a number from its Gaussian, and forget which it was. What is left is a
+density of several hills: a Gaussian mixture. The forgotten component is the first *latent variable* of this
+course, and all later ones are like it.
 
-**Topics:** mixture density, latent variable, joint, marginal and posterior distribution, Bayes' rule, responsibilities, modes, moments of a mixture, identifiability,
-density estimation.
+**Topics:** mixture density, latent variable, joint, marginal and posterior distribution, Bayes' rule,
+responsibilities, modes, moments of a mixture, identifiability, density estimation.
 """
 
 import matplotlib.pyplot as plt
@@ -22,8 +23,8 @@ style.use()
 # %%
 # Joint and marginal
 # ------------------
-# First the component :math:`z`, with probability :math:`\pi_z`, then :math:`x` from its Gaussian. The joint density has a curve for each :math:`z`; who does not see
-# :math:`z` sees their sum:
+# First the component :math:`z`, with probability :math:`\pi_z`, then :math:`x` from its Gaussian. The joint
+# density has a curve for each :math:`z`; who does not see :math:`z` sees their sum:
 #
 # .. math:: p(x, z) = \pi_z \, \mathcal{N}(x \mid \mu_z, \sigma_z^2) \qquad p(x) = \sum_z p(x, z)
 
@@ -60,9 +61,11 @@ axes[1].set(xlabel="x", title="600 draws: first z, then x")
 # %%
 # The posterior
 # -------------
-# Now :math:`x` is seen, and :math:`z` is asked for. Bayes' rule divides the joint by the marginal, which is to say: what *share* of the sum is each curve?
+# Now :math:`x` is seen, and :math:`z` is asked for. Bayes' rule divides the joint by the marginal, which is
+# to say: what *share* of the sum is each curve?
 #
-# .. math:: \gamma_z(x) = p(z \mid x) = \frac{\pi_z \, \mathcal{N}(x \mid \mu_z, \sigma_z^2)}{\sum_j \pi_j \, \mathcal{N}(x \mid \mu_j, \sigma_j^2)}
+# .. math:: \gamma_z(x) = p(z \mid x)
+#           = \frac{\pi_z \, \mathcal{N}(x \mid \mu_z, \sigma_z^2)}{\sum_j \pi_j \, \mathcal{N}(x \mid \mu_j, \sigma_j^2)}
 
 gamma = study.posteriors(mixture, x)  # (601, 3)
 
@@ -73,16 +76,19 @@ for k, place in enumerate((-3.4, 1.0, 4.6)):
 axis.set(xlabel="x", ylabel="p(z | x) (%)", ylim=(0, 100), xlim=(-6, 9), title="Who was it?")
 
 # %%
-# Look at the left and the right end. At x = -6 the posterior is not undecided, it is blue... but go on to the left, and it turns **green**: far away the *widest* Gaussian wins,
-# however far its mean. A posterior does not know "none of these". (That is why a recogniser of words needs more than posteriors to refuse noise.)
+# Look at the left and the right end. At x = -6 the posterior is not undecided, it is blue... but go on to
+# the left, and it turns **green**: far away the *widest* Gaussian wins, however far its mean. A posterior
+# does not know "none of these". (That is why a recogniser of words needs more than posteriors to refuse
+# noise.)
 
 far = study.posteriors(mixture, [-6.0, -20.0]).round(3)
 
 # %%
 # In the plane: three ways to see one data set
 # --------------------------------------------
-# Complete data, with the component of each point; what we get to see; and the posterior as a colour, mixed of the components' colours by :math:`\gamma`. Only where
-# the clouds meet is the third picture another than the first.
+# Complete data, with the component of each point; what we get to see; and the posterior as a colour, mixed
+# of the components' colours by :math:`\gamma`. Only where the clouds meet is the third picture another than
+# the first.
 
 plane_weights = [0.3, 0.4, 0.3]
 plane_means = np.array([[0.0, 0.0], [2.6, 1.2], [5.0, 4.2]])
@@ -108,8 +114,8 @@ for axis, name in zip(
 axes[0].set_ylabel("$x_2$")
 
 # %%
-# How sure may one be? As sure as one says. Of all points to which the model gives its best component with 80 to 90 %, in 80 to 90 % it *was* that component. For a model that is true,
-# posteriors are honest:
+# How sure may one be? As sure as one says. Of all points to which the model gives its best component with 80
+# to 90 %, in 80 to 90 % it *was* that component. For a model that is true, posteriors are honest:
 
 many_z = rng.choice(3, 20000, p=plane_weights)
 roots = np.linalg.cholesky(plane_covariances)
@@ -123,9 +129,10 @@ honest = [(sure[inside].mean(), was[inside].mean(), int(inside.sum()))
 # %%
 # Hills: not one for each component
 # ---------------------------------
-# Two Gaussians with the same :math:`\sigma` and equal weights have two tops only where their means are more than :math:`2\sigma` apart; nearer, they are one hill.
-# In the plane it can go the other way: two long Gaussians, crossed, have *three* tops (Ray and Lindsay, 2005): one at each mean, and one where the ridges meet. So counting
-# hills does not count components.
+# Two Gaussians with the same :math:`\sigma` and equal weights have two tops only where their means are more
+# than :math:`2\sigma` apart; nearer, they are one hill. In the plane it can go the other way: two long
+# Gaussians, crossed, have *three* tops (Ray and Lindsay, 2005): one at each mean, and one where the ridges
+# meet. So counting hills does not count components.
 
 line = np.linspace(-4, 4, 3201)
 
@@ -160,11 +167,14 @@ figure.colorbar(filled, ax=axes[1], label="density", format="%.2f")
 # %%
 # Mean and variance
 # -----------------
-# The variance of a mixture has two parts, the variance *inside* the components and that *between* their means:
+# The variance of a mixture has two parts, the variance *inside* the components and that *between* their
+# means:
 #
-# .. math:: E[x] = \sum_k \pi_k \mu_k = \mu \qquad V[x] = \sum_k \pi_k \sigma_k^2 + \sum_k \pi_k (\mu_k - \mu)^2
+# .. math:: E[x] = \sum_k \pi_k \mu_k = \mu \qquad V[x]
+#           = \sum_k \pi_k \sigma_k^2 + \sum_k \pi_k (\mu_k - \mu)^2
 #
-# One Gaussian with this mean and variance is the best that one Gaussian can do. A frame of speech has most of its variance between the sounds, so for speech it is not good at all.
+# One Gaussian with this mean and variance is the best that one Gaussian can do. A frame of speech has most
+# of its variance between the sounds, so for speech it is not good at all.
 
 mean = weights @ means
 inside, between = weights @ variances, weights @ (means - mean) ** 2
@@ -174,8 +184,9 @@ by_integral = (marginal * x).sum() * step, (marginal * (x - mean) ** 2).sum() * 
 # %%
 # A cepstrum has several hills
 # ----------------------------
-# The second cepstrum of thirty times "six": one value for the vowel, others for the hiss and the stop before it. One Gaussian fills the valley between them; eight follow it. The right picture
-# has all thirteen cepstra: on frames that were *not* trained on the gain ends, while on the training it goes on for ever.
+# The second cepstrum of thirty times "six": one value for the vowel, others for the hiss and the stop before
+# it. One Gaussian fills the valley between them; eight follow it. The right picture has all thirteen
+# cepstra: on frames that were *not* trained on the gain ends, while on the training it goes on for ever.
 
 said = speech.features(40, ["six"])
 centered = [(own.frames - own.frames.mean(axis=0)).astype(float) for own in said]
@@ -224,8 +235,10 @@ print("six, nats a frame:", ", ".join(f"K = {k}: {a:.2f} / {b:.2f}" for k, (a, b
 # %%
 # Try next
 # --------
-# * Exchange components 1 and 3, weights, means and variances. Which of the pictures above change? How many names has a mixture of K components?
+# * Exchange components 1 and 3, weights, means and variances. Which of the pictures above change? How many
+#   names has a mixture of K components?
 # * Give both Gaussians of ``two`` weights of 0.8 and 0.2. How far apart must the means be now for two tops?
-# * What is :math:`\gamma` halfway between two means, if variances are the same and weights are not? Where is it one half?
+# * What is :math:`\gamma` halfway between two means, if variances are the same and weights are not? Where is
+#   it one half?
 
 plt.show()

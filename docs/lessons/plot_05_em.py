@@ -2,11 +2,12 @@ r"""
 EM, step by step
 ================
 
-Three hundred people were measured, and nobody wrote down who is a woman and who is a man. Knew we who is who, we could compute two Gaussians; knew we the
-Gaussians, we could guess who is who. EM begins with any guess and does the one, then the other, until nothing moves.
+Three hundred people were measured, and nobody wrote down who is a woman and who is a man. Knew we who is
+who, we could compute two Gaussians; knew we the Gaussians, we could guess who is who. EM begins with any
+guess and does the one, then the other, until nothing moves.
 
-**Topics:** Gaussian mixture model, complete and incomplete data, E step, M step, responsibilities, log-likelihood, convergence, initialisation, local
-maxima, singularities and variance floors.
+**Topics:** Gaussian mixture model, complete and incomplete data, E step, M step, responsibilities,
+log-likelihood, convergence, initialisation, local maxima, singularities and variance floors.
 """
 
 import matplotlib.pyplot as plt
@@ -21,9 +22,11 @@ style.use()
 # %%
 # With known sex: counting
 # ------------------------
-# 180 women and 120 men (drawn by chance), in tenths of a centimetre. If each one's sex is known, the most likely parameters are those of each group:
+# 180 women and 120 men (drawn by chance), in tenths of a centimetre. If each one's sex is known, the most
+# likely parameters are those of each group:
 #
-# .. math:: \pi_k = \frac{N_k}{N} \qquad \mu_k = \frac{1}{N_k}\sum_{n \in k} x_n \qquad \sigma_k^2 = \frac{1}{N_k}\sum_{n \in k} (x_n - \mu_k)^2
+# .. math:: \pi_k = \frac{N_k}{N} \qquad \mu_k = \frac{1}{N_k}\sum_{n \in k} x_n \qquad \sigma_k^2
+#           = \frac{1}{N_k}\sum_{n \in k} (x_n - \mu_k)^2
 
 rng = np.random.default_rng(2)
 is_man = np.arange(300) >= 180
@@ -61,13 +64,16 @@ axes[1].set(xlabel="height (cm)", title="Sex unknown: what EM gets to see")
 # %%
 # With unknown sex: the two steps by hand
 # ---------------------------------------
-# **E step.** Each person is a woman *to some degree*: the responsibility of component :math:`k` for :math:`x_n` is, by Bayes,
+# **E step.** Each person is a woman *to some degree*: the responsibility of component :math:`k` for
+# :math:`x_n` is, by Bayes,
 #
 # .. math:: \gamma_{nk} = \frac{\pi_k \, \mathcal{N}(x_n \mid \mu_k, \sigma_k^2)}{\sum_j \pi_j \, \mathcal{N}(x_n \mid \mu_j, \sigma_j^2)}
 #
-# **M step.** The same averages as above, only that each person counts in both groups, with weight :math:`\gamma_{nk}`:
+# **M step.** The same averages as above, only that each person counts in both groups, with weight
+# :math:`\gamma_{nk}`:
 #
-# .. math:: N_k = \sum_n \gamma_{nk} \qquad \pi_k = \frac{N_k}{N} \qquad \mu_k = \frac{1}{N_k}\sum_n \gamma_{nk} x_n \qquad
+# .. math:: N_k = \sum_n \gamma_{nk} \qquad \pi_k = \frac{N_k}{N} \qquad \mu_k
+#           = \frac{1}{N_k}\sum_n \gamma_{nk} x_n \qquad
 #           \sigma_k^2 = \frac{1}{N_k}\sum_n \gamma_{nk} (x_n - \mu_k)^2
 
 first = study.mixture([0.5, 0.5], [150.0, 170.0], [100.0, 100.0])  # a bad guess, on purpose
@@ -82,8 +88,9 @@ for _ in range(60):
     model = study.mixture(count / 300, mean, (gamma * (heights[:, None] - mean) ** 2).sum(axis=0) / count)
 
 # %%
-# These few lines are all there is. ``study.train`` does the same on any number of dimensions and keeps every step. (By default it leaves out Gaussians
-# with few points; of 300 numbers we want none left out, and no end before nothing moves.)
+# These few lines are all there is. ``study.train`` does the same on any number of dimensions and keeps every
+# step. (By default it leaves out Gaussians with few points; of 300 numbers we want none left out, and no end
+# before nothing moves.)
 
 plain = {"num_gauss": 2, "min_count": 1, "min_occ": 0, "weight_floor": 0.0, "tol": 0, "max_iters": 150}
 steps = study.train("gmm", heights, start=first, **{**plain, "max_iters": 800})
@@ -91,8 +98,8 @@ log_likelihoods = [step.objective for step in steps]
 difference = max(abs(own - hand) for own, hand in zip(log_likelihoods, by_hand))
 
 # %%
-# Colour the bars by the responsibilities, and see it happen. First both share the crowd; then the left one takes the
-# smaller people and becomes narrow; the rest is slow work.
+# Colour the bars by the responsibilities, and see it happen. First both share the crowd; then the left one
+# takes the smaller people and becomes narrow; the rest is slow work.
 
 figure, axes = plt.subplots(2, 3, figsize=(10.5, 6), sharex=True, sharey=True)
 centers = (bins[1:] + bins[:-1]) / 2
@@ -111,9 +118,11 @@ for axis in axes[:, 0]:
     axis.set_ylabel("density (1/cm)")
 
 # %%
-# The log-likelihood rises in every iteration; why it must is lesson 6. The first step is a leap of 140 nats. Twenty later :math:`\ln p` is within one nat of its end, and a curve of
-# it would say "done". But weights and means are not: the left component grows from 0.3 to 0.56, for hundreds of iterations more (mind the logarithmic axis). *That ln p
-# is nearly still does not mean that the model is.* Where components overlap, EM creeps; lesson 6 computes by how much.
+# The log-likelihood rises in every iteration; why it must is lesson 6. The first step is a leap of 140 nats.
+# Twenty later :math:`\ln p` is within one nat of its end, and a curve of it would say "done". But weights
+# and means are not: the left component grows from 0.3 to 0.56, for hundreds of iterations more (mind the
+# logarithmic axis). *That ln p is nearly still does not mean that the model is.* Where components overlap,
+# EM creeps; lesson 6 computes by how much.
 
 tracks = np.array([parameters(step.model) for step in steps])  # (iterations, 3, K)
 figure, axes = plt.subplots(1, 3, figsize=(11, 3.6))
@@ -133,13 +142,15 @@ axes[1].set(xlabel="iteration + 1", ylabel=r"$\mu_k \pm \sigma_k$ (cm)")
 axes[2].set(xlabel="iteration + 1", ylabel=r"weight $\pi_k$", ylim=(0, 1))
 
 # %%
-# A surprise in the left picture: EM's model is *likelier* than the one with the sex known (dotted). It is not better for that. EM was free to choose the two groups that explain
-# these 300 numbers best, and they are not quite women and men.
+# A surprise in the left picture: EM's model is *likelier* than the one with the sex known (dotted). It is
+# not better for that. EM was free to choose the two groups that explain these 300 numbers best, and they are
+# not quite women and men.
 #
 # Weights fixed and free
 # ----------------------
-# Who knows that three of five are women may hold the weights (``update_weights=False``), and EM comes nearer to the truth, and sooner. Who holds wrong ones is not told so
-# by the likelihood: it is one nat lower, and means and variances bend until nearly the same heights come out.
+# Who knows that three of five are women may hold the weights (``update_weights=False``), and EM comes nearer
+# to the truth, and sooner. Who holds wrong ones is not told so by the likelihood: it is one nat lower, and
+# means and variances bend until nearly the same heights come out.
 
 held = {name: study.train("gmm", heights, start=study.mixture(weights, [150.0, 170.0], [100.0, 100.0]), update_weights=False, **plain)
         for name, weights in (("right", [0.6, 0.4]), ("wrong", [0.8, 0.2]))}  # fmt: skip
@@ -162,9 +173,10 @@ axes[0].set_ylabel("density (1/cm)")
 # %%
 # Collapse, and what a floor does
 # -------------------------------
-# Let one component start narrow, on 158.6 cm, which four people happen to have to the millimetre. It needs only these four: with :math:`\sigma \to 0` the
-# density at a point that it sits on, :math:`1 / \sqrt{2\pi\sigma^2}`, grows beyond all bounds, and the other component looks after everybody else. EM climbs, as it
-# promised; maximum likelihood *wants* this. A variance floor forbids it, here a
+# Let one component start narrow, on 158.6 cm, which four people happen to have to the millimetre. It needs
+# only these four: with :math:`\sigma \to 0` the density at a point that it sits on,
+# :math:`1 / \sqrt{2\pi\sigma^2}`, grows beyond all bounds, and the other component looks after everybody
+# else. EM climbs, as it promised; maximum likelihood *wants* this. A variance floor forbids it, here a
 # hundredth of the variance of all, and from there EM finds its way back to women and men.
 
 narrow = study.mixture([0.5, 0.5], [158.6, 172.0], [0.04, 100.0])
@@ -188,13 +200,15 @@ axes[0].legend(loc="lower right")
 axes[1].set(xlabel="iteration", ylabel=r"smaller $\sigma$ (cm)", title="... with a component of no width")
 
 # %%
-# (Even "no floor" has one, a billionth, for no computer divides by zero.) The collapsed model has the highest likelihood of this page and explains four people. That is the
-# one known flaw of maximum likelihood for mixtures: its global maximum is worthless, and what one wants is a *good local* one.
+# (Even "no floor" has one, a billionth, for no computer divides by zero.) The collapsed model has the
+# highest likelihood of this page and explains four people. That is the one known flaw of maximum likelihood
+# for mixtures: its global maximum is worthless, and what one wants is a *good local* one.
 #
 # Where to start: random and k-means
 # ----------------------------------
-# Five vowels of eighty speakers each, by their first two formants. A speaker's throat is long or short and moves both formants together, so the clouds are oblique,
-# and want full covariances. EM gets the 400 points without labels, and starts from five of them drawn by chance (``init="random"``), thirty times; and from
+# Five vowels of eighty speakers each, by their first two formants. A speaker's throat is long or short and
+# moves both formants together, so the clouds are oblique, and want full covariances. EM gets the 400 points
+# without labels, and starts from five of them drawn by chance (``init="random"``), thirty times; and from
 # the clusters of k-means.
 
 vowels = ("IY", "EH", "AA", "AO", "UW")
@@ -231,9 +245,10 @@ axes[1].axvline(kmeans_start[-1].per_frame, color=style.RED, linewidth=2.4)
 axes[1].set(xlabel=r"$\ln p$ a point in the end (nats)", ylabel="starts")
 
 # %%
-# Steps in the curves are moments of decision: EM sits for a while near a saddle, two components sharing one cloud, and then they part. Some starts never get
-# to the end that others find. The k-means start has a head start of ten iterations, and yet is not the best: k-means cuts the long cloud of IY in two (it likes round ones),
-# and one ellipse must do for AA and AO. The worst and the best of them, and the way of the means:
+# Steps in the curves are moments of decision: EM sits for a while near a saddle, two components sharing one
+# cloud, and then they part. Some starts never get to the end that others find. The k-means start has a head
+# start of ten iterations, and yet is not the best: k-means cuts the long cloud of IY in two (it likes round
+# ones), and one ellipse must do for AA and AO. The worst and the best of them, and the way of the means:
 
 figure, axes = plt.subplots(1, 3, figsize=(11.5, 4.2), sharex=True, sharey=True)
 for axis, name, own in zip(
@@ -282,8 +297,11 @@ print(
 # %%
 # Try next
 # --------
-# * Start both components with the same mean and the same variance. What do they become, and why does no number of iterations help?
-# * Move the men to 171 cm. Has the density still two tops? What does EM find, and how many steps does it take?
-# * Give the vowels ``covariance="diag"``. How many components does it take until the likelihood is that of five full ones?
+# * Start both components with the same mean and the same variance. What do they become, and why does no
+#   number of iterations help?
+# * Move the men to 171 cm. Has the density still two tops? What does EM find, and how many steps does it
+#   take?
+# * Give the vowels ``covariance="diag"``. How many components does it take until the likelihood is that of
+#   five full ones?
 
 plt.show()

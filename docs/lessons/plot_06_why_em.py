@@ -2,11 +2,12 @@ r"""
 Why EM works
 ============
 
-EM never looks at the slope of the likelihood, needs no step size, and still never goes down. The reason fits in a picture: it builds a curve below the likelihood that
-touches it where we stand, and goes to the top of that curve.
+EM never looks at the slope of the likelihood, needs no step size, and still never goes down. The reason fits
+in a picture: it builds a curve below the likelihood that touches it where we stand, and goes to the top of
+that curve.
 
-**Topics:** latent variables, Jensen's inequality, the function Q, evidence lower bound, Kullback-Leibler divergence, EM as coordinate ascent, saddle points,
-rate of convergence, Baum-Welch as EM.
+**Topics:** latent variables, Jensen's inequality, the function Q, evidence lower bound, Kullback-Leibler
+divergence, EM as coordinate ascent, saddle points, rate of convergence, Baum-Welch as EM.
 """
 
 import matplotlib.pyplot as plt
@@ -24,8 +25,8 @@ style.use()
 #
 # .. math:: p(x \mid \theta) = 0.6\,\mathcal{N}(x \mid 0, 1) + 0.4\,\mathcal{N}(x \mid \theta, 1)
 #
-# The logarithm of a *sum* stands in the way: :math:`\sum_n \ln \sum_k` can't be solved for :math:`\theta`. If each number's component :math:`z_n` were known, the sum
-# would be gone, and :math:`\theta` a mean.
+# The logarithm of a *sum* stands in the way: :math:`\sum_n \ln \sum_k` can't be solved for :math:`\theta`.
+# If each number's component :math:`z_n` were known, the sum would be gone, and :math:`\theta` a mean.
 
 rng = np.random.default_rng(5)
 X = np.where(rng.random(40) < 0.6, rng.normal(0, 1, 40), rng.normal(3, 1, 40))
@@ -52,11 +53,14 @@ for _ in range(40):
 # -------------------
 # Take any distribution :math:`q` over the latent variable. By Jensen's inequality, or by multiplying out,
 #
-# .. math:: \ln p(X \mid \theta) = \underbrace{\sum_Z q(Z) \ln \frac{p(X, Z \mid \theta)}{q(Z)}}_{L(q, \theta)} +
+# .. math:: \ln p(X \mid \theta)
+#           = \underbrace{\sum_Z q(Z) \ln \frac{p(X, Z \mid \theta)}{q(Z)}}_{L(q, \theta)} +
 #           \underbrace{\sum_Z q(Z) \ln \frac{q(Z)}{p(Z \mid X, \theta)}}_{KL(q \,\|\, p)}
 #
-# A KL divergence is never negative, so :math:`L` is a lower bound, whatever :math:`q` is. Here for a single number, :math:`x = 1.8`, and all the :math:`q` there are:
-# the chance of component 2 from 0 to 1. **The E step** is to go to the top of this curve. There :math:`q` is the posterior :math:`\gamma`, and nothing is lost.
+# A KL divergence is never negative, so :math:`L` is a lower bound, whatever :math:`q` is. Here for a single
+# number, :math:`x = 1.8`, and all the :math:`q` there are: the chance of component 2 from 0 to 1. **The E
+# step** is to go to the top of this curve. There :math:`q` is the posterior :math:`\gamma`, and nothing is
+# lost.
 
 x_one, theta_one = 1.8, 3.0
 joint = (
@@ -85,12 +89,15 @@ axis.legend(loc="lower right")
 # %%
 # The bound touches the curve
 # ---------------------------
-# Now :math:`q` is held, as the posterior at :math:`\theta_{old}`, and :math:`\theta` moves. The part of :math:`L` that moves is
+# Now :math:`q` is held, as the posterior at :math:`\theta_{old}`, and :math:`\theta` moves. The part of
+# :math:`L` that moves is
 #
-# .. math:: Q(\theta, \theta_{old}) = \sum_Z p(Z \mid X, \theta_{old}) \ln p(X, Z \mid \theta), \qquad L = Q + H(q)
+# .. math:: Q(\theta, \theta_{old}) = \sum_Z p(Z \mid X, \theta_{old}) \ln p(X, Z \mid \theta),
+#           \qquad L = Q + H(q)
 #
-# with the logarithm *inside* the sum: a parabola. **The M step** goes to its top. As the bound touches the likelihood at :math:`\theta_{old}` and is below it everywhere
-# else, whatever the bound gains the likelihood has gained at least.
+# with the logarithm *inside* the sum: a parabola. **The M step** goes to its top. As the bound touches the
+# likelihood at :math:`\theta_{old}` and is below it everywhere else, whatever the bound gains the likelihood
+# has gained at least.
 
 figure, axes = plt.subplots(1, 2, figsize=(11, 4.5))
 bounds = {}
@@ -117,8 +124,9 @@ axes[1].set(ylim=(-192, -72), title="Q is the bound, lower by the entropy of q")
 axes[1].legend(loc="lower left")
 
 # %%
-# Bound and curve do not only meet in the dots, they have the same slope there (else they would cross). So where EM stands still, at the top of a bound that touches, the
-# likelihood's slope is zero, too. That is all EM promises: a place without slope, no more.
+# Bound and curve do not only meet in the dots, they have the same slope there (else they would cross). So
+# where EM stands still, at the top of a bound that touches, the likelihood's slope is zero, too. That is all
+# EM promises: a place without slope, no more.
 
 h = 1e-4
 slope = [
@@ -132,8 +140,10 @@ slope_of_bound = [
 # %%
 # Three bars for every step
 # -------------------------
-# The same way as bars, twenty nats a step at its steepest. The black line is :math:`\ln p`, and :math:`L` and :math:`KL` together reach it to the last digit. An E step turns KL into L
-# and leaves the line where it is. An M step raises L; and as q is then the posterior of yesterday's model, a new KL opens, by which the line rises, too.
+# The same way as bars, twenty nats a step at its steepest. The black line is :math:`\ln p`, and :math:`L`
+# and :math:`KL` together reach it to the last digit. An E step turns KL into L and leaves the line where it
+# is. An M step raises L; and as q is then the posterior of yesterday's model, a new KL opens, by which the
+# line rises, too.
 
 rows = []  # (step, L, KL, ln p)
 for i, theta in enumerate(way[:9]):
@@ -158,9 +168,10 @@ axis.legend(loc="upper left")
 # %%
 # Two parameters: tops, mirror tops and a saddle
 # ----------------------------------------------
-# Both means unknown, equal weights. Every solution has a mirror image, because nobody says which component is called the first. Between them lies a saddle with both means in one
-# place. Who starts on the diagonal stays on it: the E step gives each number half and half, and the M step gives both means the same half. Random starts exist to
-# avoid just that.
+# Both means unknown, equal weights. Every solution has a mirror image, because nobody says which component
+# is called the first. Between them lies a saddle with both means in one place. Who starts on the diagonal
+# stays on it: the E step gives each number half and half, and the M step gives both means the same half.
+# Random starts exist to avoid just that.
 
 
 def surface(first, second):
@@ -198,13 +209,15 @@ figure.colorbar(filled, ax=axis, label=r"$\ln p(X)$ (nats)", format="%.0f")
 # %%
 # How fast?
 # ---------
-# Near the top, each iteration leaves the same part of the error. Which part can be read from the curvatures there, of the likelihood and of the bound:
+# Near the top, each iteration leaves the same part of the error. Which part can be read from the curvatures
+# there, of the likelihood and of the bound:
 #
-# .. math:: \frac{\theta_{i+1} - \theta^*}{\theta_i - \theta^*} \to 1 - \frac{\partial^2 \ln p \,/\, \partial\theta^2}{\partial^2 Q \,/\, \partial\theta^2}
+# .. math:: \frac{\theta_{i+1} - \theta^*}{\theta_i - \theta^*}
+#           \to 1 - \frac{\partial^2 \ln p \,/\, \partial\theta^2}{\partial^2 Q \,/\, \partial\theta^2}
 #
-# The bound is always the sharper curve; the wider it is below the likelihood, the shorter the steps. The difference is what we don't know about
-# the components, the *missing information*. Where they lie apart little is missing, and each step brings nearly a digit; where they
-# overlap it creeps.
+# The bound is always the sharper curve; the wider it is below the likelihood, the shorter the steps. The
+# difference is what we don't know about the components, the *missing information*. Where they lie apart
+# little is missing, and each step brings nearly a digit; where they overlap it creeps.
 
 
 def curvature(value, top, h=1e-3):
@@ -246,8 +259,10 @@ axis.legend(loc="upper right")
 # %%
 # And HMMs
 # --------
-# All parameters of a mixture free, as ``study.train`` has it: the identity holds as well. And nothing above asked what the latent variable *is*. In an HMM it is the whole path; the E step is the forward-backward algorithm, the M step counts, and all of it together has the
-# name of Baum and Welch, who had it before it was called EM. Four rows of symbols, two states, the same three numbers:
+# All parameters of a mixture free, as ``study.train`` has it: the identity holds as well. And nothing above
+# asked what the latent variable *is*. In an HMM it is the whole path; the E step is the forward-backward
+# algorithm, the M step counts, and all of it together has the name of Baum and Welch, who had it before it
+# was called EM. Four rows of symbols, two states, the same three numbers:
 
 plain = {"num_gauss": 2, "min_count": 1, "min_occ": 0, "tol": 0, "max_iters": 6}
 steps = study.train("gmm", X, start=study.mixture([0.5, 0.5], [-1.0, 0.5], [4.0, 4.0]), **plain)
@@ -293,8 +308,10 @@ print(f"saddle at {saddle[0]:.4f}, {saddle[1]:.4f}; the mean of all numbers is {
 # %%
 # Try next
 # --------
-# * Take a q that is no posterior, half and half for all numbers, and draw its L into the picture of the bounds. Where does it touch? Why is it still useful?
-# * Only go *half* the way to the top of each bound. Does the likelihood still rise (generalised EM)? And with 1.9 times the way, is it faster?
+# * Take a q that is no posterior, half and half for all numbers, and draw its L into the picture of the
+#   bounds. Where does it touch? Why is it still useful?
+# * Only go *half* the way to the top of each bound. Does the likelihood still rise (generalised EM)? And
+#   with 1.9 times the way, is it faster?
 # * Let q be 0 or 1, at the likelier component. What is L then, and which algorithm is that? (Lesson 7.)
 
 plt.show()

@@ -2,11 +2,12 @@ r"""
 Hard and soft
 =============
 
-k-means gives each point to one mean; EM gives it to all, in parts. They are one algorithm with a knob between them, a temperature. Turn it down, and responsibilities become
-decisions. The same knob lies between Baum-Welch and Viterbi.
+k-means gives each point to one mean; EM gives it to all, in parts. They are one algorithm with a knob
+between them, a temperature. Turn it down, and responsibilities become decisions. The same knob lies between
+Baum-Welch and Viterbi.
 
-**Topics:** k-means as a limit of EM, shared spherical covariances, softmax and temperature, free energy, deterministic annealing, forward-backward and Viterbi,
-Baum-Welch and Viterbi training.
+**Topics:** k-means as a limit of EM, shared spherical covariances, softmax and temperature, free energy,
+deterministic annealing, forward-backward and Viterbi, Baum-Welch and Viterbi training.
 """
 
 import matplotlib.pyplot as plt
@@ -22,12 +23,14 @@ style.use()
 # %%
 # The knob
 # --------
-# Give all components the same weight and the same covariance :math:`\Sigma = \varepsilon I`, and hold both. Only the distances remain in the posterior:
+# Give all components the same weight and the same covariance :math:`\Sigma = \varepsilon I`, and hold both.
+# Only the distances remain in the posterior:
 #
 # .. math:: \gamma_k(x) = \frac{\exp(-\lVert x - \mu_k \rVert^2 / 2\varepsilon)}{\sum_j \exp(-\lVert x - \mu_j \rVert^2 / 2\varepsilon)}
 #
-# Two means at -1 and 1: :math:`\gamma_2` is a sigmoid with the slope :math:`1 / (2\varepsilon)` in its middle. At :math:`\varepsilon = 10` nobody is sure of anything; at 0.01 it is
-# k-means' :math:`r`, which is 0 or 1.
+# Two means at -1 and 1: :math:`\gamma_2` is a sigmoid with the slope :math:`1 / (2\varepsilon)` in its
+# middle. At :math:`\varepsilon = 10` nobody is sure of anything; at 0.01 it is k-means' :math:`r`, which is
+# 0 or 1.
 
 
 def gamma_of(X, means, epsilon):
@@ -50,11 +53,13 @@ axis.legend()
 # %%
 # EM at four temperatures
 # -----------------------
-# Four heaps, four means, the same start. The E step has the formula above, the M step is k-means' with parts for heads:
+# Four heaps, four means, the same start. The E step has the formula above, the M step is k-means' with parts
+# for heads:
 #
 # .. math:: \mu_k = \frac{\sum_n \gamma_{nk} x_n}{\sum_n \gamma_{nk}}
 #
-# Colours are mixed by :math:`\gamma`. In the heat all means sit *in one place*, as if there were one; in the cold EM ends where k-means ends.
+# Colours are mixed by :math:`\gamma`. In the heat all means sit *in one place*, as if there were one; in the
+# cold EM ends where k-means ends.
 
 rng = np.random.default_rng(7)
 X = np.concatenate(
@@ -92,8 +97,9 @@ axes[0].set_ylabel("$x_2$ (squares: k-means)")
 #
 # .. math:: F(\varepsilon) = -2\varepsilon \sum_n \ln \sum_k \exp\left(-\frac{\lVert x_n - \mu_k \rVert^2}{2\varepsilon}\right)
 #
-# A sum of K terms is at least its greatest, and at most K times that. So :math:`J - 2\varepsilon N \ln K \le F \le J`: as the temperature falls, maximum likelihood *is*
-# least squares. (Physicists know F as a free energy, J as the energy.)
+# A sum of K terms is at least its greatest, and at most K times that. So
+# :math:`J - 2\varepsilon N \ln K \le F \le J`: as the temperature falls, maximum likelihood *is* least
+# squares. (Physicists know F as a free energy, J as the energy.)
 
 scale = np.geomspace(0.01, 10, 40)
 J = hard.objective
@@ -114,9 +120,11 @@ axis.legend(loc="lower left")
 # %%
 # Where the means part
 # --------------------
-# Cool slowly, and watch the means (their first coordinate). They do not drift apart: they sit together exactly, then split, and their groups split again. The first split comes at a
-# temperature that can be foretold (Rose and others, 1990): with all means in the middle, EM multiplies every tiny difference between them by :math:`\Sigma / \varepsilon` in
-# each iteration, :math:`\Sigma` the covariance of the data. Below its largest eigenvalue differences grow; above, they die.
+# Cool slowly, and watch the means (their first coordinate). They do not drift apart: they sit together
+# exactly, then split, and their groups split again. The first split comes at a temperature that can be
+# foretold (Rose and others, 1990): with all means in the middle, EM multiplies every tiny difference between
+# them by :math:`\Sigma / \varepsilon` in each iteration, :math:`\Sigma` the covariance of the data. Below
+# its largest eigenvalue differences grow; above, they die.
 #
 # Cooling is also a way to start: who comes from the heat has not been misled by where he began.
 
@@ -154,8 +162,9 @@ axis.invert_xaxis()
 # %%
 # The same in HMMs
 # ----------------
-# Three states in a row, with means 0, 1 and 2 and the variance :math:`\varepsilon`; one noisy row of numbers. The forward-backward algorithm says where the path is, with
-# probabilities; Viterbi says where it is. Turn the knob, and the first becomes the second.
+# Three states in a row, with means 0, 1 and 2 and the variance :math:`\varepsilon`; one noisy row of
+# numbers. The forward-backward algorithm says where the path is, with probabilities; Viterbi says where it
+# is. Turn the knob, and the first becomes the second.
 
 levels = np.repeat([0.0, 1.0, 2.0], (9, 6, 10))
 row = levels + rng.normal(0, 0.35, len(levels))
@@ -179,12 +188,15 @@ figure.colorbar(image, ax=axes[1:], label=r"$\gamma$")
 # %%
 # Two ways to train
 # -----------------
-# Baum-Welch is EM: it makes :math:`\ln p(X)` greatest, the sum over all paths. Viterbi training is its k-means: it makes :math:`\ln p(X, Z^*)` greatest, the best path's score. In
-# lesson 6's terms it takes for q a single path, which has no entropy:
+# Baum-Welch is EM: it makes :math:`\ln p(X)` greatest, the sum over all paths. Viterbi training is its
+# k-means: it makes :math:`\ln p(X, Z^*)` greatest, the best path's score. In lesson 6's terms it takes for q
+# a single path, which has no entropy:
 #
 # .. math:: \ln p(X) = \ln p(X, Z^*) - \ln p(Z^* \mid X)
 #
-# Each is best at its own game, if by little. Thirty times "seven", by one cepstrum, three, and all thirteen, five states with a Gaussian each:
+# Each is best at its own game, if by little (and if not caught by a local maximum: both begin with equal
+# parts, and may end at different places). Thirty times "seven", by one cepstrum, three, and all thirteen,
+# five states with a Gaussian each:
 
 said = speech.features(30, ["seven"])
 centered = [(own.frames - own.frames.mean(axis=0)).astype(float) for own in said]
@@ -223,8 +235,10 @@ axes[0].legend(loc="lower right")
 # %%
 # Why Viterbi is enough for speech
 # --------------------------------
-# Every further dimension adds its squared distance to the exponent of :math:`\gamma`, with :math:`\varepsilon` what it was: many dimensions are a low temperature. With one cepstrum much is
-# open; with thirteen, only a frame or two at each border. So both trainings see almost the same, and Viterbi is the cheaper one.
+# Every further dimension adds its squared distance to the exponent of :math:`\gamma`, with
+# :math:`\varepsilon` what it was: many dimensions are a low temperature. With one cepstrum much is open;
+# with thirteen, only a frame or two at each border. So both trainings see almost the same, and Viterbi is
+# the cheaper one.
 
 figure, axes = plt.subplots(3, figsize=(8.5, 5.2), sharex=True)
 for axis, (dim, (gamma, path)) in zip(axes, shown.items()):
@@ -264,8 +278,13 @@ for (dim, method), (best_path, total, iterations) in games.items():
 # %%
 # Try next
 # --------
-# * Give the four components weights of 0.7, 0.1, 0.1, 0.1 at a high and at a low temperature. When do weights matter?
-# * In which order do the means part if one heap is far away from the other three? Where does the next split come, and of which covariance is it the eigenvalue?
-# * Divide the thirteen cepstra by :math:`\sqrt{13}` before training. Does :math:`\gamma` become softer? And if only the trained model's variances are multiplied by 13?
+# * Give the four components weights of 0.7, 0.1, 0.1, 0.1 at a high and at a low temperature. When do
+#   weights matter?
+# * In which order do the means part if one heap is far away from the other three? Where does the next split
+#   come, and of which covariance is it the
+#   eigenvalue?
+# * Divide the thirteen cepstra by :math:`\sqrt{13}` before training. Does :math:`\gamma` become softer? And
+#   if only the trained model's variances are
+#   multiplied by 13?
 
 plt.show()

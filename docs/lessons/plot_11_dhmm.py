@@ -2,11 +2,13 @@ r"""
 The discrete HMM
 ================
 
-A word is a row of symbols (lesson 10). Its model is a few states in a row, each with its own distribution over the symbols; how long it stays in each, chance decides.
-Everything that has to be learned is learned by counting, once one knows which frame belongs to which state. And that is what the trellis finds.
+A word is a row of symbols (lesson 10). Its model is a few states in a row, each with its own distribution
+over the symbols; how long it stays in each, chance decides. Everything that has to be learned is learned by
+counting, once one knows which frame belongs to which state. And that is what the trellis finds.
 
-**Topics:** hidden Markov model, left-right topology, entry probabilities, uniform segmentation, relative frequencies as maximum likelihood, Viterbi algorithm, trellis and back
-pointers, Viterbi training, zero probabilities and floors, local maxima, isolated-word recognition.
+**Topics:** hidden Markov model, left-right topology, entry probabilities, uniform segmentation, relative
+frequencies as maximum likelihood, Viterbi algorithm, trellis and back pointers, Viterbi training, zero
+probabilities and floors, local maxima, isolated-word recognition.
 """
 
 import matplotlib.pyplot as plt
@@ -21,8 +23,9 @@ style.use()
 # %%
 # Uniform segmentation, and counting
 # ----------------------------------
-# Five recordings of a word of three sounds, four symbols, three states. Whoever spoke the third and the fifth began too early: the first sound is missing. Nobody knows
-# where a sound ends, so cut each recording into three equal parts. Then count:
+# Five recordings of a word of three sounds, four symbols, three states. Whoever spoke the third and the
+# fifth began too early: the first sound is missing. Nobody knows where a sound ends, so cut each recording
+# into three equal parts. Then count:
 #
 # .. math:: a_{ij} = \frac{\text{steps from } i \text{ to } j}{\text{steps from } i} \qquad
 #           b_j(k) = \frac{\text{frames with symbol } k \text{ in state } j}{\text{frames in state } j}
@@ -83,9 +86,11 @@ axes[0].set_ylabel("recording")
 # %%
 # Why relative frequencies?
 # -------------------------
-# A state was stayed in :math:`a` times and left :math:`b` times. The probability of that is :math:`p^a q^b` with :math:`q = 1 - p`, and it is greatest where
+# A state was stayed in :math:`a` times and left :math:`b` times. The probability of that is :math:`p^a q^b`
+# with :math:`q = 1 - p`, and it is greatest where
 #
-# .. math:: \frac{d}{dp}\left(a \ln p + b \ln (1 - p)\right) = \frac ap - \frac b{1-p} = 0 \quad\Rightarrow\quad p = \frac{a}{a + b}
+# .. math:: \frac{d}{dp}\left(a \ln p + b \ln (1 - p)\right) = \frac ap - \frac b{1-p}
+#           = 0 \quad\Rightarrow\quad p = \frac{a}{a + b}
 #
 # The same with more than two outcomes: it is the M step of every discrete model. More counts, a sharper hill.
 
@@ -109,12 +114,15 @@ axis.legend(loc="upper left")
 # %%
 # The trellis
 # -----------
-# A path through :math:`S` states and :math:`T` frames, one out of thousands. Bellman's idea makes it little work: the best way to state :math:`j` at frame :math:`i` is the best way to some state
-# at the frame before, and one step more. In logarithms:
+# A path through :math:`S` states and :math:`T` frames, one out of thousands. Bellman's idea makes it little
+# work: the best way to state :math:`j` at frame :math:`i` is the best way to some state at the frame before,
+# and one step more. In logarithms:
 #
-# .. math:: D(1, j) = \ln p(1, j) + \ln b_j(x_1) \qquad D(i, j) = \max_{j'}\left[D(i-1, j') + \ln a_{j'j}\right] + \ln b_j(x_i)
+# .. math:: D(1, j) = \ln p(1, j) + \ln b_j(x_1) \qquad D(i, j)
+#           = \max_{j'}\left[D(i-1, j') + \ln a_{j'j}\right] + \ln b_j(x_i)
 #
-# :math:`p(1, j)` is the chance to enter in state :math:`j`. Keep for each cell where its best way came from; at the end, go back.
+# :math:`p(1, j)` is the chance to enter in state :math:`j`. Keep for each cell where its best way came from;
+# at the end, go back.
 
 floored = study.train(
     "dhmm", toy, num_states=3, topology="any-entry", num_symbols=4, symbol_floor=0.02, tol=0
@@ -165,17 +173,19 @@ axes[2].set_xlabel("frame i, and its symbol")
 # %%
 # Re-estimate, align, re-estimate
 # -------------------------------
-# The best paths are a better segmentation than equal parts; so count again along these, and again find the best paths. Each half can only raise the total
-# log-probability, exactly as in k-means, and as there it stops when no frame changes its state. The entry was a third for every state; counted,
-# two of five recordings enter in the second.
+# The best paths are a better segmentation than equal parts; so count again along these, and again find the
+# best paths. Each half can only raise the total log-probability, exactly as in k-means, and as there it
+# stops when no frame changes its state. The entry was a third for every state; counted, two of five
+# recordings enter in the second.
 
 entry = np.exp(last.log_start)
 
 # %%
 # On speech
 # ---------
-# Thirty recordings each of four words, as symbols of a codebook of 32 vectors (cepstra, each recording's mean taken away). Five states a word. Now a zero matters: a symbol
-# that was never counted in a state would forbid it for ever, hence the floor of ``symbol_floor``.
+# Thirty recordings each of four words, as symbols of a codebook of 32 vectors (cepstra, each recording's
+# mean taken away). Five states a word. Now a zero matters: a symbol that was never counted in a state would
+# forbid it for ever, hence the floor of ``symbol_floor``.
 
 words = ("six", "seven", "eight", "nine")
 said = speech.features(42, words)
@@ -215,8 +225,9 @@ axes[1].set(xlabel="part of the recording", yticks=-np.arange(8), yticklabels=ra
 axes[1].set(ylabel='recording of "seven"', title="Equal parts (pale) and best paths")
 
 # %%
-# What it learned: B, a distribution over symbols for each state, before and after. Before, the states look alike, for equal parts mix the sounds; after, each has a few
-# symbols of its own. The sum of the rows' entropies says the same in one number.
+# What it learned: B, a distribution over symbols for each state, before and after. Before, the states look
+# alike, for equal parts mix the sounds; after, each has a few symbols of its own. The sum of the rows'
+# entropies says the same in one number.
 
 table = {
     name: np.exp(step.model.emission.log_probs)
@@ -238,9 +249,10 @@ figure.colorbar(image, ax=axes, label="$b_j(k)$")
 # %%
 # Several starts
 # --------------
-# Equal parts are one guess. Cut each recording at other places, the same parts for all, and training ends elsewhere: in a few iterations, for it can only move borders by what the symbols
-# beside them say. Of twenty random starts most end far below. Equal parts are a good guess, as a word's sounds are not that different in length; by ln P alone one can
-# choose the best. (``num_starts=20`` does that.)
+# Equal parts are one guess. Cut each recording at other places, the same parts for all, and training ends
+# elsewhere: in a few iterations, for it can only move borders by what the symbols beside them say. Of twenty
+# random starts most end far below. Equal parts are a good guess, as a word's sounds are not that different
+# in length; by ln P alone one can choose the best. (``num_starts=20`` does that.)
 
 rng = np.random.default_rng(0)
 starts = []
@@ -268,10 +280,11 @@ axis.legend(loc="lower right")
 # %%
 # Which word was it?
 # ------------------
-# Each model fills its trellis with the symbols that were heard, and the best score wins. Below, by how much the right word led over the best wrong one: what is left of zero is an error.
-# A row of 32 symbols and
-# five states a word hear nearly all of the recordings that they have not met. A surprise: the models of equal parts, before any training, do so, too. Training gains a tenth of a nat
-# a frame; the words were further apart than that.
+# Each model fills its trellis with the symbols that were heard, and the best score wins. Below, by how much
+# the right word led over the best wrong one: what is left of zero is an error. A row of 32 symbols and five
+# states a word hear nearly all of the recordings that they have not met. A surprise: the models of equal
+# parts, before any training, do so, too. Training gains a tenth of a nat a frame; the words were further
+# apart than that.
 
 scores = np.array([[study.trellis(trained[word][-1].model, own).score for word in words] for _, own in held])
 right = np.array([words.index(word) for word, _ in held])
@@ -315,8 +328,12 @@ print(f"errors of {len(held)}: {errors_before} with equal parts, {errors} after 
 # %%
 # Try next
 # --------
-# * ``study.hmm`` says stay with probability a. Which durations does that give a state, and which is the likeliest of them? (``model.sample`` draws some.) Look at a real state's.
-# * Train with ``symbol_floor=0``. How many held words have no path through any model (``study.log_likelihood`` is -inf), and are they hard ones?
-# * Codebooks of 8 and of 128 vectors: where are the fewest errors, and where the highest ln P on the training?
+# * ``study.hmm`` says stay with probability a. Which durations does that give a state, and which is the
+#   likeliest of them? (``model.sample`` draws some.)
+#   Look at a real state's.
+# * Train with ``symbol_floor=0``. How many held words have no path through any model
+#   (``study.log_likelihood`` is -inf), and are they hard ones?
+# * Codebooks of 8 and of 128 vectors: where are the fewest errors, and where the highest ln P on the
+#   training?
 
 plt.show()
