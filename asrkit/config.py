@@ -306,7 +306,7 @@ def read_conf(path: PathLike) -> list[tuple[int, str, str | None]]:
     list of (int, str, str or None)
         Line number, flag with its dashes, value (None where the line has no `=`).
     """
-    path = Path(path)
+    path = path if hasattr(path, "read_text") else Path(path)  # io may give one far away
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:  # not UTF-8, or a NUL in the path

@@ -8,6 +8,7 @@ NAME = "asrkit-classic"  # of the distribution; the package that it brings is as
 _NOT_INSTALLED = {
     "align": ["pocketsphinx"],
     "live": ["sounddevice"],
+    "remote": ["fsspec"],
     "ssl": ["torch", "transformers"],
     "web": ["starlette", "uvicorn", "websockets"],
 }

@@ -33,6 +33,12 @@ class DataError(AsrkitError):
     """The data or the work failed; the message names file or argument, what was found and the remedy."""
 
 
+class StoreError(AsrkitError):
+    """A store far away refuses or does not answer. It is no DataError: no item is at fault, none is skipped for it, and the
+    command goes on when it is run again.
+    """
+
+
 class SettingsError(AsrkitError, ValueError):
     """A setting has a value that it can't have; the message writes parameters as `name=value`."""
 

@@ -1,7 +1,6 @@
 """Alignments in Kaldi's archives, as ali-to-phones writes them."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from asrkit.io.archive import MAX_DIGITS, SPEC, resolve
 from asrkit.io.files import c_sorted, read_table
 from asrkit.io.packed import gunzipped, text_lines
 from asrkit.io.pipes import is_pipe, run_pipe
+from asrkit.io.places import as_path
 from asrkit.phones.phone import Phone
 
 KEY = re.compile(rb"\s*(\S+)[ \t]?")  # of an archive
@@ -55,7 +55,7 @@ def read_ali(path, labels, frame_shift_s, allow_pipes=False):
     dict of str to tuple of Phone
         Silences included; utterances in C-locale order.
     """
-    path = Path(path)
+    path = as_path(path)
     files = find_alis(path) if path.is_dir() else [path]
     if not files:
         raise DataError(f"{path}: no files ali*.ark or ali*.gz (ali-to-phones --per-frame makes them)")
@@ -81,7 +81,7 @@ def read_ali(path, labels, frame_shift_s, allow_pipes=False):
 
 def find_alis(folder):
     """Find the archives that `read_ali` reads of a folder."""
-    return sorted(file for file in Path(folder).glob("ali*") if file.suffix in (".ark", ".gz"))
+    return sorted(file for file in as_path(folder).glob("ali*") if file.suffix in (".ark", ".gz"))
 
 
 def _scp_runs(path, allow_pipes):

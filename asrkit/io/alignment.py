@@ -6,12 +6,12 @@ seconds from the start of the utterance; OUT/words.ctm beside it says which word
 
 import bisect
 from dataclasses import replace
-from pathlib import Path
 
 from asrkit.config import parse_float, shortened
 from asrkit.errors import DataError
 from asrkit.io.files import atomic_write, c_sorted, remove
 from asrkit.io.packed import text_lines
+from asrkit.io.places import as_path
 from asrkit.phones.phone import TINY_S, Phone, overlap
 
 PHONES, WORDS = "phones.ctm", "words.ctm"
@@ -40,7 +40,7 @@ def read_alignment(path):
     """
     phones, words = find_ctm(path), find_ctm(path, WORDS)
     if phones is None:
-        raise DataError(f"{Path(path) / PHONES}: no such file (asrkit mixgop import-alignment makes it)")
+        raise DataError(f"{as_path(path) / PHONES}: no such file (asrkit mixgop import-alignment makes it)")
     alignment = read_ctm(phones)
     return alignment if words is None else with_words(alignment, read_ctm(words))
 
@@ -51,7 +51,7 @@ def find_ctm(path, name=PHONES):
 
     A file is itself that of its phones; words belong to it where it is called phones.ctm.
     """
-    path = Path(path)
+    path = as_path(path)
     if not path.is_dir():
         if name == PHONES:
             return path
@@ -153,10 +153,10 @@ def write_alignment(folder, alignment, words):
         Of each utterance; without `words` there is no words.ctm.
     """
     for name in (WORDS, f"{WORDS}.gz", f"{PHONES}.gz"):
-        remove(Path(folder) / name)
+        remove(as_path(folder) / name)
     if words:
-        write_ctm(Path(folder) / WORDS, words)
-    write_ctm(Path(folder) / PHONES, alignment)
+        write_ctm(as_path(folder) / WORDS, words)
+    write_ctm(as_path(folder) / PHONES, alignment)
 
 
 def write_ctm(path, alignment):

@@ -9,7 +9,6 @@ import math
 import os
 import re
 import struct
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +19,7 @@ from asrkit.errors import DataError
 from asrkit.io.files import atomic_write
 from asrkit.io.npy import read_array
 from asrkit.io.pipes import is_pipe, run_pipe
+from asrkit.io.places import RemotePath, absolute, as_path, exists, open_place, size_of
 from asrkit.io.reading import reading
 
 # path, optional byte offset, optional row (and column) range: feats.ark:15[0:10,0:12]
@@ -57,13 +57,11 @@ def resolve(path, base=None):
     """
     if "\0" in str(path):
         raise DataError(f"{path}: no path, it holds a NUL byte (correct the scp file)")
-    path = Path(path)
-    if (
-        os.path.exists(path) or path.is_absolute() or base is None
-    ):  # Path.exists raises where a name is too long
+    path = as_path(path)
+    if isinstance(path, RemotePath) or os.path.exists(path) or path.is_absolute() or base is None:
         return path
-    for folder in (Path(base), Path(base).parent):
-        if os.path.exists(folder / path):
+    for folder in (as_path(base), as_path(base).parent):
+        if exists(folder / path):
             return folder / path
     raise DataError(
         f"{path}: no such file from here, from {base} or from its parent "
@@ -158,9 +156,9 @@ class Archives:
 
     def _open(self, name, spec):
         path = resolve(name, self._base)
-        if path.exists() and not path.is_file():
+        if not isinstance(path, RemotePath) and path.exists() and not path.is_file():
             raise DataError(f"{path}: not a file (named by '{spec}')")
-        stream = open(path, "rb")
+        stream = open_place(path)
         self.__exit__()
         self._name, self._stream, self._ahead, self._start = name, stream, b"", 0
 
@@ -204,8 +202,7 @@ def _read_npy(stream, spec):
 
 def _left(stream):
     """How many bytes of a file follow."""
-    size = stream.getbuffer().nbytes if isinstance(stream, io.BytesIO) else os.fstat(stream.fileno()).st_size
-    return size - stream.tell()
+    return size_of(stream) - stream.tell()
 
 
 def _read_binary(stream):
@@ -294,7 +291,7 @@ def read_scp(scp, *, base=None, allow_pipes=False, path=None):
 def read_ark(path):
     """Yield (key, array) of a whole archive in its own order, without an scp."""
     try:
-        with open(path, "rb") as stream:
+        with open_place(path) as stream:
             while True:
                 with reading(path, "no Kaldi archive, its keys are not text", "write it anew"):
                     key = _read_key(stream)
@@ -350,7 +347,7 @@ def write_archive(ark_path, scp_path, items, *, compression=None, text=False):
     int
         How many were written.
     """
-    ark_path = Path(os.path.abspath(ark_path))
+    ark_path = absolute(ark_path)
     entries, start = {}, f"{ark_path}:"
     with atomic_write(ark_path, "wb") as stream:
         for key, array in items:

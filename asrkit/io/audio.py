@@ -18,6 +18,7 @@ from asrkit.io import ffmpeg
 from asrkit.io.archive import resolve
 from asrkit.io.containers import Mapped, decode, decode_blocks
 from asrkit.io.pipes import is_pipe, run_pipe
+from asrkit.io.places import RemotePath, is_url, real
 from asrkit.io.plain_wav import read_plain_wav
 from asrkit.io.remarks import Remarks
 
@@ -117,7 +118,8 @@ def audio_blocks(
     """
     options = {"channel": channel, "strict": strict, "on_remarks": on_remarks}
     path, offset = (None, None) if is_pipe(os.fspath(rxfilename)) else _place(os.fspath(rxfilename), base)
-    if path is not None and offset is None and os.path.isfile(path) and os.path.getsize(path):
+    here = path is not None and not isinstance(path, RemotePath)
+    if here and offset is None and os.path.isfile(path) and os.path.getsize(path):
         plain = _plain_and_short(path, size)
         if plain is not None:
             return iter([_one_channel(*plain, rxfilename, stated=None, **options)]), plain[1]
@@ -262,8 +264,10 @@ def _read(rxfilename, base, allow_pipes):
         data = run_pipe(rxfilename, allow_pipes)
         return _decode(io.BytesIO(data), data, rxfilename)
     path, offset = rxfilename, None
-    if not os.path.isfile(path):  # most are, and to look once is enough
+    if is_url(path) or not os.path.isfile(path):  # most are, and to look once is enough
         path, offset = _place(rxfilename, base)
+        if isinstance(path, RemotePath):
+            return _read_far(path, offset, rxfilename)
         if os.path.exists(path) and not os.path.isfile(path):
             raise DataError(f"{path}: not a file (wav.scp names recordings)")
     try:
@@ -279,15 +283,29 @@ def _read(rxfilename, base, allow_pipes):
         raise DataError(f"{Path(path)}: cannot be read: {error.strerror or error}") from None
 
 
+def _read_far(path, offset, name):
+    """The same of a recording at a URL."""
+    try:
+        if offset is None:
+            data = path.read_bytes()
+            return _decode(io.BytesIO(data), data, name)
+        with path.open("rb") as stream:
+            data = _entry(stream, offset, name)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+    return decode(io.BytesIO(data), data, name)
+
+
 def located(rxfilename, base=None):
     """Say where a recording lies, links followed: what two entries of wav.scp have in common if they name the same."""
     path, offset = _place(os.fspath(rxfilename), base)
-    return os.path.realpath(path) + ("" if offset is None else f":{offset}")
+    return real(path) + ("" if offset is None else f":{offset}")
 
 
 def _place(rxfilename, base):
     """The file, and where in it the recording begins, None where it is the file."""
-    match = None if os.path.isfile(rxfilename) else OFFSET.fullmatch(rxfilename)
+    here = not is_url(rxfilename) and os.path.isfile(rxfilename)
+    match = None if here else OFFSET.fullmatch(rxfilename)
     if match is None:
         return resolve(rxfilename, base), None
     return resolve(match["path"], base), int(match["offset"])

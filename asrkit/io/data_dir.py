@@ -11,6 +11,7 @@ from asrkit.errors import DataError
 from asrkit.io.archive import SPEC, resolve
 from asrkit.io.files import atomic_write, c_sorted, line_of, read_table, write_table
 from asrkit.io.pipes import is_pipe
+from asrkit.io.places import absolute, as_path, is_url, present
 
 log = logging.getLogger("asrkit")
 
@@ -93,13 +94,14 @@ def read_data_dir(path, require=()):
     DataError
         The folder or a required file is missing, or a table is malformed.
     """
-    path = Path(path)
+    path = as_path(path)
     if not path.is_dir():
         raise DataError(f"{path}: no such folder (asrkit prepare-wavs makes a data directory)")
+    there = present(path, {*TABLES, *require})
     for name in require:
-        if not (path / name).exists():
+        if name not in there:
             raise DataError(missing_file(path, name))
-    tables = {name: read_table(path / name) for name in TABLES if (path / name).exists()}
+    tables = {name: read_table(path / name) for name in TABLES if name in there}
     if not tables:
         raise DataError(
             f"{path}: no data directory, none of {', '.join(TABLES)} (asrkit prepare-wavs makes one)"
@@ -154,7 +156,7 @@ def write_data_dir(data, path):
     Afterwards the folder says what `data` says and no more: a table that is empty in `data` is removed,
     so that no segments or features of an earlier run are taken for those of this one.
     """
-    path = Path(path)
+    path = as_path(path)
     moved = path.resolve() != data.path.resolve()
     tables = {name: getattr(data, attribute) for name, attribute in TABLES.items()}
     if moved:
@@ -203,7 +205,7 @@ def follow(scp, base, always=False):
     for key, spec in scp.items():
         followed[key] = spec
         match = None if is_pipe(spec) else SPEC.fullmatch(spec)
-        if match and not os.path.isabs(match["path"]):
+        if match and not os.path.isabs(match["path"]) and not is_url(match["path"]):
             if match["path"] not in known:
                 known[match["path"]] = _resolved(match["path"], base, always)
             followed[key] = known[match["path"]] + spec[match.end("path") :]
@@ -215,7 +217,7 @@ def _resolved(path, base, always):
         found = str(resolve(path, base))
     except DataError:
         return path  # leads nowhere, here as there; whoever reads it will say so
-    return path if found == path and not always else os.path.abspath(found)
+    return path if found == path and not always else str(absolute(found))
 
 
 def subset(data, keep_utts, path=None):
@@ -238,7 +240,7 @@ def subset(data, keep_utts, path=None):
     if path is None:
         return part
     write_data_dir(part, path)
-    return dataclasses.replace(part, path=Path(path))
+    return dataclasses.replace(part, path=as_path(path))
 
 
 def _only(table, keys):

@@ -2,11 +2,11 @@
 
 import hashlib
 import unicodedata
-from pathlib import Path
 
 from asrkit.errors import DataError
 from asrkit.io.files import format_table, read_table
 from asrkit.io.json_file import read_object
+from asrkit.io.places import as_path
 
 HYP_CHECKSUM = "hyp_sha256"  # in decode.json
 
@@ -23,7 +23,7 @@ def hyp_checksum(hyps):
 
 def read_facts(folder):
     """The dict of a folder's decode.json; None where the decoder left none."""
-    path = Path(folder) / "decode.json"
+    path = as_path(folder) / "decode.json"
     if not path.exists():
         return None
     facts = read_object(path, {}, "asrkit decode")
@@ -44,7 +44,7 @@ def check_scored(folder, table):
     told = (read_facts(folder) or {}).get("decoded")
     if isinstance(told, int) and len(table) < told:
         raise DataError(
-            f"{Path(folder) / 'scores.scp'}: {len(table)} utterances, where decode.json beside it says {told}: cut off "
+            f"{as_path(folder) / 'scores.scp'}: {len(table)} utterances, where decode.json beside it says {told}: cut off "
             "(decode again)"
         )
 
@@ -61,7 +61,7 @@ def read_hyp(folder):
     DataError
         One of them is not as decode.json beside them says: emptied, cut off or changed since.
     """
-    folder = Path(folder)
+    folder = as_path(folder)
     hyps = read_table(folder / "hyp")
     skipped = read_table(folder / "skipped") if (folder / "skipped").exists() else {}
     facts = read_facts(folder) or {}

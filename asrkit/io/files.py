@@ -4,11 +4,11 @@ import contextlib
 import os
 import re
 import unicodedata
-from pathlib import Path
 
 from asrkit.characters import BYTE_ORDER_MARK, CONTROL, UNSEEN, composed, unseen
 from asrkit.config import shortened
 from asrkit.errors import DataError
+from asrkit.io.places import RemotePath, as_path, is_url, open_place
 from asrkit.io.temporaries import make_temporary
 
 ORDINARY = bytes([*b"\t\n", *range(ord(" "), 127)])  # what the lines of a table are made of, nearly always
@@ -18,7 +18,7 @@ ORDINARY = bytes([*b"\t\n", *range(ord(" "), 127)])  # what the lines of a table
 def atomic_write(path, mode="w", *, sync=False):
     """Open a temporary file beside `path` and rename it to `path` when the block ends well.
 
-    The file appears whole or not at all. Text is UTF-8 with `\\n` line ends on every system.
+    The file appears whole or not at all; at a URL it is put when the block ends well. Text is UTF-8 with `\\n` line ends on every system.
 
     Parameters
     ----------
@@ -27,7 +27,11 @@ def atomic_write(path, mode="w", *, sync=False):
         failure: for what took long and what says that it is done, such as models, features, hypotheses and records
         of runs. The many others are soon made again, or are held against those.
     """
-    path = Path(path)
+    path = as_path(path)
+    if isinstance(path, RemotePath):
+        with path.writing(mode) as stream:
+            yield stream
+        return
     encoding = None if "b" in mode else "utf-8"
     newline = None if "b" in mode else "\n"
     try:
@@ -81,7 +85,7 @@ def sync_folder(folder):
 def remove(path):
     """Delete a file if it is there."""
     try:
-        Path(path).unlink(missing_ok=True)
+        as_path(path).unlink(missing_ok=True)
     except OSError as error:
         raise DataError(
             f"{path}: cannot be written: {error.strerror} (choose another output folder)"
@@ -109,7 +113,7 @@ def read_table(path, *, check_sorted=True):
         The file is missing, not UTF-8, has an empty line, a repeated key, keys out of order, or a character that no
         word may hold.
     """
-    path = Path(path)
+    path = as_path(path)
     content = read_bytes(path)
     table = plain_table(content, check_sorted)
     return table_by_lines(content, path, check_sorted) if table is None else table
@@ -258,8 +262,12 @@ def fault_of_unseen(sign):
 def read_bytes(path):
     """The bytes of a file; missing or unreadable files are a DataError."""
     try:
+        if is_url(path) and isinstance(found := as_path(path), RemotePath):
+            return found.read_bytes()
         with open_bytes(path) as stream:
             return stream.read()
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
 
@@ -267,7 +275,7 @@ def read_bytes(path):
 def open_bytes(path):
     """Open a file for reading; likewise."""
     try:
-        return open(path, "rb")
+        return open_place(path)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (OSError, ValueError) as error:  # a NUL in a path is a ValueError

@@ -19,6 +19,7 @@ from typing import ParamSpec, TypeVar
 from asrkit.config import PathLike
 from asrkit.errors import DataError
 from asrkit.io.locks import fcntl, same_file, try_lock
+from asrkit.io.places import RemotePath, as_path
 from asrkit.io.temporaries import sweep, sweep_anew
 
 LOCK = ".asrkit.lock"
@@ -52,9 +53,12 @@ def hold(folder: PathLike, *, wait: bool = False, make: bool = True) -> Iterator
 
     Notes
     -----
-    Where the file system has no locks, or the folder can't be written to, the block runs without, after a warning.
+    At a URL nothing is held: the last writer wins. Where the file system has no locks, or the folder can't be written to, the block runs without, after a warning.
     """
-    folder, held = Path(folder), _held.get()
+    folder, held = as_path(folder), _held.get()
+    if isinstance(folder, RemotePath):
+        yield
+        return
     name = os.path.realpath(folder)
     if name in held:
         yield

@@ -9,7 +9,7 @@ import numpy as np
 from asrkit import families
 from asrkit.distribution import VERSION
 from asrkit.errors import DataError
-from asrkit.io.pieces import Pieces
+from asrkit.io.pieces import pieces
 
 FOLDER = ".train.asrkit-part"
 LAST = "last"  # where another number stands for an iteration
@@ -47,7 +47,7 @@ class KeptGroups:
             "iterations": keep_iterations,
         }
         self._family, self._keep_s = families.load(settings[0].family), keep_s
-        self._pieces, self._waiting, self._since = Pieces(folder / FOLDER, signature), [], time.monotonic()
+        self._pieces, self._waiting, self._since = pieces(folder / FOLDER, signature), [], time.monotonic()
 
     def results(self):
         """What is done: list of (one dict of word to (WordModel, entries) a setting, one dict of word to WordModels a setting)."""

@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 
@@ -10,6 +9,7 @@ from asrkit.config import from_dict
 from asrkit.errors import DataError
 from asrkit.features.kind import load
 from asrkit.io.model_file import fitting, read_npz, write_npz
+from asrkit.io.places import RemotePath, as_path
 from asrkit.models.base import check_array
 from asrkit.words.memory import Memory
 
@@ -18,7 +18,9 @@ KIND = "speaker"
 
 def check_writable(path):
     """Raise a DataError where a speaker's file could not be written at the end: much may have been heard by then."""
-    path = Path(path)
+    path = as_path(path)
+    if isinstance(path, RemotePath):
+        return
     there = next(own for own in path.absolute().parents if own.exists())  # the others are made
     if path.is_dir() or not there.is_dir() or not os.access(path if path.exists() else there, os.W_OK):
         raise DataError(f"{path}: what is known of the speaker can't be written there (name another file)")

@@ -1,13 +1,12 @@
 """The model file of MixGoP: one mixture a phone, in an `.npz` read without pickle."""
 
-from pathlib import Path
-
 import numpy as np
 
 from asrkit.characters import composed
 from asrkit.errors import DataError
 from asrkit.features.frontend import FrontEnd
 from asrkit.io.model_file import below, fitting, read_npz, write_npz
+from asrkit.io.places import as_path
 from asrkit.models.base import check_array
 from asrkit.models.low_rank import LowRankMixture
 from asrkit.models.mixture import DiagMixture, FullMixture
@@ -58,7 +57,7 @@ def read_mixgop(path):
     DataError
         The file is missing, is none of MixGoP's, or its content is damaged.
     """
-    path = Path(path)
+    path = as_path(path)
     path = path / "final.npz" if path.is_dir() else path
     if not path.exists():
         raise DataError(f"{path}: no such file (asrkit mixgop train makes it)")

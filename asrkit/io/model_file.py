@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-from pathlib import Path
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from asrkit.features.warp import WarpConfig
 from asrkit.io.files import atomic_write, open_bytes
 from asrkit.io.json_file import loads
 from asrkit.io.npy import Arrays
+from asrkit.io.places import as_path
 from asrkit.io.reading import reading
 from asrkit.models.base import check_array
 from asrkit.words.confidence import Confidence
@@ -118,7 +118,7 @@ def write_model(path, vocabulary):
 
 def read_model(path):
     """Read a model file, or the `final.npz` of a training folder."""
-    path = Path(path)
+    path = as_path(path)
     if path.is_dir():
         if not (path / "final.npz").exists():
             raise DataError(f"{path}: no final.npz in this folder (asrkit train makes it)")

@@ -4,12 +4,13 @@ known to be there, and no pickle is read.
 
 import io
 import math
-import os
 import re
 import warnings
 import zipfile
 
 import numpy as np
+
+from asrkit.io.places import size_of
 
 LONGEST_HEADER = 1024  # bytes; numpy's are some hundred, and Python takes a second to parse 10,000 brackets
 NUMBERS = "biuf"  # kinds of dtype
@@ -33,7 +34,7 @@ class Arrays:
     def __init__(self, stream):
         """Of a file that is open for reading in binary mode, and stays so."""
         self._zip = zipfile.ZipFile(stream)
-        self._left = max(ROOM, RATIO * os.fstat(stream.fileno()).st_size)
+        self._left = max(ROOM, RATIO * size_of(stream))
         self._members = {}
         for info in self._zip.infolist():
             name = info.filename.removesuffix(".npy")

@@ -4,11 +4,22 @@ import contextlib
 import hashlib
 import json
 import shutil
+import tempfile
+import time
+import weakref
 from pathlib import Path
 
-from asrkit.errors import DataError
+from asrkit.errors import DataError, StoreError
+from asrkit.io.places import RemotePath
 
 BYTES, RECORD = "bytes", "record"  # the pieces one after another; a line of JSON for each
+EACH_S, EACH_BYTES = 5.0, 16 << 20  # what a kill may cost at a URL
+
+
+def pieces(folder, signature):
+    """Find what an earlier run has left in a folder, or at a URL: Pieces."""
+    kind = RemotePieces if isinstance(folder, RemotePath) else Pieces
+    return kind(folder, signature)
 
 
 class Pieces:
@@ -96,11 +107,14 @@ class Pieces:
 
     def _open(self):
         self._folder.mkdir(parents=True, exist_ok=True)
-        lengths = [end - start for start, end in zip(self.ends, self.ends[1:])]
-        lines = b"".join(map(_line, self._digests[1:], lengths, self.facts))
+        lines = b"".join(self._lines())
         self._streams = open(self.path, "ab"), open(self._folder / RECORD, "ab")
         for stream, size in zip(self._streams, (self.ends[-1], len(lines)), strict=True):
             stream.truncate(size)
+
+    def _lines(self):
+        lengths = [end - start for start, end in zip(self.ends, self.ends[1:])]
+        return list(map(_line, self._digests[1:], lengths, self.facts))
 
     def _next_digest(self, content, facts):
         digest = hashlib.sha256(f"{self._digests[-1]}\n{json.dumps(facts)}\n".encode())
@@ -111,6 +125,82 @@ class Pieces:
         self._digests.append(digest)
         self.facts.append(facts)
         self.ends.append(self.ends[-1] + length)
+
+
+class RemotePieces(Pieces):
+    """Pieces that are in a temporary folder here, and at a URL as objects of several pieces each: lines of JSON, a blank line,
+    and the bytes.
+    """
+
+    def __init__(self, folder, signature, *, each_s=EACH_S, each_bytes=EACH_BYTES):
+        """Fetch what an earlier run has left.
+
+        Parameters
+        ----------
+        each_s, each_bytes : float, int
+            Seconds, and bytes of pieces, after which they are put there.
+        """
+        self._far, self._each_s, self._each_bytes = folder, each_s, each_bytes
+        self._firsts, self._sent, self._since = (
+            [],
+            0,
+            time.monotonic(),
+        )  # of each object, and what all of them hold
+        path = Path(tempfile.mkdtemp(prefix="asrkit-"))
+        weakref.finalize(self, shutil.rmtree, path, ignore_errors=True)
+        with open(path / BYTES, "wb") as content, open(path / RECORD, "wb") as record:
+            for one in folder.glob("[0-9]*"):
+                lines, _, rest = one.read_bytes().partition(b"\n\n")
+                record.write(lines + b"\n")
+                content.write(rest)
+                self._firsts.append(int(one.name))
+                self._sent += lines.count(b"\n") + 1
+        super().__init__(path, signature)
+        self.keep(len(self))
+
+    def keep(self, count):
+        if count < self._sent:
+            kept, whole = [first for first in self._firsts if first < count], count in self._firsts
+            last = (
+                count if whole or not kept else kept.pop()
+            )  # of an object that goes on, all is put once more
+            for first in set(self._firsts) - set(kept):
+                self._object(first).unlink(missing_ok=True)
+            self._firsts, self._sent = kept, last
+        super().keep(count)
+
+    def append(self, content, facts):
+        super().append(content, facts)
+        large = self.ends[-1] - self.ends[self._sent] >= self._each_bytes
+        if large or time.monotonic() - self._since >= self._each_s:
+            self._send()
+
+    def close(self):
+        super().close()
+        with contextlib.suppress(StoreError):  # of which somebody has said so, or will
+            self._send()
+
+    def remove(self):
+        super().close()
+        for one in self._far.glob("[0-9]*"):
+            one.unlink(missing_ok=True)
+        self._firsts, self._sent = [], 0
+        super().remove()
+
+    def _send(self):
+        first, self._since = self._sent, time.monotonic()
+        if first == len(self):
+            return
+        with open(self.path, "rb") as stream:
+            stream.seek(self.ends[first])
+            content = stream.read(self.ends[-1] - self.ends[first])
+        lines = b"".join(self._lines()[first:])
+        self._object(first).write_bytes(lines + b"\n" + content)
+        self._firsts.append(first)
+        self._sent = len(self)
+
+    def _object(self, first):
+        return self._far / f"{first:09d}"
 
 
 def _line(digest, length, facts):

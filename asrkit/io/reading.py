@@ -3,13 +3,13 @@
 import contextlib
 from collections.abc import Iterator
 
-from asrkit.errors import DataError
+from asrkit.errors import DataError, StoreError
 
 
 @contextlib.contextmanager
 def reading(name: object, what: str, remedy: str = "make it anew, or copy it again") -> Iterator[None]:
-    """Turn every exception of the block into a DataError, a SettingsError of what the file holds, too; a DataError passes, and
-    an OSError that names a file itself.
+    """Turn every exception of the block into a DataError, a SettingsError of what the file holds, too; a DataError or a StoreError passes,
+    and an OSError that names a file itself.
 
     Which types a reader raises changes from release to release: a new one must not become a traceback.
 
@@ -25,7 +25,9 @@ def reading(name: object, what: str, remedy: str = "make it anew, or copy it aga
     try:
         yield
     except Exception as error:
-        if isinstance(error, DataError) or (isinstance(error, OSError) and error.filename is not None):
+        if isinstance(error, (DataError, StoreError)) or (
+            isinstance(error, OSError) and error.filename is not None
+        ):
             raise
         why = next(iter(str(error).splitlines()), "") or type(error).__name__
         if isinstance(error, KeyError):

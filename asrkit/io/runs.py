@@ -5,7 +5,9 @@ said.
 import contextlib
 import hashlib
 import json
+import tempfile
 import time
+from pathlib import Path
 
 from asrkit.distribution import VERSION
 from asrkit.errors import DataError
@@ -13,6 +15,7 @@ from asrkit.io.archive import SPEC, resolve
 from asrkit.io.data_dir import SIDE_VERBATIM, TABLES
 from asrkit.io.files import atomic_write, read_table, remove
 from asrkit.io.holds import hold
+from asrkit.io.places import RemotePath, open_place
 from asrkit.runtime import log_to
 
 RECORD = "run.json"  # in the folder of a run, written last: where it is, the run is complete
@@ -86,7 +89,7 @@ def _make(work, missing, runs, signatures, log_path):
         for path in (folder / RECORD, *runs[folder][1]):
             remove(path)
     try:
-        with log_to(log_path) if log_path else contextlib.nullcontext():
+        with logged_to(log_path) if log_path else contextlib.nullcontext():
             facts = work(list(missing)) or {}
     except DataError:
         if log_path is None:
@@ -103,6 +106,22 @@ def _make(work, missing, runs, signatures, log_path):
             stream.write("\n")
         done[folder] = {**record, "kept": False, "anew": why}
     return done
+
+
+@contextlib.contextmanager
+def logged_to(path):
+    """The `log_to` of asrkit.runtime for any place: a log at a URL is put there when the block ends, well or not."""
+    if not isinstance(path, RemotePath):
+        with log_to(path):
+            yield
+        return
+    with tempfile.TemporaryDirectory(prefix="asrkit-") as folder:
+        here = Path(folder) / "log"
+        try:
+            with log_to(here):
+                yield
+        finally:
+            path.write_file(here)
 
 
 def _finished(runs, signatures):
@@ -152,7 +171,7 @@ def checksum(path):
     """[size, SHA-256] of a file; None where there is none."""
     digest = hashlib.sha256()
     try:
-        with open(path, "rb") as stream:
+        with open_place(path) as stream:
             while block := stream.read(1 << 20):
                 digest.update(block)
             return [stream.tell(), digest.hexdigest()]

@@ -9,13 +9,13 @@ intervals out of its counts and tables, and the text `nan` it would take for a l
 
 import logging
 import math
-from pathlib import Path
 
 import numpy as np
 
 from asrkit.config import parse_float
 from asrkit.io.files import read_lines, remove
 from asrkit.io.names import file_name
+from asrkit.io.places import as_path
 from asrkit.io.ratings import read_scores
 from asrkit.io.reading import reading
 from asrkit.io.textgrid import write_textgrid
@@ -29,7 +29,7 @@ log = logging.getLogger("asrkit")
 
 def remove_score_textgrids(out):
     """Delete the TextGrids of an earlier scoring."""
-    for path in (Path(out) / FOLDER).glob(f"*{SUFFIX}"):
+    for path in (as_path(out) / FOLDER).glob(f"*{SUFFIX}"):
         remove(path)
 
 
@@ -50,10 +50,10 @@ def write_score_textgrids(out, kinds, ends):
     ends : dict of str to float
         Where each recording ends, in seconds, as far as that is known.
     """
-    scores = read_scores(Path(out), kinds)
+    scores = read_scores(as_path(out), kinds)
     columns = scores.columns
     kinds = [kind for kind in kinds if not np.isnan(columns[kind]).all()]
-    words = read_words(Path(out) / "words.tsv")
+    words = read_words(as_path(out) / "words.tsv")
     lost = []
     for utt, lines in scores.rows.items():
         spans = [(columns["start"][line], columns["end"][line]) for line in lines]
@@ -61,7 +61,7 @@ def write_score_textgrids(out, kinds, ends):
         tiers["phones"] = intervals(columns["phone"][lines], spans)
         for kind in kinds:
             tiers[kind] = intervals([score_text(value) for value in columns[kind][lines]], spans)
-        if write_textgrid(Path(out) / FOLDER / (file_name(utt) + SUFFIX), tiers, ends.get(utt, 0.0)):
+        if write_textgrid(as_path(out) / FOLDER / (file_name(utt) + SUFFIX), tiers, ends.get(utt, 0.0)):
             lost.append(utt)
     if lost:
         some = ", ".join(lost[:SHOWN]) + (", …" if len(lost) > SHOWN else "")

@@ -6,12 +6,12 @@ import functools
 import hashlib
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
 from asrkit.distribution import missing_extra
 from asrkit.errors import DataError, SettingsError
 from asrkit.features.kinds.ssl import SslConfig, cut_above
 from asrkit.io.json_file import read_object
+from asrkit.io.places import local
 from asrkit.io.reading import reading
 from asrkit.runtime import stay_offline
 
@@ -71,7 +71,7 @@ def describe_ssl(folder, layer):
         The folder holds no model of wav2vec2's kind.
     """
     _, transformers = libraries()
-    folder = Path(folder)
+    folder = local(folder, "the model")
     if not (folder / "config.json").is_file():
         raise DataError(
             f"{folder}: no folder with a model (config.json is missing; a model is read from a local folder and never downloaded)"
@@ -144,7 +144,7 @@ def load_ssl(folder, layer, device):
     torch, transformers = libraries()
     if device == "cuda" and not torch.cuda.is_available():
         raise DataError("device=cuda: torch sees no such device here")
-    safe = weight_files(Path(folder))[0].suffix == ".safetensors"
+    safe = weight_files(local(folder, "the model"))[0].suffix == ".safetensors"
     with reading(folder, "the weights cannot be read", FETCH):
         model, info = transformers.AutoModel.from_pretrained(
             folder,

@@ -13,11 +13,11 @@ import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from asrkit.errors import DataError
+from asrkit.io.places import RemotePath, as_path
 from asrkit.io.temporaries import make_temporary
 from asrkit.models.base import Block, chunks
 
@@ -46,12 +46,13 @@ class Store:
         ----------
         features : FeatureSet
         folder : path or None
-            Where a temporary file may lie while the Store lives; it is made when needed. None: where the system has them.
+            Where a temporary file may lie while the Store lives; it is made when needed. None, and a URL: where the system has them.
         observe : callable, optional
             Model features -> what is kept of them, such as their codes.
         """
         self.utts, self.words, self._arrays, self._places, self._file, self._path = [], {}, {}, {}, None, None
-        self._folder, self._size = Path(tempfile.gettempdir() if folder is None else folder), 0
+        here = folder is not None and not isinstance(as_path(folder), RemotePath)
+        self._folder, self._size = as_path(folder if here else tempfile.gettempdir()), 0
         self._sums = None
         digest = hashlib.sha256()
         for some in chunks(features):

@@ -8,11 +8,11 @@ such tokens, in one order.
 import codecs
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from asrkit.characters import composed
 from asrkit.errors import DataError
 from asrkit.io.files import atomic_write, read_bytes
+from asrkit.io.places import as_path
 from asrkit.phones.phone import TINY_S, Phone, overlap
 
 SUFFIX = ".textgrid"
@@ -188,7 +188,7 @@ def pick_tier(tiers, wanted="", among=(), required=True):
 
 def find_textgrids(path):
     """Find all TextGrid files of a folder and the folders in it, or the one file that `path` is, sorted."""
-    path = Path(path)
+    path = as_path(path)
     return (
         [path]
         if path.is_file()

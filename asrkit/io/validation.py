@@ -5,7 +5,6 @@ import logging
 import os
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -25,6 +24,7 @@ from asrkit.io.data_dir import (
 )
 from asrkit.io.files import c_sorted, decode_line, fault_of_unseen, is_free, split_line
 from asrkit.io.pipes import is_pipe, refuse_pipe
+from asrkit.io.places import as_path
 from asrkit.io.remarks import warn_of
 from asrkit.io.speakers import compare_speakers
 from asrkit.io.trainability import record_faults, vocabulary_faults, word_faults
@@ -79,7 +79,7 @@ def find_faults(path: PathLike, checks: Checks) -> list[str]:
     list of str
         One line each; empty for a valid directory.
     """
-    path = Path(path)
+    path = as_path(path)
     if not path.is_dir():
         return [f"{path}: no such directory (asrkit prepare-wavs makes one)"]
     faults = _absent(path, checks)

@@ -20,6 +20,7 @@ from starlette.websockets import WebSocket
 
 from asrkit.config import PathLike
 from asrkit.errors import AsrkitError, DataError
+from asrkit.io.places import local
 from asrkit.web.guard import REPORT_POLICY, retry_headers
 from asrkit.web.keeping import Keeper
 from asrkit.web.lanes import Lane
@@ -72,7 +73,7 @@ class _Server:
     ) -> None:
         self._studio, self._limits = studio, limits
         self._keep = None if keep is None else Keeper(keep, limits.kept)
-        self._report = None if report is None else Path(report)
+        self._report = None if report is None else local(report, "the report of a server")
         self._report_key = report_key
         if self._report is not None and not self._report.is_file():
             raise DataError(f"{report}: no such file (asrkit report --html makes it)")

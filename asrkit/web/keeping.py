@@ -2,7 +2,6 @@
 
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from asrkit.config import PathLike
 from asrkit.errors import DataError
 from asrkit.io.audio import write_wav
+from asrkit.io.places import local
 
 HEADER = "file\tword\tp\tmilliseconds\n"
 
@@ -31,7 +31,11 @@ class Keeper:
         DataError
             It can't be written to.
         """
-        self._folder, self._most, self._lock = Path(folder), most, threading.Lock()
+        self._folder, self._most, self._lock = (
+            local(folder, "the folder of kept recordings"),
+            most,
+            threading.Lock(),
+        )
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._count = sum(1 for _ in self._folder.glob("*.wav"))

@@ -5,7 +5,6 @@ import math
 import os
 import re
 import threading
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from asrkit.audio.word_detector import WordDetectorConfig
 from asrkit.config import PathLike
 from asrkit.errors import AsrkitError, DataError
+from asrkit.io.places import local
 from asrkit.web.limits import Refused
 from asrkit.web.notes import noting
 from asrkit.web.sound import NAME
@@ -56,7 +56,7 @@ class Studio:
         DataError
             There is a model, and it can't be used.
         """
-        path = Path(exp)
+        path = local(exp, "the model of a server")
         self.exp = path
         whole = path.is_file() or (path.suffix == ".npz" and not path.is_dir())
         self.file = path if whole else path / "final.npz"

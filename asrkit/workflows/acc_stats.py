@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from asrkit.errors import DataError
 from asrkit.features.warp import WarpConfig
 from asrkit.io.features import ReadConfig, check_skipped, is_recording, read_features, summary
 from asrkit.io.model_file import read_model, write_stats
+from asrkit.io.places import as_path
 from asrkit.io.store import Store
 from asrkit.models.base import Block, WordStats
 from asrkit.runtime import one_thread
@@ -77,7 +77,7 @@ def acc_stats(
         warps=copies.factors,
         memories=copies.memories,
     )
-    store = Store(features, Path(stats_file).parent, vocabulary.observe)
+    store = Store(features, as_path(stats_file).parent, vocabulary.observe)
     utts: dict[str, list[str]] = {word: [] for word in vocabulary.words}
     for utt in store.utts:
         word = store.words[utt]
@@ -113,7 +113,7 @@ def check_adds_up(family_name: str) -> None:
 
 def model_hash(path: PathLike) -> str:
     """SHA-256 of a model file: sums belong to the model they were made with, and to no other."""
-    path = Path(path)
+    path = as_path(path)
     return hashlib.sha256((path / "final.npz" if path.is_dir() else path).read_bytes()).hexdigest()
 
 

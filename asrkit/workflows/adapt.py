@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from asrkit.audio.endpoint import EndpointConfig
@@ -20,6 +19,7 @@ from asrkit.io.features import (
 from asrkit.io.files import atomic_write, remove
 from asrkit.io.holds import holding
 from asrkit.io.model_file import read_model, write_model
+from asrkit.io.places import as_path
 from asrkit.io.store import Source, Store
 from asrkit.runtime import one_thread
 from asrkit.words.adaptation import MLLR, AdaptConfig, adapt_words
@@ -88,7 +88,7 @@ def adapt(
     DataError
         The family can't be adapted so, or no utterance says a word of the model and can be used.
     """
-    read, config, out = read or ReadConfig(), config or AdaptConfig(), Path(out)
+    read, config, out = read or ReadConfig(), config or AdaptConfig(), as_path(out)
     vocabulary = read_model(exp)
     vocabulary.check_adaptable(config.method)
     features = read_features(

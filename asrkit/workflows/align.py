@@ -1,7 +1,6 @@
 """Find the best state sequence of each utterance through the model of the word it says -> OUT/ali.scp and OUT/ctm."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from asrkit.io.features import ReadConfig, check_skipped, read_features, summary
 from asrkit.io.files import atomic_write
 from asrkit.io.holds import holding
 from asrkit.io.model_file import read_model
+from asrkit.io.places import as_path
 from asrkit.io.store import Store
 from asrkit.runtime import one_thread
 
@@ -54,7 +54,7 @@ def align(exp: PathLike, data_dir: PathLike, out: PathLike, *, read: ReadConfig 
     DataError
         The family's models align nothing, or nothing could be aligned.
     """
-    read, out = read or ReadConfig(), Path(out)
+    read, out = read or ReadConfig(), as_path(out)
     vocabulary = read_model(exp)
     if not families.load(vocabulary.family).can_align:
         raise DataError(

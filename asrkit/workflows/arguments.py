@@ -21,6 +21,7 @@ from asrkit.features.frontend import unusable
 from asrkit.features.kind import FeatureKind
 from asrkit.io.audio import read_audio
 from asrkit.io.pipes import is_pipe
+from asrkit.io.places import as_path, is_url
 from asrkit.io.remarks import Remarks
 
 Recording = PathLike | IO[bytes] | np.ndarray | tuple[np.ndarray, int]
@@ -45,6 +46,8 @@ def check_path(value: Any, name: str, wanted: str = "a path") -> Path:
     path = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
     if not isinstance(path, str) or not path or "\0" in path:
         raise DataError(f"{name} is {told(value)}, it should be {wanted}")
+    if is_url(path):
+        return as_path(path)
     try:
         os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -52,7 +55,7 @@ def check_path(value: Any, name: str, wanted: str = "a path") -> Path:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{name} is {told(value)}: {reason}; it should be {wanted}") from None
-    return Path(path)
+    return as_path(path)
 
 
 def check_count(value: Any, name: str, minimum: int = 0) -> int:

@@ -31,6 +31,7 @@ from asrkit.io.data_dir import (
 from asrkit.io.facts import data_facts
 from asrkit.io.features import ReadConfig, read_words
 from asrkit.io.holds import holding
+from asrkit.io.places import as_path
 from asrkit.io.runs import once
 from asrkit.io.speakers import unknown_speakers
 from asrkit.words.settings import TrainingSettings
@@ -178,12 +179,12 @@ def build(
     SettingsError
         `family` is none, or `reading` does not go with a data directory.
     """
-    exp, read = Path(exp), read or ReadConfig()
+    exp, read = as_path(exp), read or ReadConfig()
     if family is not None:
         families.load(family)
     data_dir = exp / "data"
     run = functools.partial(step, tell)
-    kept = prepare(Path(source), data_dir, reading or SourceConfig(), phrases, read, jobs, run)
+    kept = prepare(as_path(source), data_dir, reading or SourceConfig(), phrases, read, jobs, run)
     tell_kept(tell, kept)
     data = read_words(data_dir, phrases)
     facts = data_facts(data)
@@ -309,7 +310,7 @@ def recordings_of(source: Path, is_data: bool) -> Iterable[Path]:
     """The files that features come from, as far as they are known."""
     if is_data:
         wav = read_data_dir(source).wav.values()
-        return [path for spec in wav if (path := Path(source / spec)).is_file()]
+        return [path for spec in wav if (path := as_path(source / spec)).is_file()]
     return sorted(path for path in source.rglob("*") if path.is_file() and not path.name.startswith("."))
 
 

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from asrkit import families
 from asrkit.config import PathLike
@@ -17,6 +16,7 @@ from asrkit.io.features import FeatureSet, ReadConfig, check_skipped, is_recordi
 from asrkit.io.holds import holding
 from asrkit.io.keeping import keep_recordings
 from asrkit.io.model_file import read_model, write_model
+from asrkit.io.places import as_path
 from asrkit.io.store import Store
 from asrkit.models.base import BlockSource
 from asrkit.runtime import one_thread
@@ -87,7 +87,7 @@ def calibrate(
     DataError
         The family has nothing to be judged by, or a word has no recording that can be used.
     """
-    read, path = read or ReadConfig(), Path(exp)
+    read, path = read or ReadConfig(), as_path(exp)
     vocabulary = read_model(path)
     if not families.load(vocabulary.family).adds_up:
         raise DataError(

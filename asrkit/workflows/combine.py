@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from asrkit.io.data_dir import read_data_dir
 from asrkit.io.decodings import check_scored, hears_phrases, read_facts
 from asrkit.io.files import atomic_write, c_sorted, read_table
 from asrkit.io.holds import holding
+from asrkit.io.places import as_path
 from asrkit.runtime import one_thread
 from asrkit.words.fusion import fuse, learn_weights
 from asrkit.workflows.decode import write_decoding
@@ -97,13 +97,13 @@ def combine(
         utt: "no word has a score in all systems" for utt, ok in zip(utts, heard, strict=True) if not ok
     }
     common = set(utts)
-    for path in map(Path, decode_dirs):
+    for path in map(as_path, decode_dirs):
         missing = {
             utt: "not decoded by all systems" for utt in read_table(path / "scores.scp") if utt not in common
         }
         given_up = {utt: reason for utt, reason in read_table(path / "skipped").items() if utt not in hyps}
         skipped = {**missing, **skipped, **given_up}
-    out = Path(out_dir)
+    out = as_path(out_dir)
     write_decoding(
         out,
         hyps,
@@ -177,7 +177,7 @@ def read_scores(decode_dirs: Sequence[PathLike]) -> tuple[list[str], list[str], 
         -inf where a system does not know the word.
     """
     tables, vocabularies = [], []
-    for path in map(Path, decode_dirs):
+    for path in map(as_path, decode_dirs):
         if not (path / "scores.scp").exists():
             raise DataError(f"{path}: no scores.scp in this folder (asrkit decode makes it)")
         tables.append(read_table(path / "scores.scp"))
@@ -194,7 +194,7 @@ def read_scores(decode_dirs: Sequence[PathLike]) -> tuple[list[str], list[str], 
     scores = np.full((len(tables), len(utts), len(words)), -np.inf)
     for own, table, vocabulary, folder in zip(scores, tables, vocabularies, decode_dirs, strict=True):
         columns = [words.index(word) for word in vocabulary]
-        scp, path = {utt: table[utt] for utt in utts}, Path(folder) / "scores.scp"
+        scp, path = {utt: table[utt] for utt in utts}, as_path(folder) / "scores.scp"
         for row, (utt, vector) in zip(own, read_scp(scp, path=path), strict=True):
             if vector.shape != (len(columns),):
                 raise DataError(

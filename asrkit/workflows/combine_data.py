@@ -3,13 +3,13 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from asrkit.config import PathLike
 from asrkit.errors import SettingsError
 from asrkit.io.combine import combine
 from asrkit.io.data_dir import SIDE_BY_SPEAKER, SIDE_BY_UTT, TABLES, DataDir, read_data_dir
 from asrkit.io.holds import holding
+from asrkit.io.places import as_path
 
 log = logging.getLogger("asrkit")
 
@@ -63,8 +63,8 @@ def combine_data(data_dirs: Sequence[PathLike], out_dir: PathLike) -> Combined:
     SettingsError
         `out_dir` is one of `data_dirs`.
     """
-    out = Path(out_dir)
-    if out.resolve() in [Path(directory).resolve() for directory in data_dirs]:
+    out = as_path(out_dir)
+    if out.resolve() in [as_path(directory).resolve() for directory in data_dirs]:
         raise SettingsError(
             f"{out_dir}: the output folder is one of the directories; the whole is written elsewhere"
         )

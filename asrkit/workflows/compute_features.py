@@ -26,7 +26,8 @@ from asrkit.io.data_dir import read_data_dir
 from asrkit.io.features import KIND_RECORD, ReadConfig, check_skipped, first_reasons, format_kind, summary
 from asrkit.io.files import atomic_write, write_table
 from asrkit.io.holds import holding
-from asrkit.io.pieces import Pieces
+from asrkit.io.pieces import Pieces, pieces
+from asrkit.io.places import RemotePath, absolute, is_url
 from asrkit.io.recordings import CHUNK, Recording, recordings
 from asrkit.io.remarks import Remarks, warn_of
 from asrkit.runtime import one_thread, ordered_map
@@ -160,7 +161,7 @@ def compute_features(
         "options": [*vars(options).items(), read.allow_pipes, max_duration_s],
         "chunks": hashlib.sha256(json.dumps(chunks, default=vars).encode()).hexdigest(),
     }
-    done = Pieces(data.path / "data" / UNFINISHED, signature)
+    done = pieces(data.path / "data" / UNFINISHED, signature)
     try:
         done.keep(unchanged(done.facts, chunks, data.path))
         if done.facts:
@@ -215,7 +216,7 @@ def stamp(entry: str, base: Path) -> list[int] | None:
     """Size and date of a recording's file; None for what is no file."""
     try:
         about = os.stat(entry)
-    except (OSError, ValueError):  # a place in a file, or a path from elsewhere
+    except (OSError, ValueError):  # a place in a file, a URL, or a path from elsewhere
         try:
             about = resolve(re.sub(r":\d+$", "", entry), base).stat()
         except (OSError, ValueError, DataError):
@@ -224,9 +225,9 @@ def stamp(entry: str, base: Path) -> list[int] | None:
 
 
 def is_little(chunks: list[list[Recording]], base: Path, most: int) -> bool:
-    """Whether the files of recordings have no more than so many bytes together; what is no file may give any number."""
+    """Whether the files of recordings have no more than so many bytes together; what is no file, or far away, may give any number."""
     for recording in itertools.chain.from_iterable(chunks):
-        about = stamp(recording.entry, base)
+        about = None if is_url(recording.entry) else stamp(recording.entry, base)
         most -= about[0] if about else most + 1
         if most < 0:
             return False
@@ -288,11 +289,14 @@ def publish(done: Pieces, arks: dict[Path, np.ndarray], places: list[tuple[int, 
         os.fsync(source.fileno())
     entries = {}
     for ark, part in arks.items():
-        final, own = Path(os.path.abspath(ark)), set(part.tolist())
+        final, own = absolute(ark), set(part.tolist())
         specs = {
             utt: f"{final}:{done.ends[place] + at - starts[ark]}" for place, utt, at in places if place in own
         }
-        os.replace(cuts[ark], final)
+        if isinstance(final, RemotePath):
+            final.write_file(cuts[ark])
+        else:
+            os.replace(cuts[ark], final)
         with atomic_write(final.with_suffix(".scp")) as stream:
             stream.writelines(f"{utt} {spec}\n" for utt, spec in specs.items())
         entries.update(specs)
@@ -306,7 +310,7 @@ def retire(path: Path) -> None:
     if path.exists():
         try:
             (path.parent / ".backup").mkdir(exist_ok=True)
-            os.replace(path, path.parent / ".backup" / path.name)
+            path.replace(path.parent / ".backup" / path.name)
         except OSError as error:
             raise DataError(f"{path}: cannot be replaced: {error.strerror}") from None
         log.info("%s moved to %s", path, path.parent / ".backup")

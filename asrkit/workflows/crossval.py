@@ -24,6 +24,7 @@ from asrkit.io.files import atomic_write, c_sorted, read_table, remove
 from asrkit.io.holds import holding
 from asrkit.io.json_file import read_object
 from asrkit.io.names import file_name
+from asrkit.io.places import as_path
 from asrkit.io.runs import once
 from asrkit.io.speakers import REMEDY, unknown_speakers, who_is_unknown
 from asrkit.runtime import ordered_map
@@ -198,7 +199,7 @@ def crossval(
     DataError
         The folds can't be made, or a training failed; with the end of its log.
     """
-    exp, plan = Path(exp), plan or FoldPlan()
+    exp, plan = as_path(exp), plan or FoldPlan()
     settings = replace(settings, unknown=plan.unknown)
     if plan.unknown != "none" and not families.load(settings.training.family).adds_up:
         raise SettingsError(

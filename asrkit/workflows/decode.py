@@ -23,6 +23,7 @@ from asrkit.io.features import FeatureSet, ReadConfig, read_features, summary
 from asrkit.io.files import atomic_write, c_sorted, remove, write_table
 from asrkit.io.holds import holding
 from asrkit.io.model_file import read_model
+from asrkit.io.places import as_path
 from asrkit.models.base import chunks
 from asrkit.runtime import one_thread, ordered_map
 from asrkit.words.confidence import UNKNOWN, AcceptConfig, posteriors
@@ -206,7 +207,7 @@ def decode(
     free = free_in_decoding(
         vocabulary.family, vocabulary.family_config, len(features.data.feats), vocabulary.ruled
     )
-    return Decoded(hyps, skipped, read.max_skipped, Path(out), short, free)
+    return Decoded(hyps, skipped, read.max_skipped, as_path(out), short, free)
 
 
 def features_to_hear(
@@ -292,7 +293,7 @@ def write_decoding(
     likeliest: dict[str, list["Candidate"]] | None = None,
 ) -> None:
     """Write a decode folder; `scores` are pairs (utt, array in the order of facts["words"]), gone through once; `sure` are probabilities."""
-    out = Path(out)
+    out = as_path(out)
     # of an earlier decoding: must not stand beside new scores if this one breaks off
     for old in ("hyp", "wer_1", "nbest"):
         remove(out / old)

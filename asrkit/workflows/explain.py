@@ -12,6 +12,7 @@ from asrkit.errors import DataError, SettingsError
 from asrkit.features.spectrogram import Spectrogram, spectrogram
 from asrkit.io.audio import flac_bytes
 from asrkit.io.files import atomic_write
+from asrkit.io.places import as_path
 from asrkit.runtime import one_thread
 from asrkit.words.confidence import UNKNOWN
 from asrkit.words.explaining import Contrast, WordPath, can_explain, word_paths
@@ -221,7 +222,7 @@ def explain_file(
     SettingsError
         `out` is no such file.
     """
-    target = Path(out) if out else None
+    target = as_path(out) if out else None
     if target is not None and target.suffix.lower() not in (".png", ".html"):
         raise SettingsError(f"out={out}: neither *.png nor *.html (give one of these)")
     recognizer = load(exp)
@@ -231,7 +232,7 @@ def explain_file(
         raise DataError(f"{exp}: {error}") from None
     found = explain(recognizer, path, word=word, endpoint=endpoint, channel=channel, name=str(path))
     if target is not None:
-        title = f"{Path(path).name}: ‘{found.heard.word}’"
+        title = f"{as_path(path).name}: ‘{found.heard.word}’"
         if target.suffix.lower() == ".png":
             from asrkit.plots.explained import plot_explained  # late: matplotlib is slow to import
 

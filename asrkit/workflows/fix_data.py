@@ -19,6 +19,7 @@ from asrkit.io.data_dir import (
 )
 from asrkit.io.files import c_sorted, in_words, is_free, read_lines, split_line, write_table
 from asrkit.io.holds import holding
+from asrkit.io.places import RemotePath, as_path
 from asrkit.io.validation import CHECKED, line_fault
 
 MAX_NAMED = 20
@@ -69,7 +70,7 @@ def fix_data(data_dir: PathLike) -> Fixed:
     DataError
         No utterance would be left; nothing is changed then.
     """
-    path = Path(data_dir)
+    path = as_path(data_dir)
     tables = {name: read_loosely(path / name) for name in CHECKED if (path / name).exists()}
     by_utt: list[str] = [name for name in ("utt2spk", "text", "feats.scp") if name in tables]
     by_utt += [name for name in ("segments", "wav.scp") if name in tables][:1]
@@ -89,7 +90,10 @@ def fix_data(data_dir: PathLike) -> Fixed:
     backup = path / ".backup"
     backup.mkdir(exist_ok=True)
     for name in tables:
-        shutil.copy2(path / name, backup / name)
+        if isinstance(path, RemotePath):
+            (backup / name).write_bytes((path / name).read_bytes())
+        else:
+            shutil.copy2(path / name, backup / name)
     for name in (*SIDE_BY_UTT, *SIDE_BY_SPEAKER, ORIGINALS):  # write_data_dir takes these from the folder
         if name in tables:
             write_table(path / name, tables[name])

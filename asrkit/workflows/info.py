@@ -22,6 +22,7 @@ from asrkit.io.iterations import read_iterations
 from asrkit.io.memory_file import read_memory
 from asrkit.io.mixgop_file import KIND, read_mixgop
 from asrkit.io.model_file import fitting, npz_kind, read_codebook, read_model, read_stats
+from asrkit.io.places import as_path
 
 DATA_FILES = ("wav.scp", "feats.scp", "text", "utt2spk")
 
@@ -69,7 +70,7 @@ def info(path: PathLike, *, allow_pipes: bool = False) -> Info:
     DataError
         There is no such file, or it is broken, or none of these.
     """
-    path = Path(path)
+    path = as_path(path)
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
     if path.is_dir():

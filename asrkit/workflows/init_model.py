@@ -11,6 +11,7 @@ from asrkit.io.facts import data_facts
 from asrkit.io.features import ReadConfig, read_words
 from asrkit.io.holds import holding
 from asrkit.io.model_file import write_model
+from asrkit.io.places import as_path
 from asrkit.runtime import one_thread
 from asrkit.words.settings import TrainingSettings
 from asrkit.words.training import SAMPLE
@@ -54,6 +55,6 @@ def init_model(
         )
         for index, (word, source) in enumerate(sources.items())
     }
-    whole, path = vocabulary_of(settings, models, opened), Path(exp) / "0.npz"
+    whole, path = vocabulary_of(settings, models, opened), as_path(exp) / "0.npz"
     write_model(path, whole)
     return Started(whole, path, (*filter(None, [settings.why()]), *opened.notes))

@@ -16,6 +16,7 @@ from asrkit.io.data_dir import DataDir, subset
 from asrkit.io.features import read_words
 from asrkit.io.files import atomic_write, read_table
 from asrkit.io.holds import holding
+from asrkit.io.places import as_path
 from asrkit.io.speakers import REMEDY, who_is_unknown
 from asrkit.runtime import ordered_map
 from asrkit.workflows.crossval import VOICES, RunSettings, run, warn_of_damage
@@ -66,7 +67,7 @@ def learning_curve(
     jobs : int
         Processes; trainings are run side by side.
     """
-    exp, phrases = Path(exp), settings.training.training.phrases
+    exp, phrases = as_path(exp), settings.training.training.phrases
     data, test = read_words(train_dir, phrases), read_words(test_dir, phrases)
     voices = shared_voices(data, test)
     if who_is_unknown(data, test):
@@ -185,7 +186,7 @@ def read_curve(exp: PathLike) -> list[tuple[float, float]]:
     DataError
         There is no such file, or it is damaged.
     """
-    path = Path(exp) / "learning-curve.tsv"
+    path = as_path(exp) / "learning-curve.tsv"
     found: dict[str, list[tuple[int, int, int]]] = {}
     try:
         lines = path.read_text(encoding="utf-8").splitlines()[1:]

@@ -4,7 +4,6 @@ import logging
 import os
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO
 
 import numpy as np
@@ -16,6 +15,7 @@ from asrkit.errors import DataError
 from asrkit.io.audio import audio_blocks
 from asrkit.io.live import FORMATS, microphone_blocks, pcm_blocks
 from asrkit.io.memory_file import check_writable
+from asrkit.io.places import as_path
 from asrkit.words.confidence import AcceptConfig
 from asrkit.workflows.recognizer import load
 from asrkit.workflows.stream import HeardWord, Stream
@@ -92,7 +92,7 @@ def listen(
         raise DataError(f"{exp}: {error}") from None
     if speaker_file is not None:
         check_writable(speaker_file)
-        speaker = recognizer.speaker(speaker_file if Path(speaker_file).exists() else None)
+        speaker = recognizer.speaker(speaker_file if as_path(speaker_file).exists() else None)
     blocks, rate_hz = _opened(source, sound, recognizer.frontend.rate_hz or 0)
     stream = recognizer.stream(rate_hz, speaker=speaker, detection=detection)
     try:

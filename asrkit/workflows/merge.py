@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from asrkit.config import PathLike
 from asrkit.errors import SettingsError
 from asrkit.io.holds import holding
 from asrkit.io.model_file import read_model, write_model
+from asrkit.io.places import as_path
 from asrkit.runtime import one_thread
 from asrkit.words.merging import merge_vocabularies
 from asrkit.words.vocabulary import Vocabulary
@@ -59,5 +59,5 @@ def merge(exps: Sequence[PathLike], out: PathLike) -> Merged:
         )
     vocabularies, names = [read_model(exp) for exp in exps], [str(exp) for exp in exps]
     merged = Merged(merge_vocabularies(vocabularies, names), names)
-    write_model(Path(out) / "final.npz", merged.vocabulary)
+    write_model(as_path(out) / "final.npz", merged.vocabulary)
     return merged

@@ -16,6 +16,7 @@ from asrkit.io.data_dir import DataDir, read_data_dir
 from asrkit.io.features import ReadConfig, check_skipped, first_reasons, summary
 from asrkit.io.holds import holding
 from asrkit.io.lexicon import look_up, read_lexicon, read_pronunciations
+from asrkit.io.places import local
 from asrkit.io.recordings import cut, recordings
 from asrkit.io.remarks import Remarks, warn_of
 from asrkit.phones.aligner import Aligner, aligner
@@ -148,7 +149,7 @@ def mixgop_align(
 
 def open_model(folder: PathLike | None) -> Aligner:
     """Open the acoustic model of a folder, pocketsphinx's own for None."""
-    path = Path(folder) if folder else wheel_file("en-us")
+    path = local(folder, "the acoustic model") if folder else wheel_file("en-us")
     if not (path / "mdef").is_file():
         raise DataError(
             f"{path}: no acoustic model of pocketsphinx, there is no mdef in it (model= names the folder of one)"

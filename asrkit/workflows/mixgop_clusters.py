@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -10,6 +9,7 @@ from asrkit.characters import composed
 from asrkit.config import PathLike
 from asrkit.errors import DataError, SettingsError
 from asrkit.io.files import read_table
+from asrkit.io.places import as_path
 from asrkit.io.ratings import is_place, read_scores
 from asrkit.phones.allophones import Anmi, anmi, clusters, manners, neighbours
 from asrkit.runtime import one_thread
@@ -126,7 +126,7 @@ def mixgop_clusters(
         raise SettingsError(f"environment={environment} is none of {', '.join(ENVIRONMENTS)}")
     if classes and environment != "manner":
         raise SettingsError(f"classes={classes} goes with environment=manner")
-    table, phones = read_scores(Path(scores), ("loglik",)), [composed(phone) for phone in phones]
+    table, phones = read_scores(as_path(scores), ("loglik",)), [composed(phone) for phone in phones]
     columns = table.columns
     for name in ("comp", "start", "end"):
         if name not in columns:

@@ -16,6 +16,7 @@ from asrkit.errors import DataError, SettingsError
 from asrkit.evaluation.rating import DIRECTIONS, agree, agree_by_phone, mean_by
 from asrkit.evaluation.rating_table import interval, table_lines
 from asrkit.io.files import atomic_write, c_sorted, read_table
+from asrkit.io.places import as_path
 from asrkit.io.ratings import Ratings, Scores, read_ratings, read_scores
 from asrkit.phones.phone_set import difference
 from asrkit.runtime import one_thread
@@ -142,16 +143,16 @@ def mixgop_evaluate(
     if not kinds:
         raise SettingsError("kinds= names no kind of score")
     if data_dir:
-        utt2spk = Path(data_dir) / "utt2spk"
+        utt2spk = as_path(data_dir) / "utt2spk"
     speakers = read_table(utt2spk, check_sorted=False) if utt2spk else None
-    given = read_ratings(Path(ratings))
+    given = read_ratings(as_path(ratings))
     if data_dir and speakers is not None:  # one file may hold the ratings of several data directories
         own = {utt: rated for utt, rated in given.by_utt.items() if utt in speakers}
         given = dataclasses.replace(given, by_utt=own)
     rated = Rated(given, speakers, kinds, higher_is, label_threshold, replications, seed, most_speakers)
     rows, by_phone, pictures = [], [], []
     for name, folder in zip(system_names(scores), scores, strict=True):
-        table = read_scores(Path(folder), kinds)
+        table = read_scores(as_path(folder), kinds)
         utts, one_sided = shared_utterances(table, given)
         for row, phones, points in evaluate_system(name, table, utts, rated):
             rows.append({**row, **one_sided})
@@ -166,13 +167,13 @@ def mixgop_evaluate(
         )
     evaluated = EvaluatedScores(rows, by_phone, given.form)
     if out:
-        write_files(Path(out), evaluated, best_of(pictures), rated, ratings)
+        write_files(as_path(out), evaluated, best_of(pictures), rated, ratings)
     return evaluated
 
 
 def system_names(folders: Sequence[PathLike]) -> list[str]:
     """Name systems by the last part of every path; where two are alike, by the paths."""
-    names = [Path(folder).resolve().name for folder in folders]
+    names = [as_path(folder).resolve().name for folder in folders]
     return names if len(set(names)) == len(names) else [str(folder) for folder in folders]
 
 

@@ -22,6 +22,7 @@ from asrkit.io.durations import (
 )
 from asrkit.io.features import KIND_RECORD, check_skipped, read_kind, summary
 from asrkit.io.holds import holding
+from asrkit.io.places import as_path
 from asrkit.io.textgrid import PHONE_TIERS, SUFFIX, WORD_TIERS, find_textgrids, pick_tier, read_textgrid
 from asrkit.phones.phone import Phone, clean, is_silence, is_unsaid
 
@@ -126,7 +127,7 @@ def mixgop_import_alignment(
     SettingsError
         A setting is missing, or would do nothing.
     """
-    src, out = Path(src), Path(out)
+    src, out = as_path(src), as_path(out)
     if format not in FORMATS:
         raise SettingsError(f"format={format} is none of {', '.join(FORMATS)}")
     if not src.exists():

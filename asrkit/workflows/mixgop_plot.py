@@ -19,6 +19,7 @@ from asrkit.io.data_dir import DataDir, Segment, read_data_dir
 from asrkit.io.features import FeatureSet, read_features
 from asrkit.io.files import atomic_write, c_sorted, read_lines
 from asrkit.io.names import file_name
+from asrkit.io.places import as_path
 from asrkit.io.ratings import NUMBERS, TEXTS, Scores, read_scores
 from asrkit.runtime import one_thread
 from asrkit.workflows.component_pictures import component_pictures
@@ -161,9 +162,9 @@ def mixgop_plot(
     """
     utts, phones = ([composed(name) for name in names] for names in (utts, phones))
     check_settings(data_dir, exp, ali, utts, phones)
-    kinds = kinds_of_table(Path(scores))
-    table = read_scores(Path(scores), kinds)
-    shown = ShownScores(table, chosen_kind(table, kinds, kind), read_speakers(table), Path(out))
+    kinds = kinds_of_table(as_path(scores))
+    table = read_scores(as_path(scores), kinds)
+    shown = ShownScores(table, chosen_kind(table, kinds, kind), read_speakers(table), as_path(out))
     pictures: list[Picture] = [functools.partial(draw_speakers, shown, centre)]
     if data_dir:
         data = read_data_dir(data_dir)
@@ -171,7 +172,7 @@ def mixgop_plot(
         sounds = open_sounds(data, drawn, frame_shift_s, allow_pipes)
         pictures += utterance_pictures(shown, drawn, sounds)
     if exp and ali and data_dir:
-        pictures += component_pictures(exp, ali, data_dir, phones, frame_shift_s, allow_pipes, Path(out))
+        pictures += component_pictures(exp, ali, data_dir, phones, frame_shift_s, allow_pipes, as_path(out))
     paths = []
     for draw in pictures:
         paths.append(draw())

@@ -24,6 +24,7 @@ from asrkit.io.files import atomic_write, remove, write_table
 from asrkit.io.holds import holding
 from asrkit.io.mixgop_file import read_mixgop
 from asrkit.io.phone_features import read_phone_features
+from asrkit.io.places import as_path
 from asrkit.io.score_textgrid import remove_score_textgrids, write_score_textgrids
 from asrkit.phones.baselines import kinds_of, score_baselines
 from asrkit.phones.mixgop import KINDS, PhoneBank, Scores, summarise
@@ -148,7 +149,12 @@ def mixgop_score(
         A file is missing or damaged, the features are not of the model's kind, the alignment has another time scale, or
         more than `max_unscored` of its phones are none of the model's.
     """
-    read, out, phone_set, alignment = read or ReadConfig(), Path(out), read_mixgop(exp), read_alignment(ali)
+    read, out, phone_set, alignment = (
+        read or ReadConfig(),
+        as_path(out),
+        read_mixgop(exp),
+        read_alignment(ali),
+    )
     features, shift_s = read_phone_features(
         data_dir, phone_set, alignment, ali, frame_shift_s=frame_shift_s, allow_pipes=read.allow_pipes
     )

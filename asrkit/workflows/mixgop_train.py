@@ -24,6 +24,7 @@ from asrkit.io.files import atomic_write, c_sorted, remove
 from asrkit.io.holds import holding
 from asrkit.io.mixgop_file import write_mixgop
 from asrkit.io.phone_features import fitting_frame_shift_s
+from asrkit.io.places import as_path
 from asrkit.io.ratings import Ratings, read_ratings
 from asrkit.phones.baselines import MODELS, fit_baselines
 from asrkit.phones.lda import Lda
@@ -258,7 +259,7 @@ def mixgop_train(
     least = min_rating if typical.ratings is not None else None
     phone_set = PhoneSet(models, counts, config, least, features.frontend, shift_s, data_hash, fitted, lda)
     trained = TrainedPhones(phone_set, entries, used, dict(left_out), skipped)
-    write_training(Path(exp), trained, time.perf_counter() - started)
+    write_training(as_path(exp), trained, time.perf_counter() - started)
     return trained
 
 
@@ -290,7 +291,7 @@ def check_baselines(names: Sequence[str]) -> None:
 
 
 def read_phone_ratings(path: PathLike) -> Ratings:
-    ratings = read_ratings(Path(path))
+    ratings = read_ratings(as_path(path))
     if ratings.form == "utterances":
         raise DataError(f"{path}: rates utterances; to choose what is trained on, phones must be rated")
     return ratings

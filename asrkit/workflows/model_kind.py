@@ -1,13 +1,12 @@
 """The kind of features that a model was trained on: what makes further data like it."""
 
-from pathlib import Path
-
 from asrkit.config import PathLike
 from asrkit.errors import DataError, SettingsError
 from asrkit.features.frontend import FrontEnd
 from asrkit.features.kind import FeatureKind
 from asrkit.io.mixgop_file import KIND, read_mixgop
 from asrkit.io.model_file import npz_kind, read_codebook, read_model
+from asrkit.io.places import as_path
 
 
 def model_kind(exp: PathLike, name: str) -> FeatureKind:
@@ -51,7 +50,7 @@ def refuse_others(kind: FeatureKind, exp: PathLike, model: FeatureKind) -> None:
 
 def model_front_end(exp: PathLike) -> FrontEnd:
     """Read a model's front end, whatever the model is of."""
-    path = Path(exp)
+    path = as_path(exp)
     file = path / "final.npz" if path.is_dir() else path
     found = npz_kind(file) if file.exists() else ""
     if found == KIND:

@@ -3,6 +3,7 @@
 import functools
 import logging
 import os
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from asrkit.io.files import atomic_write, c_sorted, read_table, remove, write_ta
 from asrkit.io.holds import holding
 from asrkit.io.names import check_alike, file_name
 from asrkit.io.noise import NoiseSource
+from asrkit.io.places import RemotePath, absolute, as_path
 from asrkit.io.recordings import CHUNK, Recording, cut, in_chunks, recordings
 from asrkit.io.remarks import Remarks, warn_of
 from asrkit.io.temporaries import temporary_folder
@@ -147,7 +149,7 @@ def perturb(
     SettingsError
         A setting is impossible, or folders are named in vain, not named or would be overwritten.
     """
-    lists, out, read = parse_lists(config), Path(out_dir), read or ReadConfig()
+    lists, out, read = parse_lists(config), as_path(out_dir), read or ReadConfig()
     check_folders(lists["noise"], data_dir, out, noise_dir, babble_dir)
     data = read_data_dir(data_dir, require=("wav.scp",))
     if not (out / RECORD).exists() and ((out / "wav.scp").exists() or (out / "wavs").exists()):
@@ -162,7 +164,9 @@ def perturb(
     )
     # In a folder of its own until all is known to be well: what an earlier run made stays whole if this
     # breaks off.
-    with temporary_folder(out, "wavs") as folder:
+    far = isinstance(out, RemotePath)
+    with tempfile.TemporaryDirectory() if far else temporary_folder(out, "wavs") as temporary:
+        folder = Path(temporary)
         job = Job(
             config,
             lists,
@@ -201,7 +205,7 @@ def check_folders(
     sources = {"the data directory": data_dir, f"noise_dir={noise_dir}": noise_dir}
     sources[f"babble_dir={babble_dir}"] = babble_dir
     for name, folder in sources.items():
-        if folder and Path(folder).resolve() == out.resolve():
+        if folder and as_path(folder).resolve() == out.resolve():
             raise SettingsError(f"{out}: the output folder is {name}; the copies are written elsewhere")
 
 
@@ -322,10 +326,8 @@ def wav_name(utt: str) -> str:
     return file_name(utt) + ".wav"
 
 
-def publish(data: DataDir, copies: Mapping[str, Copy], folder: Path, out: Path) -> None:
-    """Move the recordings from `folder` to `out`/wavs, an earlier run's out of it; write the tables."""
-    check_alike(copies, lambda utt: folder / wav_name(utt))
-    wavs = Path(os.path.abspath(out / "wavs"))
+def replace_folder(wavs: Path, folder: Path) -> None:
+    """Put the recordings of `folder` in the place of an earlier run's."""
     try:
         # The whole folder: file by file over older ones takes a hundred times as long.
         if wavs.exists():
@@ -333,6 +335,17 @@ def publish(data: DataDir, copies: Mapping[str, Copy], folder: Path, out: Path) 
         os.replace(folder, wavs)
     except OSError as error:
         raise DataError(f"{wavs}: cannot be written: {error.strerror}") from None
+
+
+def publish(data: DataDir, copies: Mapping[str, Copy], folder: Path, out: Path) -> None:
+    """Move the recordings from `folder` to `out`/wavs, an earlier run's out of it; write the tables."""
+    check_alike(copies, lambda utt: folder / wav_name(utt))
+    wavs = absolute(out / "wavs")
+    if isinstance(wavs, RemotePath):
+        for path in sorted(folder.iterdir()):
+            (wavs / path.name).write_file(path)
+    else:
+        replace_folder(wavs, folder)
     wav = {utt: str(wavs / wav_name(utt)) for utt in copies}
     text = {utt: data.text[copy.original] for utt, copy in copies.items() if copy.original in data.text}
     utt2spk = {utt: copy.speaker for utt, copy in copies.items()}

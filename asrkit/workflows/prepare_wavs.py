@@ -17,6 +17,7 @@ from asrkit.io.data_dir import DataDir, subset, write_data_dir
 from asrkit.io.ffmpeg import FFMPEG_SUFFIXES, ffmpeg_path, is_text
 from asrkit.io.files import c_sorted, read_table
 from asrkit.io.holds import holding
+from asrkit.io.places import RemotePath, absolute, as_path, open_place
 from asrkit.io.remarks import Remarks, warn_of
 from asrkit.runtime import ordered_map
 from asrkit.workflows.detect_endpoints import Ends, find_ends, record_endpoints, time_beside
@@ -135,11 +136,11 @@ def prepare_wavs(
     regex = compile_pattern(pattern)
     if speaker is not None and "speaker" in regex.groupindex:
         raise SettingsError(f"speaker={speaker}, but the pattern '{pattern}' has a {{speaker}} too")
-    recordings, others = find_recordings(Path(recordings_dir))
-    matches = match_recordings(Path(recordings_dir), recordings, pattern, regex)
+    recordings, others = find_recordings(as_path(recordings_dir))
+    matches = match_recordings(as_path(recordings_dir), recordings, pattern, regex)
     words = read_words(word_map, matches.values(), phrases) if word_map else {}
-    data = name_utterances(matches, speaker, words, Path(data_dir), phrases)
-    refuse_lost_words(Path(recordings_dir), others, pattern, words, data, phrases)
+    data = name_utterances(matches, speaker, words, as_path(data_dir), phrases)
+    refuse_lost_words(as_path(recordings_dir), others, pattern, words, data, phrases)
     bad = find_bad(data.wav)
     good = {utt: path for utt, path in data.wav.items() if utt not in bad}
     beside_s = time_beside(good, base=data.path, jobs=jobs) if endpoints is None else None
@@ -203,11 +204,15 @@ def find_recordings(folder: Path) -> tuple[list[Path], list[Path]]:
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder")
+    suffixes = {*AUDIO_SUFFIXES, *(FFMPEG_SUFFIXES if ffmpeg_path() else ())}
+    if isinstance(folder, RemotePath):
+        files = [path for path in folder.rglob("*") if not is_hidden(path, folder)]
+        known = {path for path in files if suffix_of(path) in suffixes}
+        return some_recordings(folder, list(known), [path for path in files if path not in known])
 
     def refuse(error: OSError) -> None:
         raise DataError(f"{error.filename}: cannot be read: {error.strerror}")
 
-    suffixes = {*AUDIO_SUFFIXES, *(FFMPEG_SUFFIXES if ffmpeg_path() else ())}
     recordings: list[Path] = []
     others: list[Path] = []
     empty: list[str] = []
@@ -220,14 +225,25 @@ def find_recordings(folder: Path) -> tuple[list[Path], list[Path]]:
             aside = path.name.lower().endswith(BACKUPS)
             known = suffix_of(path) in suffixes
             (recordings if known or (not aside and opens(path)) else others).append(path)
+    if empty:
+        log.warning("%s: %d empty folders: %s", folder, len(empty), name_some(sorted(empty)))
+    return some_recordings(folder, recordings, others)
+
+
+def is_hidden(path: Path, folder: Path) -> bool:
+    return any(name.startswith(".") for name in path.relative_to(folder).parts)
+
+
+def some_recordings(
+    folder: Path, recordings: list[Path], others: list[Path]
+) -> tuple[list[Path], list[Path]]:
+    """Put what was found in order; a DataError where no recording is among it."""
     if not recordings:
         there = by_suffix(Counter(map(suffix_of, others))) or "no files at all"
         raise DataError(
             f"{folder}: no recordings, but {there} (convert them, for example ffmpeg -i FILE FILE.wav; "
             f"read are {' '.join(AUDIO_SUFFIXES)})"
         )
-    if empty:
-        log.warning("%s: %d empty folders: %s", folder, len(empty), name_some(sorted(empty)))
     return sorted(recordings, key=os.fsencode), sorted(others, key=os.fsencode)
 
 
@@ -249,7 +265,7 @@ def suffix_of(path: Path) -> str:
 def is_text_file(path: Path) -> bool:
     """Whether a file is text by its beginning, or empty, or can't be read."""
     try:
-        with open(path, "rb") as stream:
+        with open_place(path) as stream:
             return is_text(stream.read(512))
     except OSError:
         return True
@@ -311,7 +327,7 @@ def match_recordings(
         below = path.relative_to(folder)
         match = pattern.fullmatch(composed((below if has_suffix else below.with_suffix("")).as_posix()))
         if match:
-            matches[os.path.abspath(path)] = match
+            matches[str(absolute(path))] = match
         else:
             strangers.append(str(below))
     some = f"{len(strangers)} of {len(recordings)} recordings do not match '{pattern_text}': {name_some(strangers)}"

@@ -13,6 +13,7 @@ from asrkit.io.archive import write_archive
 from asrkit.io.features import ReadConfig, check_skipped, read_features, summary
 from asrkit.io.holds import holding
 from asrkit.io.model_file import read_codebook, read_model
+from asrkit.io.places import as_path
 from asrkit.runtime import one_thread
 
 
@@ -46,7 +47,7 @@ def quantize(
     DataError
         There is no codebook, such as with the model of a family that needs none, or the features can't be used.
     """
-    read, path = read or ReadConfig(), Path(exp)
+    read, path = read or ReadConfig(), as_path(exp)
     codebook, frontend = read_codebook(codebook_path(path) if path.is_dir() else path)
     features = read_features(data_dir, frontend=frontend, allow_pipes=read.allow_pipes)
 
@@ -57,7 +58,7 @@ def quantize(
         # raised here, nothing is written
         check_skipped(features.skipped, read.max_skipped, "quantized", len(features.lengths))
 
-    write_archive(Path(out) / "codes.ark", Path(out) / "codes.scp", codes())
+    write_archive(as_path(out) / "codes.ark", as_path(out) / "codes.scp", codes())
     return Quantized(len(features.lengths), dict(features.skipped))
 
 

@@ -16,6 +16,7 @@ from asrkit.families.base import MLLR
 from asrkit.features.frontend import FrontEnd
 from asrkit.features.warp import HearWarpedConfig
 from asrkit.io.model_file import read_model, write_model
+from asrkit.io.places import as_path
 from asrkit.io.remarks import Remarks, warn_of
 from asrkit.models.base import chunks
 from asrkit.runtime import one_thread
@@ -601,7 +602,7 @@ def recognize_files(
     """
     accept = accept or AcceptConfig()
     recognizer, speaker = load(exp, method, test_warps=test_warps, **vars(accept)), None
-    known = speaker_file is not None and Path(speaker_file).exists()
+    known = speaker_file is not None and as_path(speaker_file).exists()
     if speaker_file is not None:
         from asrkit.io.memory_file import check_writable
 

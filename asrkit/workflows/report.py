@@ -25,6 +25,7 @@ from asrkit.io.files import atomic_write, read_lines, read_table
 from asrkit.io.json_file import checked, loads, read_object
 from asrkit.io.model_file import read_model
 from asrkit.io.names import file_name
+from asrkit.io.places import as_path
 from asrkit.io.reading import reading
 from asrkit.io.recordings import cut
 from asrkit.models.base import Block
@@ -138,8 +139,8 @@ def report(
     from asrkit.plots.models import plot_training_curves  # late: matplotlib is slow to import
     from asrkit.plots.words import plot_noise
 
-    out, data_path = Path(out_dir), Path(data_dir)
-    systems = [read_system(Path(decode)) for decode in decode_dirs]
+    out, data_path = as_path(out_dir), as_path(data_dir)
+    systems = [read_system(as_path(decode)) for decode in decode_dirs]
     lines, pictures, curves_of = table(systems, title), {}, {}
     by_noise = noise_curves(systems, data_path)
     if by_noise:

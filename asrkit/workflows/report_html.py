@@ -20,6 +20,7 @@ from asrkit.io.files import atomic_write, c_sorted, remove
 from asrkit.io.json_file import read_object
 from asrkit.io.model_file import read_model
 from asrkit.io.names import file_name
+from asrkit.io.places import as_path
 from asrkit.words.vocabulary import Vocabulary
 from asrkit.workflows.error_report import (
     Case,
@@ -112,7 +113,7 @@ def write_html(
     curves : dict of str to dict
         Training curves by system, as `read_curves` gives them.
     """
-    folders = [Path(own.strip()) for own in config.learning_curves.split(",") if own.strip()]
+    folders = [as_path(own.strip()) for own in config.learning_curves.split(",") if own.strip()]
     several = len({own.name for own in folders}) < len(folders)
     learned = {str(own) if several else own.name: read_curve(own) for own in folders}
     data = read_data_dir(data_dir, require=("text",))
@@ -162,7 +163,7 @@ def write_html(
 def parts_of(system: "System", data_dir: Path, train_dir: str) -> list[Part]:
     """The models of a system with what each heard and was trained on."""
     if not (system.decode / "crossval.json").exists():
-        return [Part(system.exp, system.decode, data_dir, Path(train_dir) if train_dir else None)]
+        return [Part(system.exp, system.decode, data_dir, as_path(train_dir) if train_dir else None)]
     folds = read_object(system.decode / "crossval.json", {"folds": [dict]}, "asrkit crossval")["folds"]
     folders = [system.decode / f"fold_{file_name(fold['name'])}" for fold in folds]
     return [Part(folder, folder / "decode_test", folder / "test", folder / "train") for folder in folders]

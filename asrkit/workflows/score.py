@@ -20,6 +20,7 @@ from asrkit.io.data_dir import read_data_dir
 from asrkit.io.decodings import hears_phrases, read_facts, read_hyp
 from asrkit.io.files import atomic_write, write_table
 from asrkit.io.json_file import checked
+from asrkit.io.places import as_path
 from asrkit.words.confidence import UNKNOWN
 
 log = logging.getLogger("asrkit")
@@ -69,7 +70,7 @@ def score(data_dir: PathLike, decode_dir: PathLike, *, mode: str = "all") -> Sco
     DataError
         Nothing can be scored, or the files contradict each other.
     """
-    data, out = read_data_dir(data_dir, require=("text",)), Path(decode_dir)
+    data, out = read_data_dir(data_dir, require=("text",)), as_path(decode_dir)
     if not (out / "hyp").exists():
         raise DataError(
             f"{out / 'hyp'}: no such file (asrkit decode makes it; give its folder, such as exp/gmm/decode_test)"

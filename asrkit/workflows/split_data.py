@@ -8,6 +8,7 @@ from asrkit.config import PathLike
 from asrkit.errors import DataError, SettingsError
 from asrkit.io.data_dir import read_data_dir, subset
 from asrkit.io.holds import holding
+from asrkit.io.places import as_path
 from asrkit.io.speakers import REMEDY, who_is_unknown
 
 log = logging.getLogger("asrkit")
@@ -78,7 +79,7 @@ def split_data(data_dir: PathLike, parts: int, *, per_utt: bool = False) -> Spli
     unknown = "" if per_utt else who_is_unknown(data)
     if unknown:
         log.warning("%s: the same voice may be in several parts (%s)", unknown, REMEDY)
-    folder = Path(data_dir) / f"split{parts}"
+    folder = as_path(data_dir) / f"split{parts}"
     split = cut_evenly(list(groups.values()), parts)
     for number, utts in enumerate(split, 1):
         subset(data, utts, folder / str(number))

@@ -4,7 +4,6 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from asrkit.errors import DataError, SettingsError
 from asrkit.io.data_dir import DataDir, read_data_dir, subset
 from asrkit.io.files import read_lines, read_numbers
 from asrkit.io.holds import holding
+from asrkit.io.places import as_path
 from asrkit.io.speakers import REMEDY, who_is_unknown
 
 MAX_NAMED = 5
@@ -107,7 +107,7 @@ def subset_data(
     if len(given) != 1:
         raise SettingsError(f"exactly one of {', '.join(choices)} chooses, but {len(given)} are given")
     ((name, value),) = given.items()
-    if Path(data_dir).resolve() == Path(out_dir).resolve():
+    if as_path(data_dir).resolve() == as_path(out_dir).resolve():
         raise SettingsError(
             f"{out_dir}: the output folder is the data directory; a part is written elsewhere"
         )

@@ -4,7 +4,6 @@ import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from asrkit.families.base import DataFacts
 from asrkit.features.frontend import SHORT_S, FrontEnd
 from asrkit.io.holds import hold, holding
 from asrkit.io.model_file import read_model, write_model
+from asrkit.io.places import as_path
 from asrkit.io.remarks import Remarks, warn_of
 from asrkit.io.speech_prior import read_speech_prior
 from asrkit.runtime import one_thread
@@ -191,7 +191,7 @@ def teach(
     DataError
         A recording can't be used, there are too many, or the model can't be taught.
     """
-    path = Path(exp)
+    path = as_path(exp)
     file = path if path.is_file() or (path.suffix == ".npz" and not path.is_dir()) else path / "final.npz"
     with hold(file.parent):
         vocabulary = read_model(file) if file.exists() else new_vocabulary()
@@ -313,7 +313,7 @@ def forget(exp: PathLike, word: str, *, taught: bool = False) -> Forgotten:
     DataError
         There is no such word, it was taught nothing, or it is the only one.
     """
-    path, vocabulary = Path(exp), read_model(exp)
+    path, vocabulary = as_path(exp), read_model(exp)
     try:
         forgotten = forget_word(vocabulary, word, taught=taught)
     except DataError as error:

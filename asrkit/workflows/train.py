@@ -33,6 +33,7 @@ from asrkit.io.iterations import NAME as ITERATIONS
 from asrkit.io.iterations import write_iterations
 from asrkit.io.kept_groups import KEEP_S, KeptGroups
 from asrkit.io.model_file import asked_of_codebook, read_codebook, write_model
+from asrkit.io.places import as_path
 from asrkit.io.store import Source, Store
 from asrkit.models.base import WordModel
 from asrkit.models.codebook import Codebook
@@ -198,14 +199,14 @@ def train_beside(
     each = [own.for_data(facts) for _, own in runs]
     opened = open_training(data, exp, each[0], read)
     kept = KeptGroups(
-        Path(exp), each, opened.codebook, opened.store.data_hash, keep_s, keep_iterations=keep_iterations
+        as_path(exp), each, opened.codebook, opened.store.data_hash, keep_s, keep_iterations=keep_iterations
     )
     with contextlib.closing(kept):
         trained = train_opened(opened, each, read, jobs, started, kept, keep_iterations=keep_iterations)
     if opened.made is not None:
         publish(opened.made, opened.features.frontend)
     for (own_exp, _), one in zip(runs, trained, strict=True):
-        write_training(Path(own_exp), one, jobs)
+        write_training(as_path(own_exp), one, jobs)
     kept.remove()
     return trained
 
@@ -267,7 +268,7 @@ def open_features(
     made: CodebookTrained | None = None
     notes: tuple[str, ...] = ()
     if families.load(settings.family).has_codes:
-        path = Path(exp) / "codebook.npz" if write_codebook and exp is not None else None
+        path = as_path(exp) / "codebook.npz" if write_codebook and exp is not None else None
         if path is not None and path.exists():
             codebook = fitting_codebook(path, features, settings)
         else:

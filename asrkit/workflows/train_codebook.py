@@ -16,6 +16,7 @@ from asrkit.io.features import FeatureSet, ReadConfig, check_skipped, read_featu
 from asrkit.io.files import atomic_write, remove
 from asrkit.io.holds import holding
 from asrkit.io.model_file import write_codebook
+from asrkit.io.places import as_path
 from asrkit.io.store import Store
 from asrkit.models.base import is_recording
 from asrkit.models.codebook import Codebook, CodebookConfig
@@ -101,12 +102,12 @@ def train_codebook(
         warps=settings.warp.factors,
         memories=settings.warp.memories,
     )
-    path = Path(exp) / "codebook.npz"
+    path = as_path(exp) / "codebook.npz"
     trained = make_codebook(
         features, settings.codebook, settings.training.seed, exp, read.max_skipped, path, jobs
     )
     publish(trained, features.frontend)
-    with atomic_write(Path(exp) / "codebook.json") as stream:
+    with atomic_write(as_path(exp) / "codebook.json") as stream:
         json.dump({"seconds": round(time.perf_counter() - started, 3)}, stream)
         stream.write("\n")
     return trained

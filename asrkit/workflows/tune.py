@@ -24,6 +24,7 @@ from asrkit.io.files import atomic_write, read_table
 from asrkit.io.holds import holding
 from asrkit.io.model_file import read_model
 from asrkit.io.names import file_name
+from asrkit.io.places import as_path
 from asrkit.io.runs import each_once, once
 from asrkit.io.speakers import REMEDY, who_is_unknown
 from asrkit.runtime import ordered_map
@@ -151,7 +152,7 @@ def tune(
     DataError
         No candidate can be trained.
     """
-    exp, plan, started = Path(exp), plan or FoldPlan(), time.time()
+    exp, plan, started = as_path(exp), plan or FoldPlan(), time.time()
     data, others, tested = read_folds(data_dir, plan, settings.training.training)
     candidates = combinations(settings.training, data_facts(data), list(tries), fixed, bool(data.cmvn))
     halve = functools.partial(half, plan.train_half, settings.training.training.seed)
@@ -203,7 +204,7 @@ def tune(
     write_results(
         exp,
         settings.training.family,
-        Path(data_dir).name,
+        as_path(data_dir).name,
         rows,
         facts,
         {"by": plan.by, "chosen": rows[0]["name"], "smallest": small, "p_smallest": p, "failed": failed},

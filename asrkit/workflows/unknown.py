@@ -2,6 +2,7 @@
 
 import csv
 import functools
+import io
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -17,6 +18,7 @@ from asrkit.io.features import ReadConfig, read_features
 from asrkit.io.files import atomic_write
 from asrkit.io.holds import holding
 from asrkit.io.model_file import read_model
+from asrkit.io.places import as_path, open_place
 from asrkit.io.reading import reading
 from asrkit.models.base import Block, chunks
 from asrkit.runtime import one_thread, ordered_map
@@ -87,7 +89,7 @@ def judge_unknown(
     DataError
         The model does not know how sure it may be, or features are of another kind than its own.
     """
-    read, out = read or ReadConfig(), Path(out)
+    read, out = read or ReadConfig(), as_path(out)
     vocabulary = read_model(exp)
     if vocabulary.confidence is None:
         raise DataError(f"{exp}: the model does not know how sure it may be (asrkit calibrate makes it know)")
@@ -175,7 +177,8 @@ def read_trials(path: PathLike) -> list[Trial]:
     """Read trials.tsv."""
     with (
         reading(path, "no trials", "asrkit unknown makes it"),
-        open(path, encoding="utf-8", newline="") as stream,
+        open_place(path) as binary,
+        io.TextIOWrapper(binary, encoding="utf-8", newline="") as stream,
     ):
         rows = list(csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
         if tuple(rows[0]) != COLUMNS:
@@ -188,7 +191,7 @@ def read_trials(path: PathLike) -> list[Trial]:
 
 def gather_trials(folders: Iterable[PathLike], num_words: int, out: PathLike) -> UnknownJudged:
     """Write several folders' trials as one."""
-    trials = [trial for folder in folders for trial in read_trials(Path(folder) / "trials.tsv")]
-    judged = UnknownJudged(trials, num_words, Path(out))
+    trials = [trial for folder in folders for trial in read_trials(as_path(folder) / "trials.tsv")]
+    judged = UnknownJudged(trials, num_words, as_path(out))
     write_judged(judged)
     return judged
