@@ -78,6 +78,11 @@ def exists(path: PathLike) -> bool:
     return path.exists() if isinstance(path, RemotePath) else os.path.exists(path)
 
 
+def is_file(path: PathLike) -> bool:
+    """Whether a file is there, likewise."""
+    return path.is_file() if isinstance(path, RemotePath) else os.path.isfile(path)
+
+
 def present(folder: Path, names: Iterable[str]) -> set[str]:
     """Which of some names are in a folder; none of a folder that is not there. A store is asked once."""
     if not isinstance(folder, RemotePath):

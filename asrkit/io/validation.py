@@ -2,7 +2,6 @@
 
 import functools
 import logging
-import os
 from collections import Counter
 from dataclasses import dataclass
 
@@ -24,7 +23,7 @@ from asrkit.io.data_dir import (
 )
 from asrkit.io.files import c_sorted, decode_line, fault_of_unseen, is_free, split_line
 from asrkit.io.pipes import is_pipe, refuse_pipe
-from asrkit.io.places import as_path
+from asrkit.io.places import as_path, is_file
 from asrkit.io.remarks import warn_of
 from asrkit.io.speakers import compare_speakers
 from asrkit.io.trainability import record_faults, vocabulary_faults, word_faults
@@ -299,7 +298,7 @@ def _wav_info(spec, path, checks):
 def _check_exists(spec, path, checks):
     """Raise DataError for a forbidden pipe or a file that does not exist."""
     refuse_pipe(spec, checks.allow_pipes)
-    if not is_pipe(spec) and not os.path.isfile(resolve(SPEC.fullmatch(spec)["path"], path)):
+    if not is_pipe(spec) and not is_file(resolve(SPEC.fullmatch(spec)["path"], path)):
         raise DataError(f"{spec}: no such file")
 
 

@@ -249,6 +249,19 @@ def test_a_bucket_that_is_not_there(s3_root):
         read_table("s3://no-such-bucket/x")
 
 
+def test_what_another_process_writes_is_seen(s3_root):
+    import s3fs
+
+    folder = as_path(f"{s3_root}/exp")
+    (folder / "a").write_bytes(b"1")
+    assert [one.name for one in folder.iterdir()] == ["a"] and not (folder / "b").exists()
+    other = s3fs.S3FileSystem(skip_instance_cache=True)
+    other.pipe_file(f"{s3_root}/exp/b", b"22")
+    other.pipe_file(f"{s3_root}/exp/a", b"333")
+    assert (folder / "b").exists() and (folder / "a").stat().st_size == 3
+    assert [one.name for one in folder.iterdir()] == ["a", "b"]
+
+
 def test_what_can_not_be_opened_says_what_to_install():
     with pytest.raises(
         StoreError, match=r"nosuch://b/x: fsspec knows no nosuch:// \(a local path.*\./nosuch://b/x"
@@ -302,6 +315,7 @@ def test_pieces_go_on(unsteady):
     again = pieces(folder, signature)
     assert [(again.read(i), again.facts[i]) for i in range(len(again))] == kept[:6]
     again.keep(4)
+    assert all(int(one.name) < 4 for one in folder.iterdir())
     for piece in kept[4:]:
         again.append(*piece)
     again.close()

@@ -18,6 +18,8 @@ from command import asrkit
 from pages import TOP, blocks, commands, pages
 from synthetic import RATE_HZ, word_samples, write_words
 
+ARRAYS = "a cluster: tests/project/test_arrays.py runs the scripts"
+FAR = "a bucket: tests/workflows/test_far_away.py"
 # Commands that are not run here, and why.
 NOT_RUN = {
     "pip install -e . && egs/digits/run.sh": "pip, and the network: tests/project/test_recipe.py runs the recipe",
@@ -35,6 +37,18 @@ NOT_RUN = {
     "egs/speechocean762/run.sh --corpus-dir DIR": "a corpus: tests/project/test_speechocean.py",
     "tools/mutate.py --count 100000 --seed 0": "hours: tests/project/test_mutate.py",
     "tools/mutate.py --reader model --seed 0 --first 4711 --count 1 --keep DIR": "a folder of one's own: the same",
+    "egs/cluster/features.sh --scheduler slurm --data data/train --parts 100 -- --config conf/mfcc.conf": ARRAYS,
+    "egs/cluster/train.sh    --scheduler slurm --data data/train --exp exp/chmm --parts 100 --iters 20 -- "
+    "--family chmm": ARRAYS,
+    "egs/cluster/decode.sh   --scheduler slurm --data data/test --exp exp/chmm --out exp/chmm/decode "
+    "--parts 20": ARRAYS,
+    "asrkit score data/test exp/chmm/decode": ARRAYS,
+    "pip install -e '.[remote]' s3fs": FAR,
+    "asrkit prepare-wavs s3://speech/wavs s3://speech/data/train": FAR,
+    "asrkit compute-mfcc s3://speech/data/train --nj 8": FAR,
+    "asrkit train s3://speech/data/train s3://speech/exp/chmm --family chmm": FAR,
+    "asrkit decode s3://speech/exp/chmm s3://speech/data/test s3://speech/exp/chmm/decode": FAR,
+    "asrkit score s3://speech/data/test s3://speech/exp/chmm/decode": FAR,
     "python docs/lessons/plot_01_kmeans.py": "tests/lessons runs all of them",
 }
 # Pages whose commands need a place of their own are run by test_NAME_docs.py, which names the page.
