@@ -172,16 +172,24 @@ def test_jobs_of_a_training(cluster, tmp_path, scheduler):
         "asrkit split-data data 3 --per-utt false",
         "asrkit init-model data exp --family chmm --cmvn a b",
     ]
-    accs = [[f"asrkit acc-stats exp/{i}.npz data/split3/{n} exp/{i}.{n}.acc --method viterbi" for n in (1, 2, 3)] for i in range(3)]
+    accs = [
+        [f"asrkit acc-stats exp/{i}.npz data/split3/{n} exp/{i}.{n}.acc --method viterbi" for n in (1, 2, 3)]
+        for i in range(3)
+    ]
     ests = [
-        [f"asrkit sum-accs exp/{i}.acc exp/{i}.1.acc exp/{i}.2.acc exp/{i}.3.acc", f"asrkit est-model exp/{i}.npz exp/{i}.acc exp/{to}"]
+        [
+            f"asrkit sum-accs exp/{i}.acc exp/{i}.1.acc exp/{i}.2.acc exp/{i}.3.acc",
+            f"asrkit est-model exp/{i}.npz exp/{i}.acc exp/{to}",
+        ]
         for i, to in enumerate(("1.npz --grow true", "2.npz", "final.npz --finish true"))
     ]
     assert called[2:] == [line for acc, est in zip(accs, ests) for line in (*acc, *est)]
     assert len(submitted) == 7
     second = submitted[1]
     if scheduler == "slurm":
-        assert "--array 1-3%2" in second and "--dependency afterok:1" in second and "/log/acc.0.%a.log" in second
+        assert (
+            "--array 1-3%2" in second and "--dependency afterok:1" in second and "/log/acc.0.%a.log" in second
+        )
     else:
         assert "-t 1-3 -tc 2" in second and "-hold_jid 1" in second and "/log/acc.0.$TASK_ID.log" in second
     assert "acc-stats exp/0.npz data/split3/2" in (tmp_path / "exp/.cluster/log/acc.0.2.log").read_text()
@@ -210,7 +218,9 @@ def test_other_settings_or_data_begin_anew(cluster, tmp_path):
     assert len(made(cluster, tmp_path, "slurm", "--", "--seed=1")[3]) == 7
     (tmp_path / "data/text").write_text("a b\n")
     assert len(made(cluster, tmp_path, "slurm", "--", "--seed=1")[3]) == 7
-    assert not made(cluster, tmp_path, "slurm", "--submit=--mem 2G", "--", "--seed=1")[3]  # no matter of results
+    assert not made(cluster, tmp_path, "slurm", "--submit=--mem 2G", "--", "--seed=1")[
+        3
+    ]  # no matter of results
 
 
 @pytest.mark.parametrize(
