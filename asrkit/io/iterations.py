@@ -1,11 +1,10 @@
 """The models of every iteration of a training: iterations.npz, beside the model that it came to."""
 
-from pathlib import Path
-
 from asrkit import families
 from asrkit.characters import composed
 from asrkit.errors import DataError
 from asrkit.io.model_file import fitting, read_npz, write_npz
+from asrkit.io.places import as_path
 
 NAME = "iterations.npz"
 KIND = "record of iterations"
@@ -44,7 +43,7 @@ def read_iterations(path):
     DataError
         There is none, or it is none.
     """
-    path = Path(path)
+    path = as_path(path)
     path = path / NAME if path.is_dir() else path
     if not path.exists():
         raise DataError(f"{path}: no such file (asrkit train --keep-iterations true makes it)")

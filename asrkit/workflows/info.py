@@ -112,7 +112,7 @@ def info_words(path: PathLike, words: Sequence[str] = (), *, most: int = 8) -> I
 
     vocabulary, infos = word_infos(path, words)
     lines = [line for own in infos for line in ("", *own.lines(most))][1:]
-    return Info(Path(path), "words", lines, words_json(path, vocabulary, infos))
+    return Info(as_path(path), "words", lines, words_json(path, vocabulary, infos))
 
 
 def starts_as_zip(path: Path) -> bool:

@@ -10,6 +10,7 @@ from asrkit.config import PathLike, option
 from asrkit.errors import DataError, SettingsError
 from asrkit.io.files import atomic_write
 from asrkit.io.model_file import npz_kind, read_codebook, read_model
+from asrkit.io.places import as_path
 from asrkit.runtime import one_thread
 from asrkit.words.vocabulary import Vocabulary
 
@@ -102,7 +103,7 @@ def plot(
     """
     from asrkit.workflows import plot_sounds, plot_words  # late: they import what draws
 
-    config, target = config or PlotConfig(), Path(out)
+    config, target = config or PlotConfig(), as_path(out)
     check(kind, model, recording, target, config, endpoint)
     if kind == "features":
         draw, said = plot_sounds.features_picture(model, config, endpoint)
@@ -148,7 +149,7 @@ def nothing_of(kind: str, path: PathLike, family: str, able: list[str]) -> DataE
 
 def codebook_of(path: PathLike) -> tuple[Any, Any]:
     """Read a codebook and its front end: of its file, of a model that has one, or of a folder with either."""
-    path = Path(path)
+    path = as_path(path)
     for file in (path / "final.npz", path / "codebook.npz") if path.is_dir() else (path,):
         if not file.exists():
             continue

@@ -1,7 +1,6 @@
 """Pictures of recordings: their features stage by stage, and their way through a word's states."""
 
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from asrkit.features.mel import MelConfig, mel_edges
 from asrkit.features.spectrogram import line_power_db, mel_power_db, slaney_hz
 from asrkit.io.audio import read_audio
 from asrkit.io.features import read_features
+from asrkit.io.places import as_path
 from asrkit.models import trellis
 from asrkit.models.base import Block
 from asrkit.plots.front_end import Layer, plot_front_end
@@ -67,7 +67,7 @@ def seen(
     word = find_word(vocabulary, config.word, path) if config.word else ""
     if recording is None:
         return seen_utterance(vocabulary, word, config)
-    frontend, name = vocabulary.frontend, Path(recording).name
+    frontend, name = vocabulary.frontend, as_path(recording).name
     try:
         frontend.check_hears()
     except DataError as error:
@@ -180,7 +180,7 @@ def features_picture(path: PathLike, config: PlotConfig, endpoint: bool | None) 
         raise DataError(f"{path}: {error}") from None
     layers = layers_of(frontend, samples, stored)
     said = (
-        f"{Path(path).name}: speech from {start / rate_hz:.2f} to {end / rate_hz:.2f} s of {len(samples) / rate_hz:.2f} s; "
+        f"{as_path(path).name}: speech from {start / rate_hz:.2f} to {end / rate_hz:.2f} s of {len(samples) / rate_hz:.2f} s; "
         f"{frontend.kind.describe()}"
     )
 

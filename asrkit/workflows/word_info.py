@@ -15,6 +15,7 @@ from asrkit.families.base import counted
 from asrkit.io.files import read_lines
 from asrkit.io.json_file import checked, loads
 from asrkit.io.model_file import read_model
+from asrkit.io.places import as_path
 from asrkit.io.reading import reading
 from asrkit.models.base import WordModel
 from asrkit.models.inside import Chain, Gaussians, Inside
@@ -133,7 +134,7 @@ def word_infos(path: PathLike, words: Sequence[str] = ()) -> tuple[Vocabulary, l
     """
     vocabulary = read_model(path)
     wanted = [find_word(vocabulary, word, path) for word in words] or list(vocabulary.words)
-    folder = Path(path) if Path(path).is_dir() else Path(path).parent
+    folder = as_path(path) if as_path(path).is_dir() else as_path(path).parent
     log = read_last_entries(folder / "train.jsonl")
     taught = () if vocabulary.kept is None else vocabulary.kept.taught
     names = vocabulary.frontend.dimension_names

@@ -32,6 +32,8 @@ def recipe(root, brief=False):
     if not brief:
         asrkit("combine-data", f"{data}/both", f"{data}/train", f"{data}/test")
         asrkit("fix-data", f"{data}/both")
+        asrkit("perturb", f"{data}/train", f"{data}/noisy", "--noise=white", "--snr=10")
+        asrkit("perturb", f"{data}/train", f"{data}/noisy", "--noise=white", "--snr=5")
     asrkit("train", f"{data}/train", f"{exp}/mono", *SMALL)
     asrkit("decode", f"{exp}/mono", f"{data}/test", f"{exp}/mono/decode")
     asrkit("score", f"{data}/test", f"{exp}/mono/decode")
@@ -44,6 +46,7 @@ def recipe(root, brief=False):
     asrkit("est-model", f"{exp}/steps/0.npz", f"{exp}/steps/sum.acc", f"{exp}/steps/1.npz")
     if not brief:
         asrkit("info", f"{exp}/mono")
+        asrkit("crossval", f"{data}/train", f"{exp}/cv", "--by=random", "--folds=2", *SMALL, "--calibrate=false")
 
 
 @pytest.fixture(scope="module")
