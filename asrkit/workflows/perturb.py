@@ -344,6 +344,9 @@ def publish(data: DataDir, copies: Mapping[str, Copy], folder: Path, out: Path) 
     if isinstance(wavs, RemotePath):
         for path in sorted(folder.iterdir()):
             (wavs / path.name).write_file(path)
+        for path in list(wavs.glob("*.wav")):  # an earlier run's
+            if not (folder / path.name).exists():
+                path.unlink()
     else:
         replace_folder(wavs, folder)
     wav = {utt: str(wavs / wav_name(utt)) for utt in copies}

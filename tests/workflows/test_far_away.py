@@ -65,6 +65,8 @@ def test_recipe_gives_the_bytes_of_this_machine(here, far_root):
     assert {"exp/mono/decode/hyp", "exp/mono/decode/report.json", "exp/steps/1.npz"} <= found.keys()
     assert found.keys() <= expected.keys() and (brief or found.keys() == expected.keys())
     for name, content in found.items():
+        if name.endswith("run.json"):  # of a fold: checksums of files that say how long it took
+            continue
         assert timeless(content, far_root) == timeless(expected[name], here), name
 
 
