@@ -82,7 +82,7 @@ script=$1
 # asrkit as it is, but where its command line has what BREAK names; or, where STUB is set, a note of what was called.
 ASRKIT = """#!/bin/bash
 echo "asrkit $*" >> "$FAKE/called"
-case "$*" in *"${BREAK:-nothing at all}"*) echo "killed"; exit 137 ;; esac
+case "$*" in *${BREAK:-nothing at all}*) echo "killed"; exit 137 ;; esac
 [ -n "$STUB" ] || exec "$PYTHON" -m asrkit "$@"
 """
 
@@ -211,6 +211,19 @@ def test_what_was_done_is_not_done_again(cluster, tmp_path, scheduler):
     assert ("--array 2 " if scheduler == "slurm" else "-t 2-2 ") in submitted[0] and "acc.1" in submitted[0]
     status, said, called, submitted = made(cluster, tmp_path, scheduler)
     assert status == 0 and "exp/final.npz: all is done" in said and not called and not submitted
+
+
+def test_a_task_between_others_that_failed_ends_at_once(cluster, tmp_path):
+    made(cluster, tmp_path, "sge", BREAK="split3/[13] exp/1.")
+    _, _, called, submitted = made(cluster, tmp_path, "sge")
+    assert "-t 1-3 " in submitted[0]
+    assert [line.split()[3] for line in called if "acc-stats exp/1.npz" in line] == [
+        "data/split3/1",
+        "data/split3/3",
+    ]
+    assert "acc.1 2: was done before" in (tmp_path / "exp/.cluster/log/acc.1.2.log").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_other_settings_or_data_begin_anew(cluster, tmp_path):

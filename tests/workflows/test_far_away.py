@@ -46,7 +46,9 @@ def recipe(root, brief=False):
     asrkit("est-model", f"{exp}/steps/0.npz", f"{exp}/steps/sum.acc", f"{exp}/steps/1.npz")
     if not brief:
         asrkit("info", f"{exp}/mono")
-        asrkit("crossval", f"{data}/train", f"{exp}/cv", "--by=random", "--folds=2", *SMALL, "--calibrate=false")
+        asrkit(
+            "crossval", f"{data}/train", f"{exp}/cv", "--by=random", "--folds=2", *SMALL, "--calibrate=false"
+        )
 
 
 @pytest.fixture(scope="module")
