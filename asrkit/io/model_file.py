@@ -28,6 +28,7 @@ READABLE = (2, VERSION, PROJECTED)
 META = "meta"  # the array that says what the others are
 CODEBOOK = "the codebook"  # where its arrays stand among the words'; a phrase's stand under its words with two blanks between
 KEPT = "what was kept"  # likewise
+BLOCK_STATS = "share of statistics"
 
 
 def write_npz(path, kind, meta, arrays, version=None):
@@ -274,11 +275,58 @@ def write_stat_arrays(path, sums, model_hash):
 
 def read_stats(path):
     """Dict of word to dict of arrays, and the hash of the model the sums belong to."""
+    if npz_kind(path) == BLOCK_STATS:
+        raise DataError(f"{path}: statistics of a share of the data (asrkit sum-accs adds all shares)")
     meta, arrays = read_npz(path, "statistics", lambda meta: set(map(_place, meta["words"])))
     with fitting(path):
-        for name, array in arrays.items():
-            if not np.isfinite(array).all():
-                raise ValueError(f"{name} holds NaN or infinite values")
+        _check_finite(arrays)
         return {composed(word): below(arrays, _place(word)) for word in meta["words"]}, str(
             meta["model_hash"]
         )
+
+
+def write_block_stats(path, sums, totals, model_hash):
+    """Write the sums of single blocks.
+
+    Parameters
+    ----------
+    sums : dict of str to dict of int to (Stats, or dict of arrays)
+        Of each word, by the number of the block.
+    totals : dict of str to int
+        How many blocks each word has in all.
+    """
+    fields = {
+        (word, block): own if isinstance(own, dict) else own.to_arrays()
+        for word, blocks in sums.items()
+        for block, own in blocks.items()
+    }
+    arrays = {
+        f"{_place(word)}/{block}/{name}": array
+        for (word, block), own in fields.items()
+        for name, array in own.items()
+    }
+    meta = {
+        "blocks": [[word, totals[word], sorted(own)] for word, own in sums.items()],
+        "model_hash": model_hash,
+    }
+    write_npz(path, BLOCK_STATS, meta, arrays)
+
+
+def read_block_stats(path):
+    """What `write_block_stats` wrote: sums (as dicts of arrays), totals, and the hash of the model."""
+    meta, arrays = read_npz(path, BLOCK_STATS)
+    with fitting(path):
+        _check_finite(arrays)
+        sums, totals = {}, {}
+        for word, total, blocks in meta["blocks"]:
+            totals[composed(word)] = int(total)
+            sums[composed(word)] = {
+                int(block): below(arrays, f"{_place(word)}/{int(block)}") for block in blocks
+            }
+        return sums, totals, str(meta["model_hash"])
+
+
+def _check_finite(arrays):
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} holds NaN or infinite values")

@@ -39,7 +39,7 @@ class Store:
         SHA-256 over names, words and features: two trainings on equal data have equal hashes.
     """
 
-    def __init__(self, features, folder, observe=None):
+    def __init__(self, features, folder, observe=None, keep=None):
         """Read all.
 
         Parameters
@@ -49,13 +49,15 @@ class Store:
             Where a temporary file may lie while the Store lives; it is made when needed. None, and a URL: where the system has them.
         observe : callable, optional
             Model features -> what is kept of them, such as their codes.
+        keep : callable, optional
+            Which utterances are kept at all, of those that are read: called with word and number of frames of each, in their order.
         """
         self.utts, self.words, self._arrays, self._places, self._file, self._path = [], {}, {}, {}, None, None
         here = folder is not None and not isinstance(as_path(folder), RemotePath)
         self._folder, self._size = as_path(folder if here else tempfile.gettempdir()), 0
         self._sums = None
         digest = hashlib.sha256()
-        for some in chunks(features):
+        for some in chunks(features if keep is None else _chosen(features, keep)):
             kept = [feats for _, feats in some]
             if observe is not None:
                 kept = np.split(observe(np.concatenate(kept)), np.cumsum([len(feats) for feats in kept])[:-1])
@@ -71,8 +73,9 @@ class Store:
         self.data_hash = digest.hexdigest()
         if self._file is not None:
             self._file.flush()
-        first = self.read(self.utts[:1])
-        self._keep = self._file is None and self._size / max(first.obs[:1].nbytes, 1) <= KEEP
+        self._keep = False
+        if self._file is None and self.utts:
+            self._keep = self._size / max(self.read(self.utts[:1]).obs[:1].nbytes, 1) <= KEEP
 
     def _add(self, utt, array):
         self._size += array.nbytes
@@ -146,6 +149,10 @@ class Store:
         return self.source(utts).sample(num_frames)
 
 
+def _chosen(features, keep):
+    return ((utt, feats) for utt, feats in features if keep(features.word(utt), len(feats)))
+
+
 def _close_and_remove(stream, path):
     with contextlib.suppress(OSError):  # a full disk
         stream.close()
@@ -214,6 +221,46 @@ class FileSource(Source):
 
     def _names(self):
         return self._blocks
+
+
+class Share:
+    """Every `parts`-th block of a corpus, cut as the whole corpus is cut: who has all shares has its blocks.
+
+    Attributes
+    ----------
+    blocks : dict of str to list of int
+        Numbers of the blocks of each word that are in this share.
+    totals : dict of str to int
+        How many blocks each word has.
+    """
+
+    def __init__(self, words, part, parts):
+        """Begin, with the words in their order; parts count from 1."""
+        self._first = {word: (part - 1 - place) % parts for place, word in enumerate(words)}
+        self._parts, self._frames = parts, {}
+        self.blocks, self.totals = {word: [] for word in words}, dict.fromkeys(words, 0)
+
+    def takes(self, word, length):
+        """Whether the word's next utterance is in this share; a word that is unknown is, for an error."""
+        if word not in self.totals:
+            return True
+        if not self.totals[word] or self._frames[word] >= BLOCK:
+            self.totals[word] += 1
+            self._frames[word] = 0
+            if self._mine(word, self.totals[word] - 1):
+                self.blocks[word].append(self.totals[word] - 1)
+        self._frames[word] += length
+        return self._mine(word, self.totals[word] - 1)
+
+    def _mine(self, word, block):
+        return block % self._parts == self._first[word]
+
+    def close(self):
+        """Give a word of which the corpus has nothing a block of nothing, in one of the shares."""
+        for word, total in self.totals.items():
+            if not total:
+                self.totals[word] = 1
+                self.blocks[word] = [0] if self._mine(word, 0) else []
 
 
 def cut_blocks(lengths):

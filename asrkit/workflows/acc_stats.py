@@ -7,12 +7,12 @@ import numpy as np
 
 from asrkit import families
 from asrkit.config import PathLike
-from asrkit.errors import DataError
+from asrkit.errors import DataError, SettingsError
 from asrkit.features.warp import WarpConfig
 from asrkit.io.features import ReadConfig, check_skipped, is_recording, read_features, summary
-from asrkit.io.model_file import read_model, write_stats
+from asrkit.io.model_file import read_model, write_block_stats, write_stats
 from asrkit.io.places import as_path
-from asrkit.io.store import Store
+from asrkit.io.store import Share, Store
 from asrkit.models.base import Block, WordStats
 from asrkit.runtime import one_thread
 from asrkit.words.short import counted_short, too_short
@@ -50,6 +50,8 @@ def acc_stats(
     stats_file: PathLike,
     *,
     method: str = "viterbi",
+    part: int = 1,
+    parts: int = 1,
     read: ReadConfig | None = None,
 ) -> Accumulated:
     """Accumulate over the utterances of a data directory and write the sums.
@@ -61,7 +63,12 @@ def acc_stats(
     stats_file : path
     method : {"viterbi", "baum-welch"}
         Along the best path, or over all paths.
+    part, parts : int
+        With more than one part, accumulate over that share of the data directory, cut into the blocks that `train` cuts it into, and keep
+        each block's sums apart: `sum_accs` of all shares gives `train`'s sums, byte for byte.
     """
+    if part > parts:
+        raise SettingsError(f"part={part} parts={parts}: parts count from 1 to parts")
     read = read or ReadConfig()
     vocabulary = read_model(model)
     check_adds_up(vocabulary.family)
@@ -77,7 +84,11 @@ def acc_stats(
         warps=copies.factors,
         memories=copies.memories,
     )
-    store = Store(features, as_path(stats_file).parent, vocabulary.observe)
+    share = Share(vocabulary.words, part, parts)
+    store = Store(
+        features, as_path(stats_file).parent, vocabulary.observe, share.takes if parts > 1 else None
+    )
+    share.close()
     utts: dict[str, list[str]] = {word: [] for word in vocabulary.words}
     for utt in store.utts:
         word = store.words[utt]
@@ -87,19 +98,23 @@ def acc_stats(
             )
         utts[word].append(utt)
     stats, sources, short = {}, {}, {}
+    sums: dict[str, list[WordStats]] = {}  # of each block
+    empty = empty_block(vocabulary)
     for word, own in vocabulary.models.items():
-        if not utts[word]:
-            stats[word] = own.accumulate(empty_block(vocabulary), method)
-            continue
-        sources[word] = store.source(utts[word])
-        parts = [own.accumulate(block, method) for block in sources[word]]
-        stats[word] = sum(parts[1:], start=parts[0])
-        short[word] = too_short(sources[word], own)
+        if utts[word]:
+            sources[word] = store.source(utts[word])
+            short[word] = too_short(sources[word], own)
+        sums[word] = [own.accumulate(block, method) for block in sources.get(word, [empty])]
+        stats[word] = sum(sums[word][1:], start=sums[word][0])
     skipped = {**features.skipped, **{utt: why for of_word in short.values() for utt, why in of_word.items()}}
     used = sum(map(is_recording, store.utts)) + len(features.skipped) - len(skipped)
     counted = {**features.skipped, **counted_short(short, sources, asked=False)}
     check_skipped(counted, read.max_skipped, "accumulated", used)
-    write_stats(stats_file, stats, model_hash(model))
+    if parts > 1:
+        blocks = {word: dict(zip(share.blocks[word], own)) for word, own in sums.items()}
+        write_block_stats(stats_file, blocks, share.totals, model_hash(model))
+    else:
+        write_stats(stats_file, stats, model_hash(model))
     return Accumulated(stats, used, skipped)
 
 

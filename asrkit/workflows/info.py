@@ -21,7 +21,15 @@ from asrkit.io.iterations import KIND as ITERATIONS
 from asrkit.io.iterations import read_iterations
 from asrkit.io.memory_file import read_memory
 from asrkit.io.mixgop_file import KIND, read_mixgop
-from asrkit.io.model_file import fitting, npz_kind, read_codebook, read_model, read_stats
+from asrkit.io.model_file import (
+    BLOCK_STATS,
+    fitting,
+    npz_kind,
+    read_block_stats,
+    read_codebook,
+    read_model,
+    read_stats,
+)
 from asrkit.io.places import as_path
 
 DATA_FILES = ("wav.scp", "feats.scp", "text", "utt2spk")
@@ -192,6 +200,19 @@ def describe_statistics(path: Path) -> list[str]:
     return [f"statistics {path}", f"words: {len(sums)}", f"frames: {frames}"]
 
 
+def describe_share(path: Path) -> list[str]:
+    sums, totals, _ = read_block_stats(path)
+    with fitting(path):
+        frames = sum(int(arrays["frames"]) for blocks in sums.values() for arrays in blocks.values())
+    own = sum(map(len, sums.values()))
+    return [
+        f"share of statistics {path}",
+        f"words: {len(sums)}",
+        f"blocks: {own} of {sum(totals.values())}",
+        f"frames: {frames}",
+    ]
+
+
 def describe_speaker(path: Path) -> list[str]:
     memory = read_memory(path)
     return [
@@ -248,6 +269,7 @@ DESCRIBE = {
     "model": describe_model,
     "codebook": describe_codebook,
     "statistics": describe_statistics,
+    BLOCK_STATS: describe_share,
     "speaker": describe_speaker,
     KIND: describe_mixgop,
     ITERATIONS: describe_iterations,

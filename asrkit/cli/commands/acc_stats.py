@@ -5,7 +5,7 @@ from asrkit.cli.output import say
 from asrkit.io.features import ReadConfig
 from asrkit.workflows.acc_stats import acc_stats
 
-EXAMPLE = "example: asrkit acc-stats exp/chmm/0.npz data/train/split4/1 exp/chmm/0.1.acc"
+EXAMPLE = "example: asrkit acc-stats exp/chmm/0.npz data/train exp/chmm/0.1.acc --part 1 --parts 4"
 
 
 def add_arguments(parser):
@@ -19,10 +19,26 @@ def add_arguments(parser):
         "along the best path, or over all paths",
         choices=("viterbi", "baum-welch"),
     )
+    add_flag(parser, "part", 1, "which share of the utterances, with --parts", minimum=1)
+    add_flag(
+        parser,
+        "parts",
+        1,
+        "accumulate over one of so many shares of DIR, cut as train cuts it: sum-accs of all gives its sums to the byte",
+        minimum=1,
+    )
     add_options(parser, ReadConfig)
 
 
 def main(args):
-    read = from_args(ReadConfig, args)
-    say(acc_stats(args.model, args.dir, args.stats, method=args.method, read=read).lines())
+    accumulated = acc_stats(
+        args.model,
+        args.dir,
+        args.stats,
+        method=args.method,
+        part=args.part,
+        parts=args.parts,
+        read=from_args(ReadConfig, args),
+    )
+    say(accumulated.lines())
     return 0

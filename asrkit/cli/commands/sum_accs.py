@@ -1,4 +1,8 @@
-"""Add the statistics of several accumulation passes -> OUT. The order given is the order of the sum."""
+"""Add the statistics of several accumulation passes -> OUT.
+
+The order given is the order of the sum; but shares of one data directory (acc-stats --part) are added in the order of the data, as
+`asrkit train` adds them. Some shares alone make a larger one.
+"""
 
 from asrkit.workflows.sum_accs import sum_accs
 
