@@ -32,6 +32,7 @@ _PUBLIC = {
     "find_speech": "workflows.api",
     "score_errors": "evaluation.scoring",
     "PronunciationScorer": "workflows.pronunciation",
+    "cluster": "engines.cluster",
     "AsrkitError": "errors",
 }
 
@@ -53,6 +54,7 @@ __all__ = [
     "find_speech",
     "score_errors",
     "PronunciationScorer",
+    "cluster",
     "families",
     "study",
     "AsrkitError",
@@ -60,6 +62,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from asrkit import families, study
+    from asrkit.engines.cluster import cluster
     from asrkit.errors import AsrkitError
     from asrkit.evaluation.scoring import score_errors
     from asrkit.features.frontend import FrontEnd

@@ -7,6 +7,7 @@ NAME = "asrkit-classic"  # of the distribution; the package that it brings is as
 # What the extras bring, where only the sources are there.
 _NOT_INSTALLED = {
     "align": ["pocketsphinx"],
+    "cluster": ["distributed"],
     "live": ["sounddevice"],
     "remote": ["fsspec"],
     "ssl": ["torch", "transformers"],

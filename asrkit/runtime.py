@@ -1,5 +1,5 @@
-"""How work is run: BLAS held to one thread, an ordered map over processes, progress. Knows nothing of what is
-run.
+"""How work is run: BLAS held to one thread, an ordered map over processes or what else there is, progress. Knows nothing
+of what is run.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from asrkit.errors import AsrkitError, DataError
 
@@ -172,13 +172,7 @@ def log_to(path: Any) -> Iterator[None]:
     The handlers and the level of other loggers stay as they are, and so does what other Python threads log.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", encoding="utf-8") as stream, progress(None):
-        with _lock:
-            if not _files["open"]:
-                _files.update(level=_package_log.level, shown=_package_log.getEffectiveLevel())
-                _package_log.setLevel(min(logging.INFO, _files["shown"]))
-            _files["open"] += 1
-        token = _log_file.set(logging.StreamHandler(stream))
+    with open(path, "w", encoding="utf-8") as stream, _diverted(logging.StreamHandler(stream), logging.INFO):
         try:
             yield
         except AsrkitError as error:
@@ -187,34 +181,109 @@ def log_to(path: Any) -> Iterator[None]:
         except Exception:
             traceback.print_exc(file=stream)
             raise
-        finally:
-            _log_file.reset(token)
-            with _lock:
-                _files["open"] -= 1
-                if not _files["open"]:
-                    _package_log.setLevel(_files["level"])
+
+
+@contextlib.contextmanager
+def _diverted(handler: logging.Handler, level: int) -> Iterator[None]:
+    """Let a handler alone have what asrkit logs in this Python thread, and nobody its progress."""
+    with _lock:
+        if not _files["open"]:
+            _files.update(level=_package_log.level, shown=_package_log.getEffectiveLevel())
+        _package_log.setLevel(min(level, _package_log.getEffectiveLevel()))
+        _files["open"] += 1
+    token = _log_file.set(handler)
+    try:
+        with progress(None):
+            yield
+    finally:
+        _log_file.reset(token)
+        with _lock:
+            _files["open"] -= 1
+            if not _files["open"]:
+                _package_log.setLevel(_files["level"])
+
+
+def log_level() -> int:
+    """Give the level below which nobody hears what asrkit logs."""
+    return _package_log.getEffectiveLevel()
+
+
+class _Gather(logging.Handler):
+    def __init__(self, level: int, records: list[tuple[int, str]]) -> None:
+        super().__init__(level)
+        self._records = records
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._records.append((record.levelno, record.getMessage()))
+
+
+class Engine(Protocol):
+    """What runs the items of an `ordered_map` elsewhere."""
+
+    def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+        """Yield results in the order of the items; closed, leave nothing on its way."""
+
+
+_engine: ContextVar[Engine | None] = ContextVar("engine", default=None)
+_in_worker: ContextVar[bool] = ContextVar("in_worker", default=False)
+
+
+@contextlib.contextmanager
+def backend(engine: Engine | None) -> Iterator[None]:
+    """Let `ordered_map` run its items on an engine while the block runs; None: in processes of this machine."""
+    token = _engine.set(engine)
+    try:
+        yield
+    finally:
+        _engine.reset(token)
+
+
+def elsewhere() -> bool:
+    """Say whether an ordered map goes to an engine now."""
+    return _engine.get() is not None
+
+
+@contextlib.contextmanager
+def inside_worker(level: int, records: list[tuple[int, str]]) -> Iterator[None]:
+    """Run an item of an engine: maps within it are serial, and what is logged is gathered as (level, text)."""
+    tokens = _in_worker.set(True), _engine.set(None)
+    try:
+        with _diverted(_Gather(level, records), level):
+            yield
+    finally:
+        _in_worker.reset(tokens[0])
+        _engine.reset(tokens[1])
 
 
 def ordered_map(
-    function: Callable[[Item], Result], items: Iterable[Item], *, jobs: int = 1, label: str | None = None
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    jobs: int | None = None,
+    label: str | None = None,
 ) -> Iterator[Result]:
-    """Yield `function(item)` for every item, in the order of the items whatever the number of jobs.
+    """Yield `function(item)` for every item, in the order of the items whatever the number of jobs, and wherever they run.
 
     Parameters
     ----------
     function : callable
-        Must be importable by name (a module's function, or a functools.partial of one) when `jobs` > 1.
+        Must be importable by name (a module's function, or a functools.partial of one) when it runs elsewhere.
     items : iterable
         A generator is gone through as the work goes on.
-    jobs : int
-        Processes; 1 runs in this one.
+    jobs : int, optional
+        Processes; 1 runs in this one. Where `backend` names an engine it decides. None: in this process whatever was named, as for work
+        that is nothing but reading.
     label : str, optional
         What is counted, for whoever shows the progress.
     """
     count = len(items) if isinstance(items, Sized) else None
-    parallel = jobs > 1 and count != 1
+    engine = None if jobs is None else _engine.get()
+    parallel = engine is None and (jobs or 1) > 1 and count != 1 and not _in_worker.get()
     broken: tuple[type[Exception], ...] = ()
-    if parallel:
+    results: Any
+    if engine is not None:
+        results = engine.map(function, items)
+    elif parallel:
         from concurrent.futures import BrokenExecutor  # late, as joblib: one process needs neither
 
         import joblib
@@ -226,10 +295,10 @@ def ordered_map(
                 """Keep silent of results that nobody waits for: it would be said when a command is stopped."""
 
         alone = joblib.delayed(functools.partial(_alone, function))
-        with _deaf_children():
-            results = Parallel(n_jobs=min(jobs, count or jobs), backend=_backend(), return_as="generator")(
-                alone(item) for item in items
-            )
+        with deaf_children():
+            results = Parallel(
+                n_jobs=min(jobs or 1, count or jobs or 1), backend=_backend(), return_as="generator"
+            )(alone(item) for item in items)
     else:
         results = map(functools.partial(_alone, function), items)
     show = _progress.get()
@@ -241,7 +310,7 @@ def ordered_map(
     except MemoryError as error:
         raise out_of_memory(error, parallel) from error
     finally:
-        if parallel:  # stopped in the middle: no process may outlive us
+        if parallel or engine is not None:  # stopped in the middle: no process may outlive us
             results.close()
 
 
@@ -284,7 +353,7 @@ def _end_with(parent: int) -> None:
 
 
 @contextlib.contextmanager
-def _deaf_children() -> Iterator[None]:
+def deaf_children() -> Iterator[None]:
     """Let processes that start in this block never hear what a terminal sends to all: their parent hears it, and ends them.
 
     They inherit SIGINT and SIGHUP blocked, so that no moment of their start is open to these; here both wait until the block ends.

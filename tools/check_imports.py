@@ -14,6 +14,7 @@ TOP = Path(__file__).resolve().parents[1]
 FLOORS = (
     ("characters", "errors"),
     ("config", "distribution", "runtime"),
+    ("engines",),
     ("audio", "models"),
     ("features", "families"),
     ("words", "phones"),
@@ -28,7 +29,17 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # A command parses, calls a workflow and prints; from below it needs settings alone.
 NOT_IN_COMMANDS = {"plots", "runtime"}
 # Imported where used, late: each costs a second or more, and `asrkit --help` must answer at once.
-LATE = {"librosa", "matplotlib", "sklearn", "torch", "transformers", "pocketsphinx", "starlette", "uvicorn"}
+LATE = {
+    "librosa",
+    "matplotlib",
+    "sklearn",
+    "torch",
+    "transformers",
+    "pocketsphinx",
+    "starlette",
+    "uvicorn",
+    "distributed",
+}
 AT_HOME = {
     "matplotlib": "plots",
     "sklearn": "sklearn",
@@ -43,6 +54,7 @@ ONLY_IN = {
     "pickle": set(),
     "matplotlib": {"plots"},
     "joblib": {"runtime"},
+    "distributed": {"engines"},
     "print": {"cli"},
     "os.environ": {"runtime"},
     "logging.getLogger()": {"cli"},

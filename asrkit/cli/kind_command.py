@@ -3,7 +3,7 @@
 import argparse
 import dataclasses
 
-from asrkit.cli.options import add_flag, add_options, from_args
+from asrkit.cli.options import add_cluster, add_flag, add_options, from_args
 from asrkit.cli.output import say
 from asrkit.features.kind import load
 from asrkit.io.features import ReadConfig
@@ -68,5 +68,6 @@ def add_recording_arguments(parser):
     """What every command that makes features of recordings asks for."""
     parser.add_argument("dir", metavar="DIR", help="data directory with wav.scp")
     add_flag(parser, "nj", 1, "processes, and arks", minimum=1)
+    add_cluster(parser)
     add_options(parser, RecordingConfig)
     add_options(parser, ReadConfig)

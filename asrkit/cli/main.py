@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from asrkit import __version__
-from asrkit.cli.options import boolean, boolean_or_auto
+from asrkit.cli.options import boolean, boolean_or_auto, cluster_of
 from asrkit.cli.output import in_words, speak_flags
 from asrkit.cli.signals import Stopped, raised, told, watch
 from asrkit.config import nearest, read_conf
@@ -258,7 +258,7 @@ def run(name, argv):
         if not gc.isenabled():  # see start.py
             gc.freeze()
             gc.enable()
-        with raised(f"asrkit {name}"), one_thread(), progress(show_progress):
+        with raised(f"asrkit {name}"), one_thread(), progress(show_progress), cluster_of(args):
             return module.main(args)
     except (UsageError, SettingsError) as error:
         speak_flags(parser.flags())

@@ -1,10 +1,13 @@
 """Settings on the command line: the fields of a dataclass as flags of an argparse parser, and back."""
 
 import argparse
+import contextlib
 import dataclasses
 import math
+import os
 
 from asrkit.config import flag_name, option, parse_int, parse_number, parse_value, shortened
+from asrkit.engines.cluster import DASK, LOCAL, ClusterConfig, cluster
 from asrkit.errors import SettingsError
 
 
@@ -133,6 +136,21 @@ def add_frame_shift(parser):
         minimum=0,
         maximum=1,
     )
+
+
+def add_cluster(parser):
+    """Add `--backend` and `--scheduler`, as the commands have them whose work other machines may do."""
+    add_options(parser, ClusterConfig)
+
+
+def cluster_of(args):
+    """The block that a command's work runs in: where `--backend` says, of which other machines must see all paths among the arguments."""
+    config = from_args(ClusterConfig, args)
+    if config.backend != DASK:
+        return contextlib.nullcontext()
+    given = vars(args)
+    shared = [value for value in given.values() if isinstance(value, str) and os.path.exists(value)]
+    return cluster(config.scheduler or LOCAL, jobs=given.get("nj", 1), shared=shared)
 
 
 def from_args(config_class, args):

@@ -11,6 +11,8 @@ from asrkit.errors import SettingsError
 from asrkit.families.base import MAP, MLLR, MLLR_MAP
 from asrkit.models.codebook import kmeans
 from asrkit.models.scale import standard
+from asrkit.runtime import elsewhere
+from asrkit.words.finishing import all_sums
 from asrkit.words.training import BAUM_WELCH, VITERBI, accumulate
 
 MOVABLE = ("means", "variances", "weights", "transitions")
@@ -147,6 +149,9 @@ def adapt_to_heard(vocabulary, blocks, config, scorer_of):
 
 
 def _sums(models, data, alignment):
+    if elsewhere():  # word by word, which the workers share: the same bytes
+        own = {word: models[word] for word in data}
+        return all_sums(own, dict.fromkeys(data, alignment), [{word: data[word]} for word in data], jobs=1)
     sums = accumulate({(word, 0): (models[word], alignment) for word in data}, data)
     return {word: stats for (word, _), stats in sums.items()}
 

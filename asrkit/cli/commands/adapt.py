@@ -7,7 +7,7 @@ others move, too. OUT serves decode and recognize like any model; OUT/adapt.json
 word and iteration.
 """
 
-from asrkit.cli.options import add_options, from_args
+from asrkit.cli.options import add_cluster, add_options, from_args
 from asrkit.cli.output import say
 from asrkit.io.features import ReadConfig
 from asrkit.words.adaptation import AdaptConfig
@@ -24,6 +24,7 @@ def add_arguments(parser):
         help="data directory with feats.scp and text: some recordings of some of EXP's words",
     )
     parser.add_argument("out", metavar="OUT", help="folder for the adapted model")
+    add_cluster(parser)
     add_options(parser, ReadConfig)
     add_options(parser, AdaptConfig)
 

@@ -13,7 +13,7 @@ report; EXP/crossval.json has the folds.
 """
 
 from asrkit.cli import training_options
-from asrkit.cli.options import add_flag, add_options, from_args
+from asrkit.cli.options import add_cluster, add_flag, add_options, from_args
 from asrkit.cli.output import say
 from asrkit.io.features import ReadConfig
 from asrkit.words.listening import ListenConfig
@@ -32,6 +32,7 @@ def add_arguments(parser):
     parser.add_argument("exp", metavar="EXP", help="folder for the folds and the results")
     add_options(parser, FoldPlan)
     add_flag(parser, "nj", 1, "processes; folds are run side by side", minimum=1)
+    add_cluster(parser)
     training_options.add_arguments(parser)
     add_options(parser, ListenConfig, "adaptation to the speakers of DIR")
 

@@ -13,7 +13,7 @@ none nothing is remembered at all. Each speaker is heard by himself, so nothing 
 moved models. map, mllr and mllr-map move them to all recordings without asking whether it helps.
 """
 
-from asrkit.cli.options import add_flag, add_method, add_options, from_args
+from asrkit.cli.options import add_cluster, add_flag, add_method, add_options, from_args
 from asrkit.cli.output import say
 from asrkit.features.warp import HearWarpedConfig
 from asrkit.io.features import ReadConfig
@@ -29,6 +29,7 @@ def add_arguments(parser):
     parser.add_argument("dir", metavar="DIR", help="data directory with feats.scp, or with wav.scp alone")
     parser.add_argument("out", metavar="OUT", help="folder for the results, best inside EXP")
     add_flag(parser, "nj", 1, "processes", minimum=1)
+    add_cluster(parser)
     add_method(parser)
     add_flag(parser, "nbest", 0, "likeliest words of each utterance in OUT/nbest", minimum=0)
     add_options(parser, ReadConfig)

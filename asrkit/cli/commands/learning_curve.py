@@ -10,7 +10,7 @@ of TEST allow. Files:
 """
 
 from asrkit.cli import training_options
-from asrkit.cli.options import add_flag, add_options, from_args
+from asrkit.cli.options import add_cluster, add_flag, add_options, from_args
 from asrkit.cli.output import say
 from asrkit.io.features import ReadConfig
 from asrkit.words.listening import ListenConfig
@@ -31,6 +31,7 @@ def add_arguments(parser):
     add_flag(parser, "counts", "1,2,4,8,16,all", "utterances a word")
     add_flag(parser, "draws", 3, "trainings for each count but all", minimum=1)
     add_flag(parser, "nj", 1, "processes; trainings are run side by side", minimum=1)
+    add_cluster(parser)
     training_options.add_arguments(parser)
     add_options(parser, ListenConfig, "adaptation to the speakers of DIR")
 

@@ -22,7 +22,7 @@ kind of score (a phone without one is empty there; a / in a name becomes %2F). T
 removed, with the flag and without.
 """
 
-from asrkit.cli.options import add_flag, add_frame_shift, add_options, from_args
+from asrkit.cli.options import add_cluster, add_flag, add_frame_shift, add_options, from_args
 from asrkit.cli.output import say
 from asrkit.io.features import ReadConfig
 from asrkit.workflows.mixgop_score import mixgop_score
@@ -52,6 +52,7 @@ def add_arguments(parser):
         maximum=1,
     )
     add_flag(parser, "nj", 1, "processes", minimum=1)
+    add_cluster(parser)
     add_options(parser, ReadConfig)
 
 

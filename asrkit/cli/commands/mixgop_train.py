@@ -16,7 +16,7 @@ byte-equal final.npz, whatever --nj.
 
 import math
 
-from asrkit.cli.options import add_flag, add_frame_shift, add_options, from_args
+from asrkit.cli.options import add_cluster, add_flag, add_frame_shift, add_options, from_args
 from asrkit.cli.output import say
 from asrkit.features.transform import TransformConfig
 from asrkit.io.features import ReadConfig
@@ -50,6 +50,7 @@ def add_arguments(parser):
     )
     add_frame_shift(parser)
     add_flag(parser, "nj", 1, "processes; phones are trained side by side", minimum=1)
+    add_cluster(parser)
     add_options(parser, ReadConfig)
     add_options(parser, MixgopConfig, "training")
     add_options(parser, TransformConfig, "features")

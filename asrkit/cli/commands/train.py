@@ -6,7 +6,7 @@ train.jsonl has one line an iteration. Equal data, settings and seed give a byte
 """
 
 from asrkit.cli import training_options
-from asrkit.cli.options import add_flag, from_args
+from asrkit.cli.options import add_cluster, add_flag, from_args
 from asrkit.cli.output import say
 from asrkit.io.features import ReadConfig
 from asrkit.workflows.train import train
@@ -26,6 +26,7 @@ def add_arguments(parser):
         False,
         "write EXP/iterations.npz, too: every iteration's model of every word, for asrkit.study.iterations",
     )
+    add_cluster(parser)
     training_options.add_arguments(parser)
 
 

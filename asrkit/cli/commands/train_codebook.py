@@ -5,7 +5,7 @@ scaling every dimension to unit variance.
 """
 
 from asrkit.cli import training_options
-from asrkit.cli.options import add_flag, add_options, from_args
+from asrkit.cli.options import add_cluster, add_flag, add_options, from_args
 from asrkit.cli.output import say
 from asrkit.features.projection import ProjectionConfig
 from asrkit.features.transform import TransformConfig
@@ -21,6 +21,7 @@ def add_arguments(parser):
     parser.add_argument("dir", metavar="DIR", help="data directory with feats.scp")
     parser.add_argument("exp", metavar="EXP", help="folder for codebook.npz")
     add_flag(parser, "nj", 1, "processes, of which each stream takes one", minimum=1)
+    add_cluster(parser)
     add_flag(parser, "seed", 0, "seed of the k-means starts", minimum=0)
     add_options(parser, ReadConfig)
     add_options(parser, CodebookConfig, "codebook")

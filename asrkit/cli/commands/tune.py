@@ -18,7 +18,7 @@ Chosen are the fewest errors; of equally good ones the smaller. Files:
 """
 
 from asrkit.cli import training_options
-from asrkit.cli.options import add_flag, add_options, from_args
+from asrkit.cli.options import add_cluster, add_flag, add_options, from_args
 from asrkit.cli.output import say
 from asrkit.io.features import ReadConfig
 from asrkit.words.listening import ListenConfig
@@ -46,6 +46,7 @@ def add_arguments(parser):
     )
     add_options(parser, FoldPlan)
     add_flag(parser, "nj", 1, "processes; trainings are run side by side", minimum=1)
+    add_cluster(parser)
     training_options.add_arguments(parser)
     add_options(parser, ListenConfig, "adaptation to the speakers of DIR")
 

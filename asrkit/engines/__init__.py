@@ -1,0 +1,1 @@
+"""Where the items of an ordered map run, if not in processes of this machine."""

@@ -1,0 +1,177 @@
+"""Dask's workers in place of processes of this machine: found, held against this one, and left."""
+
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from asrkit.config import PathLike, check_fields, option
+from asrkit.distribution import missing_extra
+from asrkit.errors import DataError, SettingsError
+from asrkit.runtime import backend, deaf_children
+
+LOKY, DASK, LOCAL = "loky", "dask", "local"
+CONNECT_S = 10.0
+WAIT_S = 60.0  # for a first worker
+DEATHS = 2  # of workers that the same work may cost, where we start them
+
+log = logging.getLogger("asrkit")
+
+
+@dataclass(frozen=True)
+class ClusterConfig:
+    """Where work runs."""
+
+    backend: str = option(LOKY, "processes of this machine, or workers of Dask", choices=(LOKY, DASK))
+    scheduler: str = option(
+        "",
+        "Dask's scheduler: its address, the FILE.json that it writes, or local, which starts one with nj= workers here and is the "
+        "default",
+    )
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if self.scheduler and self.backend != DASK:
+            raise SettingsError(f"scheduler={self.scheduler}: is Dask's (backend={DASK} goes with it)")
+
+
+@contextlib.contextmanager
+def cluster(
+    scheduler: str = LOCAL, *, jobs: int = 1, shared: Iterable[PathLike] = (), wait_s: float = WAIT_S
+) -> Iterator[None]:
+    """Run the work of this block on the workers of a Dask scheduler, whatever `jobs` its calls have.
+
+    Results are those of one process, byte for byte.
+
+    Parameters
+    ----------
+    scheduler : str
+        `tcp://HOST:PORT`, or `tls://`; the path of a scheduler file, `FILE.json`; or `local`: a scheduler and workers on this machine,
+        which end with the block.
+    jobs : int
+        Workers that `local` starts.
+    shared : iterable of path
+        What every worker must see under the same name, beside this process's folder.
+    wait_s : float
+        How long the scheduler (10 s at the most) and a first worker are waited for.
+
+    Raises
+    ------
+    DataError
+        The scheduler or its workers are not there, a worker has other versions or does not see a path, or distributed is not installed.
+
+    Examples
+    --------
+    >>> import asrkit
+    >>> with asrkit.cluster("tcp://10.0.0.1:8786"):                       # doctest: +SKIP
+    ...     model = asrkit.train("data/train", family="chmm")
+    """
+    try:
+        import dask
+        import distributed  # noqa: F401
+    except ImportError as error:
+        raise missing_extra("cluster", f"backend={DASK} needs distributed", error) from None
+    from asrkit.engines.dask_map import DaskMap
+
+    settings = {
+        "distributed.admin.large-graph-warning-threshold": "1 TB",  # items travel with their task, so that they come again
+        "distributed.scheduler.allowed-failures": DEATHS,
+    }
+    with dask.config.set(settings), _silent(), contextlib.ExitStack() as stack:
+        if scheduler == LOCAL:
+            client = stack.enter_context(_local(jobs))
+            name, remedy = f"scheduler={LOCAL}", "fewer workers have more memory each"
+        else:
+            client = stack.enter_context(_connected(scheduler, wait_s))
+            name, remedy = f"scheduler={scheduler}", "give the workers more memory"
+            _check_workers(client, name, [os.path.abspath(path) for path in shared], wait_s)
+        with backend(DaskMap(client, name, remedy=remedy)):
+            yield
+
+
+@contextlib.contextmanager
+def _local(jobs: int) -> Iterator[Any]:
+    from distributed import Client, LocalCluster
+
+    with deaf_children():  # the thread that starts the workers, now and later, inherits it
+        own = LocalCluster(
+            n_workers=jobs,
+            threads_per_worker=1,
+            dashboard_address="127.0.0.1:0",
+            silence_logs=logging.CRITICAL,
+        )
+    with own, Client(own) as client:
+        yield client
+
+
+@contextlib.contextmanager
+def _connected(scheduler: str, wait_s: float) -> Iterator[Any]:
+    from distributed import Client
+
+    connect_s = min(max(wait_s, 1.0), CONNECT_S)
+    try:
+        if scheduler.endswith(".json"):
+            ends_s = time.monotonic() + wait_s
+            while not os.path.exists(scheduler):
+                if time.monotonic() > ends_s:
+                    raise DataError(
+                        f"scheduler={scheduler}: not found (dask scheduler --scheduler-file writes it)"
+                    )
+                time.sleep(0.1)
+            client = Client(scheduler_file=scheduler, timeout=connect_s)
+        else:
+            client = Client(scheduler, timeout=connect_s)
+    except (OSError, ValueError, TypeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"scheduler={scheduler}: {reason} (dask scheduler starts one)") from None
+    try:
+        yield client
+    finally:
+        with contextlib.suppress(Exception):  # the scheduler may be gone
+            client.close(timeout=1)
+
+
+def _check_workers(client: Any, name: str, paths: list[str], wait_s: float) -> None:
+    """Raise a DataError unless there are workers, which have our versions and see our files."""
+    from distributed import TimeoutError as Late  # another one before Python 3.11
+
+    from asrkit.engines.worker import SEEN, about, differing, versions
+
+    try:
+        client.wait_for_workers(1, timeout=wait_s)
+    except (Late, TimeoutError):
+        raise DataError(f"{name}: no worker within {wait_s:g} s (dask worker starts one)") from None
+    here, folder = versions(), os.getcwd()
+    kernel = about(folder, [])[2]
+    for worker, found in sorted(client.run(about, folder, paths, on_error="return").items()):
+        if isinstance(found, BaseException):
+            raise DataError(f"{name}: worker {worker}: {found} (install the same on all machines)")
+        there, missing, its_kernel = found
+        if fault := differing(here, there):
+            raise DataError(f"{name}: worker {worker}: {fault}")
+        if missing:
+            raise DataError(f"{missing[0]}: worker {worker} does not see it {SEEN}")
+        if its_kernel != kernel:
+            log.warning(
+                "worker %s has another processor (%s, here %s): results may be others in their last digits",
+                worker,
+                its_kernel,
+                kernel,
+            )
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Keep Dask from telling what we tell in one line."""
+    names = [name for name in logging.root.manager.loggerDict if name.split(".")[0] == "distributed"]
+    before = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)

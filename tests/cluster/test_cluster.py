@@ -1,0 +1,418 @@
+"""Commands and maps on Dask's workers: the bytes of one process, whatever becomes of a worker; one line where there is no going on."""
+
+import functools
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from command import MFCC
+from command import asrkit as command
+from scored import TRAIN as MIXGOP
+from scored import write_set
+from synthetic import write_words
+
+import asrkit
+from asrkit.engines import dask_map, worker
+from asrkit.errors import DataError
+from asrkit.io.pieces import Pieces
+from asrkit.io.recordings import CHUNK
+from asrkit.io.store import FileSource
+from asrkit.runtime import ordered_map, progress
+
+distributed = pytest.importorskip("distributed", reason="needs distributed (pip install 'asrkit[cluster]')")
+from distributed.protocol.pickle import dumps  # noqa: E402
+
+CHMM = ["--family=chmm", "--num-states=3", "--max-iters=3", "--warps=0.9"]
+# Whose bytes hold seconds, or where they were made.
+OTHERS = (
+    "train.json",
+    "log",
+    "tune.json",
+    "tune.tsv",
+    "num_jobs",
+    "decode.json",
+    "run.json",
+    "crossval.json",
+)
+OTHERS += ("codebook.json", "tuned.conf", "tune.png")
+
+
+@pytest.fixture(scope="module")
+def workers():
+    """Two worker processes, the scheduler in this one."""
+    import dask
+
+    for name in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 2}),
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL
+        ) as own,
+    ):
+        yield own
+
+
+@pytest.fixture
+def scheduler(workers):
+    return workers.scheduler_address
+
+
+@pytest.fixture
+def client(workers):
+    with distributed.Client(workers, set_as_default=False) as own:
+        yield own
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """Features, a model of each kind and what is to be scored, made in one process."""
+    top = tmp_path_factory.mktemp("world")
+    name = "{word}_{speaker}_{take}.wav"
+    write_words(top / "wav", name, speakers=("anna", "bert", "carl"), takes=range(4))
+    command("prepare-wavs", top / "wav", top / "data", "--pattern", "{word}_{speaker}_{index}")
+    command("compute-mfcc", top / "data", *MFCC)
+    command("train", top / "data", top / "chmm", *CHMM)
+    write_set(top / "phones", 0, takes=12)
+    command("mixgop", "train", top / "phones" / "data", top / "phones" / "ali", top / "mixgop", *MIXGOP)
+    return top
+
+
+def content(folder):
+    """What must be equal of a command's files: dict of path to bytes."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in OTHERS]
+    return {str(path.relative_to(folder)): path.read_bytes().replace(bytes(folder), b"") for path in paths}
+
+
+CALLS = {
+    "train": ["train", "data", "OUT", *CHMM],
+    "train-codebook": ["train-codebook", "data", "OUT", "--codebook-size=8"],
+    "decode": ["decode", "chmm", "data", "OUT"],
+    "decode, learning": ["decode", "chmm", "data", "OUT", "--adapt=map"],
+    "adapt": ["adapt", "chmm", "data", "OUT", "--method=mllr-map"],
+    "crossval": ["crossval", "data", "OUT", "--folds=2", *CHMM],
+    "tune": [
+        "tune",
+        "data",
+        "OUT",
+        "--folds=2",
+        "--try",
+        "num-gauss",
+        "1",
+        "2",
+        "--minutes=0",
+        "--delta-order=1",
+        *CHMM,
+    ],
+    "learning-curve": ["learning-curve", "data", "data", "OUT", "--counts=3,all", "--draws=1", *CHMM],
+    "mixgop train": ["mixgop", "train", "phones/data", "phones/ali", "OUT", *MIXGOP],
+    "mixgop score": ["mixgop", "score", "mixgop", "phones/data", "phones/ali", "OUT"],
+}
+
+
+@pytest.mark.bytes
+@pytest.mark.parametrize("call", CALLS)
+def test_a_command_writes_what_one_process_writes(call, world, scheduler, tmp_path, monkeypatch):
+    monkeypatch.chdir(world)  # relative paths must mean the same to a worker
+    found = {}
+    for place, more in {"one": [], "dask": ["--backend=dask", f"--scheduler={scheduler}"]}.items():
+        command(*(tmp_path / place if word == "OUT" else word for word in CALLS[call]), *more)
+        found[place] = content(tmp_path / place)
+    assert found["dask"].keys() == found["one"].keys() and found["one"]
+    assert not [name for name in found["one"] if found["one"][name] != found["dask"][name]]
+
+
+@pytest.mark.bytes
+@pytest.mark.parametrize("kind", ["mfcc", "fbank"])
+def test_features_are_those_of_one_process(kind, world, scheduler, tmp_path):
+    found = []
+    for place, more in (("one", []), ("dask", ["--backend=dask", f"--scheduler={scheduler}"])):
+        folder = tmp_path / place / "data"
+        folder.mkdir(parents=True)
+        for name in ("wav.scp", "text", "utt2spk"):
+            (folder / name).write_bytes((world / "data" / name).read_bytes())
+        command(f"compute-{kind}", folder, "--sample-frequency=8000", *more)
+        found.append(content(folder))
+    assert found[0] == found[1] and "data/raw_mfcc_data.1.ark".replace("mfcc", kind) in found[0]
+
+
+@pytest.mark.bytes
+def test_a_killed_worker_changes_no_byte(world, workers, client, tmp_path):
+    killed = []
+
+    def kill_at_work():
+        pids = client.run(os.getpid)
+        while not killed:
+            busy = [address for address, keys in client.processing().items() if any("run" in k for k in keys)]
+            if busy:
+                os.kill(pids[busy[0]], signal.SIGKILL)
+                killed.append(busy[0])
+
+    thread = threading.Thread(target=kill_at_work, daemon=True)
+    thread.start()
+    command(
+        "train", world / "data", tmp_path, *CHMM, "--backend=dask", f"--scheduler={workers.scheduler_address}"
+    )
+    thread.join(10)
+    assert killed and (tmp_path / "final.npz").read_bytes() == (world / "chmm" / "final.npz").read_bytes()
+
+
+@pytest.fixture
+def own_scheduler(tmp_path):
+    """A scheduler and a worker in processes of their own: the address, and how to kill the former."""
+    file = tmp_path / "scheduler.json"
+    options = ["--scheduler-file", str(file), "--no-dashboard"]
+    calls = [["scheduler", "--host", "127.0.0.1", "--port", "0"], ["worker", "--nthreads", "1", "--no-nanny"]]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", f"distributed.cli.dask_{call[0]}", *call[1:], *options],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=tmp_path,
+        )
+        for call in calls
+    ]
+    yield file, processes[0]
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.bytes
+def test_the_scheduler_goes_away_and_the_same_command_goes_on(
+    world, scheduler, own_scheduler, tmp_path, monkeypatch, capsys
+):
+    file, process = own_scheduler
+    lines = (world / "data" / "wav.scp").read_text().splitlines()
+    entries = [f"{take}-{line}\n" for take in range(10, 10 + 5 * CHUNK // len(lines)) for line in lines]
+    for name in ("data", "expected/data"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "wav.scp").write_text("".join(entries))
+    folder = tmp_path / "data"
+    words = ("compute-mfcc", folder, *MFCC, "--backend=dask")
+    real = Pieces.append
+
+    def append_once(self, *piece):
+        real(self, *piece)
+        process.kill()
+        process.wait()
+
+    monkeypatch.setattr(Pieces, "append", append_once)
+    command(*words, f"--scheduler={file}", status=1)
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2 and said[1] == (
+        f"asrkit compute-mfcc: error: --scheduler {file}: the scheduler went away "
+        "(what was finished is kept: the same command goes on)"
+    )
+    assert not (folder / "feats.scp").exists()
+    monkeypatch.setattr(Pieces, "append", real)
+    command(*words, f"--scheduler={scheduler}")
+    assert f"goes on: {CHUNK} of {len(entries)} recordings were done" in capsys.readouterr().err
+    command("compute-mfcc", tmp_path / "expected" / "data", *MFCC)
+    assert content(folder) == content(tmp_path / "expected" / "data")
+
+
+def waits(item):
+    time.sleep(0.01 if item else 0.3)
+    return item
+
+
+def test_results_come_in_order_and_leave_nothing_behind(scheduler, client):
+    shown = []
+
+    def show(results, total, label):
+        shown.append((total, label))
+        return results
+
+    drawn = []
+    items = (drawn.append(item) or item for item in range(60))
+    with asrkit.cluster(scheduler):
+        with progress(show):
+            assert list(ordered_map(waits, range(200), jobs=1, label="items")) == list(range(200))
+        results = ordered_map(waits, items, jobs=1)
+        assert next(results) == 0 and len(drawn) <= 5, "no more than a window is drawn"
+        results.close()
+        assert list(ordered_map(here, range(2))) == [os.getpid()] * 2, "without jobs it is this process's"
+    assert shown == [(200, "items")]
+    assert not client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.tasks))
+
+
+def here(_):
+    return os.getpid()
+
+
+def nested(item):
+    pids = set(ordered_map(here, range(3), jobs=2))
+    logging.getLogger("asrkit").warning("item %d", item)
+    return pids == {os.getpid()}
+
+
+def test_maps_in_a_worker_are_serial_and_its_log_comes_back(scheduler, caplog):
+    with asrkit.cluster(scheduler):
+        assert list(ordered_map(nested, range(3), jobs=1)) == [True] * 3
+    assert caplog.messages == ["item 0", "item 1", "item 2"]
+
+
+def test_blocks_take_about_a_second(scheduler, monkeypatch):
+    """And no longer than a share of what is left."""
+    sizes = []
+    real = dask_map._block
+
+    def block(*arguments):
+        sizes.append(len(made := real(*arguments)))
+        return made
+
+    monkeypatch.setattr(dask_map, "_block", block)
+    with asrkit.cluster(scheduler):
+        list(ordered_map(waits, iter(range(1, 300)), jobs=1))
+    assert sizes[:5] == [1] * 5 and 16 <= max(sizes) <= 110 and sum(sizes) == 299
+
+
+def large(constant, item):
+    return constant[item]
+
+
+def test_constants_go_once(scheduler, monkeypatch):
+    constant, sent = np.arange(1 << 20), []
+    real = dask_map.DaskMap._submit
+
+    def submit(self, function, *arguments):
+        sent.append(len(dumps(arguments)) if function is dask_map.keep else sum(map(len, arguments[1])))
+        return real(self, function, *arguments)
+
+    monkeypatch.setattr(dask_map.DaskMap, "_submit", submit)
+    with asrkit.cluster(scheduler):
+        assert list(ordered_map(functools.partial(large, constant), range(50), jobs=1)) == list(range(50))
+    assert sent[0] > constant.nbytes and max(sent[1:]) < 1000
+
+
+def fails(item):
+    if item == 2:
+        raise ValueError("item 2 is odd")
+    if item == 5:
+        open("/nowhere/at/all", "rb")
+    return item
+
+
+def killed(item):
+    if item == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item
+
+
+def starved(item):
+    raise MemoryError("Unable to allocate 8.00 GiB")
+
+
+def test_what_a_function_raises_is_raised_here(scheduler):
+    with asrkit.cluster(scheduler):
+        with pytest.raises(ValueError, match="item 2 is odd"):
+            list(ordered_map(fails, range(4), jobs=1))
+        with pytest.raises(DataError, match="^/nowhere/at/all: not found: worker tcp://.* does not see it"):
+            list(ordered_map(fails, [5], jobs=1))
+
+
+@pytest.mark.parametrize(
+    ("work", "says"),
+    [
+        (killed, "worker tcp://.* was killed, the last of 3 that died of the same work: out of memory?"),
+        (starved, "a worker is out of memory: Unable to allocate 8.00 GiB"),
+    ],
+)
+def test_lost_work_is_one_line_and_the_next_map_works(work, says, scheduler):
+    with asrkit.cluster(scheduler):
+        with pytest.raises(DataError, match=says) as lost:
+            list(ordered_map(work, range(6), jobs=1))
+        assert len(str(lost.value).splitlines()) == 1
+        assert list(ordered_map(abs, [-1, -2], jobs=1)) == [1, 2]
+
+
+def test_a_temporary_file_that_a_worker_does_not_see_is_named(scheduler, tmp_path):
+    source = FileSource(str(tmp_path / "gone"), [{"utt": (0, (2, 2), np.dtype("f4"))}])
+    with asrkit.cluster(scheduler), pytest.raises(DataError, match="gone.*worker tcp://.* does not see it"):
+        list(ordered_map(list, [source], jobs=1))
+
+
+def test_workers_are_held_against_this_machine(scheduler, tmp_path, monkeypatch):
+    with (
+        pytest.raises(DataError, match=f"^{tmp_path}/none: worker tcp://.* does not see it"),
+        asrkit.cluster(scheduler, shared=[tmp_path / "none"]),
+    ):
+        pass
+    monkeypatch.setattr(worker, "VERSION", "0.1")
+    with (
+        pytest.raises(DataError, match=r"worker tcp://.*: asrkit .*, here it is 0\.1 \(install the same"),
+        asrkit.cluster(scheduler),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("where", ["tcp://127.0.0.1:1", "nowhere.json", "no address"])
+def test_a_scheduler_that_is_not_there_is_one_line(where):
+    with pytest.raises(DataError, match=f"^scheduler={where}: ") as lost, asrkit.cluster(where, wait_s=0.3):
+        pass
+    assert len(str(lost.value).splitlines()) == 1
+
+
+def test_a_scheduler_without_workers_is_one_line():
+    with (
+        distributed.LocalCluster(
+            n_workers=0, dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL
+        ) as own,
+        pytest.raises(DataError, match="no worker within 0.1 s"),
+        asrkit.cluster(own.scheduler_address, wait_s=0.1),
+    ):
+        pass
+
+
+def test_a_scheduler_is_dasks(capsys):
+    with pytest.raises(SystemExit):
+        command("train", "data", "exp", "--family=gmm", "--scheduler=local")
+    assert "--scheduler local: is Dask's (--backend dask goes with it)" in capsys.readouterr().err
+
+
+def test_without_distributed_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(DataError, match="backend=dask needs distributed .*pip install"), asrkit.cluster():
+        pass
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+def test_an_interrupt_ends_the_workers_too(world, tmp_path):
+    """Of `--scheduler local`, as a terminal sends it: to all processes of the group."""
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "asrkit",
+            "crossval",
+            world / "data",
+            tmp_path,
+            "--folds=3",
+            *CHMM,
+            "--backend=dask",
+        ],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while not (tmp_path / "fold_1" / "log").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130 and said.splitlines()[-1] == "asrkit crossval: interrupted"
+    ends_s = time.monotonic() + 10
+    while time.monotonic() < ends_s:
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    raise AssertionError("a worker outlives the command")
