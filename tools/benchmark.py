@@ -35,6 +35,7 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True
 
+import benchmark_cluster as cluster
 import benchmark_data as data
 import benchmark_mixgop as mixgop
 import benchmark_peers as peers
@@ -59,7 +60,9 @@ TASKS = {
     "first-use": scale.first_use,
     "growth": scale.growth,
     "mixgop": mixgop.mixgop,
+    "cluster": cluster.cluster,
 }
+UNASKED = [name for name in TASKS if name != "cluster"]  # which needs the extra
 
 MARK = "<!-- tables -->"
 QUICK = ("train-chmm-8x1", "train-dhmm", "decode", "gmm-em")
@@ -71,7 +74,7 @@ def parse(argv):
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--only", metavar="NAME,…", default=",".join(TASKS), help=f"some of {', '.join(TASKS)}"
+        "--only", metavar="NAME,…", default=",".join(UNASKED), help=f"some of {', '.join(TASKS)}"
     )
     parser.add_argument(
         "--quick",
@@ -99,6 +102,10 @@ def parse(argv):
     parser.add_argument(
         "--mixgop-frames", type=float, default=1e6, metavar="N", help="of `mixgop` (1e6: 3 GB on the disk)"
     )
+    parser.add_argument(
+        "--cluster-frames", type=float, default=1e7, metavar="N", help="of `cluster` (1e7: 1 GB on the disk)"
+    )
+    parser.add_argument("--cluster-workers", type=count, default=2, metavar="N", help="of `cluster` (2)")
     parser.add_argument(
         "--page", type=Path, metavar="FILE", help=f"put the tables into a page, behind the line {MARK}"
     )
