@@ -25,7 +25,21 @@ NUMBER = re.compile(
     r"[+-]?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]+)?|nan|inf(inity)?)", re.ASCII | re.IGNORECASE
 )
 LARGEST_INT = 2**63 - 1
+# a scheme of one letter is a drive of Windows
+URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.*)", re.DOTALL)
 ConfigT = TypeVar("ConfigT", bound="DataclassInstance")
+
+
+def is_url(path: PathLike) -> bool:
+    """Whether a path is a URL: `s3:` alone, or `s3:/x`, may be a folder.
+
+    Examples
+    --------
+    >>> [is_url(path) for path in ("s3://bucket/feats.scp", "s3:/bucket", "./s3://bucket", "C://data")]
+    [True, False, False, False]
+    """
+    text = os.fspath(path)
+    return "://" in text and URL.match(text) is not None
 
 
 def option(

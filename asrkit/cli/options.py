@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import dataclasses
 import math
-import os
 
 from asrkit.config import flag_name, option, parse_int, parse_number, parse_value, shortened
 from asrkit.engines.cluster import DASK, LOCAL, ClusterConfig, cluster
@@ -144,12 +143,16 @@ def add_cluster(parser):
 
 
 def cluster_of(args):
-    """The block that a command's work runs in: where `--backend` says, of which other machines must see all paths among the arguments."""
+    """The block that a command's work runs in: where `--backend` says, of which other machines must see all local paths among the arguments."""
     config = from_args(ClusterConfig, args)
     if config.backend != DASK:
         return contextlib.nullcontext()
+    from asrkit.io.places import RemotePath, as_path, exists  # late: few commands need it
+
     given = vars(args)
-    shared = [value for value in given.values() if isinstance(value, str) and os.path.exists(value)]
+    texts = [text for name, text in given.items() if text and isinstance(text, str) and name != "scheduler"]
+    paths = map(as_path, texts)
+    shared = [path for path in paths if not isinstance(path, RemotePath) and exists(path)]
     return cluster(config.scheduler or LOCAL, jobs=given.get("nj", 1), shared=shared)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from asrkit.config import PathLike, check_fields, option
+from asrkit.config import PathLike, check_fields, is_url, option
 from asrkit.distribution import missing_extra
 from asrkit.errors import DataError, SettingsError
 from asrkit.runtime import backend, deaf_children
@@ -54,7 +54,7 @@ def cluster(
     jobs : int
         Workers that `local` starts.
     shared : iterable of path
-        What every worker must see under the same name, beside this process's folder.
+        What every worker must see under the same name, beside this process's folder; a URL all see.
     wait_s : float
         How long the scheduler (10 s at the most) and a first worker are waited for.
 
@@ -87,7 +87,8 @@ def cluster(
         else:
             client = stack.enter_context(_connected(scheduler, wait_s))
             name, remedy = f"scheduler={scheduler}", "give the workers more memory"
-            _check_workers(client, name, [os.path.abspath(path) for path in shared], wait_s)
+            here = [os.path.abspath(path) for path in shared if not is_url(path)]
+            _check_workers(client, name, here, wait_s)
         with backend(DaskMap(client, name, remedy=remedy)):
             yield
 
@@ -113,7 +114,7 @@ def _connected(scheduler: str, wait_s: float) -> Iterator[Any]:
 
     connect_s = min(max(wait_s, 1.0), CONNECT_S)
     try:
-        if scheduler.endswith(".json"):
+        if scheduler.endswith(".json") and not is_url(scheduler):
             ends_s = time.monotonic() + wait_s
             while not os.path.exists(scheduler):
                 if time.monotonic() > ends_s:

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from asrkit.config import is_url
 from asrkit.distribution import VERSION
 from asrkit.errors import AsrkitError, DataError
 from asrkit.runtime import inside_worker, one_thread
 
-SEEN = "(every machine must see it under this name, as on a shared disk)"
+SEEN = "(every machine must see it under this name, as on a shared disk; TMPDIR moves temporary files)"
 
 _folders = threading.Condition()  # the folder is the whole process's: who works in another one waits
 _working = 0
@@ -94,13 +95,14 @@ def run(work: Work, packed: list[bytes]) -> tuple[float, list[Done]]:
 
 
 def _portable(error: Exception) -> Exception:
-    """The error as it can travel; a file that was not found is one that this worker does not see."""
+    """The error as it can travel; a file that was not found is one that this worker does not see, unless it is a URL's."""
     from distributed.protocol.pickle import dumps, loads
 
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, FileNotFoundError):
         cause = cause.__cause__ or cause.__context__
-    if isinstance(cause, FileNotFoundError) and isinstance(error, (AsrkitError, OSError)):
+    far = isinstance(cause, OSError) and isinstance(cause.filename, str) and is_url(cause.filename)
+    if isinstance(cause, FileNotFoundError) and not far and isinstance(error, (AsrkitError, OSError)):
         what = str(error) if isinstance(error, AsrkitError) else f"{cause.filename}: not found"
         return DataError(f"{what}: worker {address()} does not see it {SEEN}")
     try:

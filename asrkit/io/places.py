@@ -11,36 +11,21 @@ import hashlib
 import io
 import os
 import posixpath
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
 from typing import IO, Any
 
-from asrkit.config import PathLike
+from asrkit.config import URL, PathLike, is_url
 from asrkit.distribution import missing_extra
 from asrkit.errors import DataError, StoreError
 
-# a scheme of one letter is a drive of Windows
-URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.*)", re.DOTALL)
 LOCAL = ("file", "local")
 FOLLOWING = ("reference",)  # file systems that open what is written in a file
 AHEAD = 1 << 20  # bytes of an object that are asked for at once
 SMALL = 64 << 20  # bytes that are put from memory
 PAUSES_S = (0.2, 0.8)  # before what failed is tried once more
-
-
-def is_url(path: PathLike) -> bool:
-    """Whether a path is a URL: `s3:` alone, or `s3:/x`, may be a folder.
-
-    Examples
-    --------
-    >>> [is_url(path) for path in ("s3://bucket/feats.scp", "s3:/bucket", "./s3://bucket", "C://data")]
-    [True, False, False, False]
-    """
-    text = os.fspath(path)
-    return "://" in text and URL.match(text) is not None
 
 
 def as_path(path: PathLike) -> Path:

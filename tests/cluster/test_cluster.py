@@ -1,5 +1,6 @@
 """Commands and maps on Dask's workers: the bytes of one process, whatever becomes of a worker; one line where there is no going on."""
 
+import errno
 import functools
 import logging
 import os
@@ -297,6 +298,8 @@ def fails(item):
         raise ValueError("item 2 is odd")
     if item == 5:
         open("/nowhere/at/all", "rb")
+    if item == 6:  # as io/places has it
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "s3://bucket/key")
     return item
 
 
@@ -316,6 +319,8 @@ def test_what_a_function_raises_is_raised_here(scheduler):
             list(ordered_map(fails, range(4), jobs=1))
         with pytest.raises(DataError, match="^/nowhere/at/all: not found: worker tcp://.* does not see it"):
             list(ordered_map(fails, [5], jobs=1))
+        with pytest.raises(FileNotFoundError, match="No such file or directory: 's3://bucket/key'$"):
+            list(ordered_map(fails, [6], jobs=1))  # all see a URL
 
 
 @pytest.mark.parametrize(
@@ -345,6 +350,8 @@ def test_workers_are_held_against_this_machine(scheduler, tmp_path, monkeypatch)
         asrkit.cluster(scheduler, shared=[tmp_path / "none"]),
     ):
         pass
+    with asrkit.cluster(scheduler, shared=[tmp_path, "s3://bucket/key"]):
+        pass
     monkeypatch.setattr(worker, "VERSION", "0.1")
     with (
         pytest.raises(DataError, match=r"worker tcp://.*: asrkit .*, here it is 0\.1 \(install the same"),
@@ -353,7 +360,7 @@ def test_workers_are_held_against_this_machine(scheduler, tmp_path, monkeypatch)
         pass
 
 
-@pytest.mark.parametrize("where", ["tcp://127.0.0.1:1", "nowhere.json", "no address"])
+@pytest.mark.parametrize("where", ["tcp://127.0.0.1:1", "nowhere.json", "s3://b/far.json", "no address"])
 def test_a_scheduler_that_is_not_there_is_one_line(where):
     with pytest.raises(DataError, match=f"^scheduler={where}: ") as lost, asrkit.cluster(where, wait_s=0.3):
         pass

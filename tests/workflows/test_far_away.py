@@ -1,5 +1,6 @@
 """Data and results at URLs: a whole recipe in a store gives the bytes of the same on this machine."""
 
+import logging
 import re
 from collections import Counter
 
@@ -37,15 +38,16 @@ def recipe(root, brief=False):
     asrkit("train", f"{data}/train", f"{exp}/mono", *SMALL)
     asrkit("decode", f"{exp}/mono", f"{data}/test", f"{exp}/mono/decode")
     asrkit("score", f"{data}/test", f"{exp}/mono/decode")
-    asrkit("split-data", f"{data}/train", "2", "--per-utt=true")
     asrkit("init-model", f"{data}/train", f"{exp}/steps", *SMALL)
     accs = [f"{exp}/steps/{part}.acc" for part in (1, 2)]
     for part, acc in enumerate(accs, 1):
-        asrkit("acc-stats", f"{exp}/steps/0.npz", f"{data}/train/split2/{part}", acc)
+        asrkit("acc-stats", f"{exp}/steps/0.npz", f"{data}/train", acc, f"--part={part}", "--parts=2")
     asrkit("sum-accs", f"{exp}/steps/sum.acc", *accs)
     asrkit("est-model", f"{exp}/steps/0.npz", f"{exp}/steps/sum.acc", f"{exp}/steps/1.npz")
     if not brief:
+        asrkit("split-data", f"{data}/train", "2", "--per-utt=true")
         asrkit("info", f"{exp}/mono")
+        asrkit("info", accs[0])
         asrkit(
             "crossval", f"{data}/train", f"{exp}/cv", "--by=random", "--folds=2", *SMALL, "--calibrate=false"
         )
@@ -70,6 +72,21 @@ def test_recipe_gives_the_bytes_of_this_machine(here, far_root):
         if name.endswith("run.json"):  # of a fold: checksums of files that say how long it took
             continue
         assert timeless(content, far_root) == timeless(expected[name], here), name
+
+
+def test_dasks_workers_read_a_bucket(here, s3_root, tmp_path):
+    distributed = pytest.importorskip("distributed", reason="needs distributed (pip install -e '.[test]')")
+    put_tree(here / "data/train", f"{s3_root}/train")
+    with distributed.LocalCluster(  # its workers have the environment of this moment
+        n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL
+    ) as workers:
+        more = ["--backend=dask", f"--scheduler={workers.scheduler_address}"]
+        asrkit("train", f"{s3_root}/train", f"{s3_root}/exp", *SMALL, *more)
+        asrkit("decode", f"{s3_root}/exp", f"{s3_root}/train", f"{s3_root}/heard", *more)
+    asrkit("decode", here / "exp/mono", here / "data/train", tmp_path)
+    found, exp = as_path(f"{s3_root}"), here / "exp/mono"
+    assert (found / "exp/final.npz").read_bytes() == (exp / "final.npz").read_bytes()
+    assert (found / "heard/hyp").read_bytes() == (tmp_path / "hyp").read_bytes()
 
 
 @pytest.mark.parametrize("far", ["recordings", "all"])
