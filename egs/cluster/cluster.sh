@@ -13,7 +13,7 @@ while [ $# -gt 0 ]; do
   esac
   name=${1#--}
   name=${name//-/_}
-  case " $options scheduler parts per_utt at_once submit " in *" $name "*) [ "$1" != "${1#--}" ] ;; *) false ;; esac ||
+  case " $options scheduler parts at_once submit " in *" $name "*) [ "$1" != "${1#--}" ] ;; *) false ;; esac ||
     die "unknown option $1 (--help lists them; those of asrkit's command follow --)"
   [ $# -ge 2 ] || die "$1 needs a value"
   printf -v "$name" '%s' "$2"
@@ -41,7 +41,7 @@ begin() {
   state=$1
   mkdir -p "$state/log"
   key=$({
-    echo "$(basename "$0") $parts $per_utt" "$(quoted "${rest[@]}")"
+    echo "$(basename "$0") $parts" "$(quoted "${rest[@]}")"
     for name in $options; do echo "$name ${!name}"; done
     for name in "${@:2}"; do [ ! -f "$name" ] || { echo "$name"; cat "$name"; }; done
   } | cksum | tr ' ' -)
@@ -80,5 +80,5 @@ finish() {
   fi
 }
 
-# divide: the command of the first step of all.
+# divide: the command that splits the data, the first step of features.sh and decode.sh.
 divide() { echo "asrkit split-data $data $parts --per-utt $per_utt"; }

@@ -22,7 +22,7 @@ END
 }
 
 scheduler="" data="" exp="" out="" parts=8 per_utt=false at_once="" submit=""
-options="data exp out"
+options="data exp out per_utt"
 # shellcheck disable=SC1091
 . "$(dirname "$0")/cluster.sh"
 [ -n "$exp" ] && [ -n "$out" ] || die "--exp or --out is missing"

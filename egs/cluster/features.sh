@@ -21,7 +21,7 @@ END
 }
 
 scheduler="" data="" exp="" out="" kind=mfcc parts=8 per_utt=false at_once="" submit=""
-options="data kind"
+options="data kind per_utt"
 # shellcheck disable=SC1091
 . "$(dirname "$0")/cluster.sh"
 

@@ -123,7 +123,8 @@ def cluster(tmp_path):
 
 
 def test_a_recipe_on_slurm_gives_what_one_process_does(cluster, tmp_path):
-    data, exp, hmm = tmp_path / "data", tmp_path / "exp", ["--family=gmm", "--num-gauss=1"]
+    data, exp = tmp_path / "data", tmp_path / "exp"
+    gmm = ["--family=gmm", "--num-gauss=1", "--max-iters=1", "--calibrate=false"]
     write_words(tmp_path / "wavs", "{speaker}/{word}-{take}.wav", words=("one", "two"), takes=range(3))
     for name in ("one", "parts"):
         asrkit("prepare-wavs", tmp_path / "wavs", data / name, "--pattern={speaker}/{word}-{index}")
@@ -136,14 +137,9 @@ def test_a_recipe_on_slurm_gives_what_one_process_does(cluster, tmp_path):
     for name in ("utt2num_frames", "utt2dur", "frontend.conf", "frame_shift", "wav.scp"):
         assert (data / "parts" / name).read_bytes() == (data / "one" / name).read_bytes()
 
-    status, said, *_ = cluster("train.sh", *here, "--exp=exp/parts", "--iters=0", "--", *hmm)
+    status, said, *_ = cluster("train.sh", *here, "--exp=exp/parts", "--iters=1", "--", *gmm)
     assert status == 0 and (exp / "parts/final.npz").exists(), said
-    asrkit("split-data", data / "one", 2)
-    asrkit("init-model", data / "one", exp / "one", *hmm)
-    for part in (1, 2):
-        asrkit("acc-stats", exp / "one/0.npz", data / f"one/split2/{part}", exp / f"one/0.{part}.acc")
-    asrkit("sum-accs", exp / "one/0.acc", exp / "one/0.1.acc", exp / "one/0.2.acc")
-    asrkit("est-model", exp / "one/0.npz", exp / "one/0.acc", exp / "one/final.npz", "--finish=true")
+    asrkit("train", data / "one", exp / "one", *gmm)
     assert (exp / "parts/final.npz").read_bytes() == (exp / "one/final.npz").read_bytes()
 
     status, said, *_ = cluster("decode.sh", *here, "--exp=exp/parts", "--out=exp/parts/decode")
@@ -162,20 +158,19 @@ def made(cluster, tmp_path, scheduler, *words, **env):
     return cluster("train.sh", *options, STUB="1", **env)
 
 
+def acc_stats(iteration, part):
+    files = f"exp/{iteration}.npz data exp/{iteration}.{part}.acc"
+    return f"asrkit acc-stats {files} --part {part} --parts 3 --method viterbi"
+
+
 @pytest.mark.parametrize("scheduler", ["slurm", "sge"])
 def test_jobs_of_a_training(cluster, tmp_path, scheduler):
     status, said, called, submitted = made(
         cluster, tmp_path, scheduler, "--grow=0", "--at-once=2", "--", "--family", "chmm", "--cmvn", "a b"
     )
     assert status == 0 and "exp/final.npz when they have ended" in said
-    assert called[:2] == [
-        "asrkit split-data data 3 --per-utt false",
-        "asrkit init-model data exp --family chmm --cmvn a b",
-    ]
-    accs = [
-        [f"asrkit acc-stats exp/{i}.npz data/split3/{n} exp/{i}.{n}.acc --method viterbi" for n in (1, 2, 3)]
-        for i in range(3)
-    ]
+    assert called[0] == "asrkit init-model data exp --family chmm --cmvn a b"
+    accs = [[acc_stats(i, n) for n in (1, 2, 3)] for i in range(3)]
     ests = [
         [
             f"asrkit sum-accs exp/{i}.acc exp/{i}.1.acc exp/{i}.2.acc exp/{i}.3.acc",
@@ -183,7 +178,7 @@ def test_jobs_of_a_training(cluster, tmp_path, scheduler):
         ]
         for i, to in enumerate(("1.npz --grow true", "2.npz", "final.npz --finish true"))
     ]
-    assert called[2:] == [line for acc, est in zip(accs, ests) for line in (*acc, *est)]
+    assert called[1:] == [line for acc, est in zip(accs, ests) for line in (*acc, *est)]
     assert len(submitted) == 7
     second = submitted[1]
     if scheduler == "slurm":
@@ -192,12 +187,12 @@ def test_jobs_of_a_training(cluster, tmp_path, scheduler):
         )
     else:
         assert "-t 1-3 -tc 2" in second and "-hold_jid 1" in second and "/log/acc.0.$TASK_ID.log" in second
-    assert "acc-stats exp/0.npz data/split3/2" in (tmp_path / "exp/.cluster/log/acc.0.2.log").read_text()
+    assert "acc-stats exp/0.npz data exp/0.2.acc" in (tmp_path / "exp/.cluster/log/acc.0.2.log").read_text()
 
 
 @pytest.mark.parametrize("scheduler", ["slurm", "sge"])
 def test_what_was_done_is_not_done_again(cluster, tmp_path, scheduler):
-    status, said, called, submitted = made(cluster, tmp_path, scheduler, BREAK="split3/2 exp/1.2.acc")
+    status, said, called, submitted = made(cluster, tmp_path, scheduler, BREAK="exp/1.2.acc --part")
     assert status == 0  # the scheduler has the jobs; that one failed stands in its log
     assert "killed" in (tmp_path / "exp/.cluster/log/acc.1.2.log").read_text()
     assert not any("sum-accs exp/1.acc" in line or "exp/2.npz" in line for line in called)
@@ -205,7 +200,7 @@ def test_what_was_done_is_not_done_again(cluster, tmp_path, scheduler):
     assert ("held back" if scheduler == "slurm" else "error: acc.1 2 is not done") in told
     status, said, called, submitted = made(cluster, tmp_path, scheduler)
     assert [line for line in called if "acc-stats exp/1.npz" in line or "acc-stats exp/0" in line] == [
-        "asrkit acc-stats exp/1.npz data/split3/2 exp/1.2.acc --method viterbi"
+        acc_stats(1, 2)
     ]
     assert not any("init-model" in line for line in called) and len(submitted) == 4
     assert ("--array 2 " if scheduler == "slurm" else "-t 2-2 ") in submitted[0] and "acc.1" in submitted[0]
@@ -214,13 +209,10 @@ def test_what_was_done_is_not_done_again(cluster, tmp_path, scheduler):
 
 
 def test_a_task_between_others_that_failed_ends_at_once(cluster, tmp_path):
-    made(cluster, tmp_path, "sge", BREAK="split3/[13] exp/1.")
+    made(cluster, tmp_path, "sge", BREAK="exp/1.[13].acc --part")
     _, _, called, submitted = made(cluster, tmp_path, "sge")
     assert "-t 1-3 " in submitted[0]
-    assert [line.split()[3] for line in called if "acc-stats exp/1.npz" in line] == [
-        "data/split3/1",
-        "data/split3/3",
-    ]
+    assert [line for line in called if "acc-stats exp/1.npz" in line] == [acc_stats(1, 1), acc_stats(1, 3)]
     assert "acc.1 2: was done before" in (tmp_path / "exp/.cluster/log/acc.1.2.log").read_text(
         encoding="utf-8"
     )
