@@ -26,7 +26,7 @@ from asrkit.io.recordings import CHUNK
 from asrkit.io.store import FileSource
 from asrkit.runtime import ordered_map, progress
 
-distributed = pytest.importorskip("distributed", reason="needs distributed (pip install 'asrkit[cluster]')")
+distributed = pytest.importorskip("distributed", reason="needs distributed (pip install -e '.[test]')")
 from distributed.protocol.pickle import dumps  # noqa: E402
 
 CHMM = ["--family=chmm", "--num-states=3", "--max-iters=3", "--warps=0.9"]
@@ -365,6 +365,7 @@ def test_a_scheduler_that_is_not_there_is_one_line(where):
     with pytest.raises(DataError, match=f"^scheduler={where}: ") as lost, asrkit.cluster(where, wait_s=0.3):
         pass
     assert len(str(lost.value).splitlines()) == 1
+    assert ("scheduler-file writes it" in str(lost.value)) == (where == "nowhere.json")
 
 
 def test_a_scheduler_without_workers_is_one_line():
