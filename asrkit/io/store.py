@@ -190,6 +190,21 @@ class Source(ABC):
             start += len(own)
         return replace(Block.from_items(items), variance=self._variance)
 
+    @abstractmethod
+    def part(self, places):
+        """The Source of some utterances, by their places, ascending."""
+
+    def _of_blocks(self, places):
+        """[(block, places in it)] of the blocks that have some of the places."""
+        counts = np.array([len(own) for own in self._lengths])
+        ends = np.cumsum(counts)
+        cut = np.split(places, np.searchsorted(places, ends[:-1]))
+        return [
+            (block, own - (end - count))
+            for block, own, end, count in zip(self._blocks, cut, ends, counts, strict=True)
+            if len(own)
+        ]
+
     @property
     def lengths(self):
         return np.concatenate(self._lengths)
@@ -206,6 +221,10 @@ class MemorySource(Source):
     def __iter__(self):
         return iter(self._blocks)
 
+    def part(self, places):
+        items = [item for block, own in self._of_blocks(places) for item in block.select(own).items()]
+        return MemorySource([Block.from_items(items, self._blocks[0].keep)], self._variance)
+
     def _names(self):
         return [block.utts for block in self._blocks]
 
@@ -218,6 +237,14 @@ class FileSource(Source):
 
     def __iter__(self):
         return (read_block(self._path, places) for places in self._blocks)
+
+    def part(self, places):
+        found = {}
+        for block, own in self._of_blocks(places):
+            utts = list(block)
+            found.update((utts[place], block[utts[place]]) for place in own)
+        cut = cut_blocks({utt: shape[0] for utt, (_, shape, _) in found.items()})
+        return FileSource(self._path, [{utt: found[utt] for utt in utts} for utts in cut], self._variance)
 
     def _names(self):
         return self._blocks

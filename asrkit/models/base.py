@@ -100,6 +100,12 @@ class Block:
             kept[key] = emission.prepare(self.obs)
         return kept[key]
 
+    def part(self, places: np.ndarray) -> "Block":
+        """The utterances at `places`, ascending, which are gone through often where these are."""
+        return dataclasses.replace(
+            Block.from_items(self.select(places).items(), self.keep, self.exact), variance=self.variance
+        )
+
     def __iter__(self) -> Iterator["Block"]:
         """A block is the smallest source of blocks: itself."""
         yield self
@@ -237,6 +243,9 @@ class BlockSource(Protocol):
 
     def __iter__(self) -> Iterator[Block]: ...
     def sample(self, num_frames: int) -> Block: ...  # about that many frames, spread over all utterances
+    def part(self, places: np.ndarray) -> "BlockSource": ...  # some utterances, by their places, ascending
+    @property
+    def lengths(self) -> np.ndarray: ...  # frames of each utterance
 
 
 class WordModel(ABC):
@@ -380,6 +389,14 @@ class Stats:
         for field in dataclasses.fields(self):
             mine, theirs = getattr(self, field.name), getattr(other, field.name)
             values[field.name] = mine + theirs
+        return type(self)(**values)
+
+    def scaled(self: StatsT, factor: float) -> StatsT:
+        """Multiply all by a factor, as if there had been so many times the data; counts become floats."""
+        values: dict[str, Any] = {}
+        for field in dataclasses.fields(self):
+            mine = getattr(self, field.name)
+            values[field.name] = mine.scaled(factor) if isinstance(mine, Stats) else mine * float(factor)
         return type(self)(**values)
 
     def to_arrays(self) -> dict[str, np.ndarray]:

@@ -7,11 +7,14 @@ import numpy as np
 
 from asrkit import families
 from asrkit.config import check_fields, option
+from asrkit.errors import SettingsError
+from asrkit.words.entries import log_entry
+from asrkit.words.stepwise import Progress, mini_batches, stepwise
 
 log = logging.getLogger("asrkit")
 
 CONVERGED, LIMIT, DECREASED = "converged", "iteration limit", "decreased"
-VITERBI, BAUM_WELCH, BOTH = "viterbi", "baum-welch", "both"
+VITERBI, BAUM_WELCH, BOTH, STEPWISE = "viterbi", "baum-welch", "both", "stepwise"
 ROUNDING = 1e-6  # of the objective, or nats a frame: what densities in float32 may seem to lose
 BATCH = 1 << 15  # frames of several words whose utterances advance together
 SAMPLE = 200_000  # frames of a word that training starts from, where it has more
@@ -23,8 +26,9 @@ class TrainConfig:
 
     method: str = option(
         VITERBI,
-        "re-estimate along the best path, over all paths, or both in turn",
-        choices=(VITERBI, BAUM_WELCH, BOTH),
+        "re-estimate along the best path, over all paths, or both in turn; stepwise: along the best path after each mini-batch of a few "
+        "passes over the data",
+        choices=(VITERBI, BAUM_WELCH, BOTH, STEPWISE),
     )
     max_iters: int = option(40, "iterations at the most", minimum=1)
     growth_iters: int = option(8, "iterations at the most before Gaussians are split", minimum=1)
@@ -35,9 +39,24 @@ class TrainConfig:
     )
 
     phrases: bool = option(False, "a text line of several words is one class, a phrase")
+    passes: int = option(3, "of method stepwise: passes over the data", minimum=1, later=True)
+    batch_frames: int = option(
+        1000, "of method stepwise: frames of a word after which its model is estimated anew", minimum=1, later=True
+    )
+    step_exponent: float = option(
+        0.6,
+        "of method stepwise: a mini-batch's statistics count as its number to minus this; above 0.5",
+        minimum=0.5,
+        maximum=1,
+        later=True,
+    )
 
     def __post_init__(self):
         check_fields(self)
+        if self.step_exponent <= 0.5:
+            raise SettingsError(
+                f"step_exponent={self.step_exponent:g} is not above 0.5, where steps stay too large to settle (take 0.6)"
+            )
 
 
 def train_words(family_name, family_config, train_config, data, indices=None):
@@ -98,6 +117,10 @@ def train_beside(
 
     for word, source in data.items():
         sample = source.sample(SAMPLE)
+        parts = []
+        if train_config.method == STEPWISE:
+            rng = np.random.default_rng([train_config.seed, indices[word]])
+            parts = mini_batches(source, train_config.batch_frames, rng)
         for place, config in enumerate(family_configs):
             for start in range(count(config)):
                 rng = np.random.default_rng([train_config.seed, indices[word], start])
@@ -105,7 +128,7 @@ def train_beside(
                 own = sample if common is None else replace(sample, common=common)
                 first = starts[word] if starts else family.init(config, own, rng, start)
                 models[word, start, place] = None if histories is None else []
-                training = _train(first, config, train_config, models[word, start, place])
+                training = _training(first, config, train_config, parts, models[word, start, place])
                 trainings[word, start, place], wanted[word, start, place] = training, next(training)
     while wanted:
         alike = _alike(wanted) if len(family_configs) > 1 else {key: [key] for key in wanted}
@@ -126,12 +149,19 @@ def train_beside(
     return found
 
 
+def _training(first, family_config, train_config, parts, models):
+    if train_config.method != STEPWISE:
+        return _train(first, family_config, train_config, models)
+    sizes = [size for size in first.schedule(family_config) if size > first.num_gauss]
+    return stepwise(Progress(first, sizes), family_config, train_config, parts, models)
+
+
 def _alike(wanted):
     """Which wishes are for the same sums: dict of the first of them to all."""
     same = {}
-    for key, (model, method) in wanted.items():
+    for key, (model, method, *part) in wanted.items():
         arrays = tuple((name, array.shape, array.tobytes()) for name, array in model.to_arrays().items())
-        same.setdefault((key[0], method, arrays), []).append(key)
+        same.setdefault((key[0], method, *map(id, part), arrays), []).append(key)
     return {keys[0]: keys for keys in same.values()}
 
 
@@ -153,7 +183,8 @@ def accumulate(wanted, data):
 
     Parameters
     ----------
-    wanted : dict of (word, ...) to (WordModel, method)
+    wanted : dict of (word, ...) to (WordModel, method), or to (WordModel, method, BlockSource)
+        The latter over a part of the data alone, where it is not None.
     data : dict of word to BlockSource
 
     Returns
@@ -173,12 +204,13 @@ def accumulate(wanted, data):
 
 
 def _batches(wanted, data):
-    for method in sorted({method for _, method in wanted.values()}):
+    for method in sorted({method for _, method, *_ in wanted.values()}):
         keys, pairs, frames = [], [], 0
-        for key, (model, own) in wanted.items():
+        for key, (model, own, *part) in wanted.items():
             if own != method:
                 continue
-            for block in data[key[0]]:
+            source = part[0] if part and part[0] is not None else data[key[0]]
+            for block in source:
                 keys.append(key)
                 pairs.append((model, block))
                 frames += len(block.obs)
@@ -257,39 +289,3 @@ def _grow(model, stats, method, family_config, total):
         if trial.log_like >= stats.log_like:
             return larger, trial, split - larger.components
     return None
-
-
-def log_entry(model, stats, method, phase, iteration, removed):
-    """Say how a model explains its data: a dict, the line of train.jsonl but for `word` and `start`.
-
-    Parameters
-    ----------
-    stats : WordStats
-        Made with the model.
-    removed : int (S,)
-        Gaussians that its estimation removed, by state.
-    """
-    return {
-        "iteration": iteration,
-        "phase": phase,
-        "method": method,
-        "objective": stats.log_like,
-        "per_frame": stats.log_like / max(stats.frames, 1),
-        "frames": stats.frames,
-        "utts": stats.utts,
-        "skipped": stats.skipped,
-        "states": model.num_states,
-        "gaussians": model.num_gauss,
-        "removed": int(removed.sum()),
-        "removed_states": _by_state(removed, stats),
-        "floored": int(model.floored.sum()),
-        "floored_states": _by_state(model.floored, stats),
-        "ending": None,
-    }
-
-
-def _by_state(counts, stats):
-    """[state, how many, the state's frames] wherever there are any."""
-    states = np.flatnonzero(counts)
-    occupancy = stats.occupancy if len(states) else None
-    return [[int(s), int(counts[s]), round(float(occupancy[s]), 2)] for s in states]

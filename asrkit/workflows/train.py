@@ -410,7 +410,7 @@ def vocabulary_of(settings: TrainingSettings, models: dict[str, WordModel], open
     """Everything that goes into the model file; the number of jobs does not."""
     config = {
         "family": recorded(model_config(settings, opened.codebook)),
-        "train": vars(settings.training),
+        "train": recorded(settings.training),
         "warps": ",".join(opened.features.warps),
         "train_memory": settings.warp.train_memory,
     }

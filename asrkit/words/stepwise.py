@@ -1,0 +1,190 @@
+"""Stepwise EM: a new model after each mini-batch instead of each pass, so that a few passes over the data are a training.
+
+Online EM of Cappé and Moulines (2009), "On-line expectation-maximization algorithm for latent data models", in mini-batches as
+Liang and Klein (2009), "Online EM for unsupervised models".
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from asrkit.words.entries import log_entry
+
+VITERBI = "viterbi"
+PASSES_DONE = "passes done"
+FIRST = 2  # k0 of the step sizes: from the second step on (k + k0)^-exponent
+WARM = 0.25  # of a pass, or of what a size has of it: sums are gathered before the first estimate
+
+
+class Progress:
+    """How far a stepwise training is: all that decides about what follows, so that it can be kept and gone on from.
+
+    Attributes
+    ----------
+    model : WordModel
+    step : int
+        Mini-batches that are done, of all passes.
+    size_step : int
+        Of these, those since the model last grew.
+    sums : WordStats or None
+        The interpolated statistics, as of all data; None before the model's first mini-batch.
+    mean : WordStats or None
+        The last pass's statistics, added up; None before it.
+    passed : list
+        Objective, frames, utterances, skipped of this pass's mini-batches so far, each by the model of its moment.
+    entries : list of dict
+        The log.
+    """
+
+    def __init__(self, model, sizes=()):
+        """Begin; `sizes` are the numbers of Gaussians that the model grows to in turn."""
+        self.model, self.sizes = model, list(sizes)
+        self.step = self.size_step = self.phase = 0
+        self.sums = self.mean = None
+        self.passed, self.entries = [0.0, 0, 0, 0], []
+
+    def facts(self):
+        """What is no array, as JSON values."""
+        return {
+            name: vars(self)[name] for name in ("sizes", "step", "size_step", "phase", "passed", "entries")
+        }
+
+    def to_arrays(self):
+        """What is arrays: dict of `model.NAME`, `sums.NAME`, `mean.NAME`."""
+        parts = {"model": self.model, "sums": self.sums, "mean": self.mean}
+        return {
+            f"{place}.{name}": array
+            for place, part in parts.items()
+            if part is not None
+            for name, array in part.to_arrays().items()
+        }
+
+    @classmethod
+    def from_kept(cls, family, facts, arrays, empty):
+        """Make it anew of `facts` and `to_arrays`; `empty` is a Block without utterances."""
+        parts = {"model": {}, "sums": {}, "mean": {}}
+        for name, array in arrays.items():
+            place, own = name.split(".", 1)
+            parts[place][own] = array
+        progress = cls(family.from_arrays(parts["model"]))
+        vars(progress).update(facts)
+        for place in ("sums", "mean"):
+            if parts[place]:
+                none = progress.model.accumulate(empty, VITERBI).scaled(1.0)
+                setattr(progress, place, none.filled(parts[place]))
+        return progress
+
+
+def mini_batches(source, frames, rng):
+    """Cut a word's utterances into mini-batches of about `frames` frames: list of BlockSource.
+
+    Which utterances stand together is drawn, so that no mini-batch is of one speaker alone; in it they have the order of the data.
+    Where one mini-batch holds all, it is the source itself.
+    """
+    lengths = source.lengths
+    count = min(len(lengths), max(1, round(int(lengths.sum()) / frames)))
+    if count == 1:
+        return [source]
+    order = rng.permutation(len(lengths))
+    return [source.part(np.sort(order[place::count])) for place in range(count)]
+
+
+def interpolated(sums, stats, step_size):
+    """(1 - step_size) sums + step_size stats: Cappé and Moulines (2009), eq. 13."""
+    if sums is None or step_size == 1.0:
+        return stats
+    return sums.scaled(1.0 - step_size) + stats.scaled(step_size)
+
+
+def step_size(step, warm, count, exponent):
+    """How much a mini-batch's statistics count, `step` of them after the first of their size.
+
+    Until the `warm`-th all that came count alike. A mini-batch that is all data is taken for all: then this is batch EM.
+    """
+    if count == 1:
+        return 1.0
+    if step < warm:
+        return 1.0 / (step + 1)
+    return (step - warm + FIRST) ** -exponent
+
+
+def growth_plan(sizes, count, passes):
+    """After which step the model grows to what size: dict of step to size, spread over the first pass.
+
+    Where it has too few mini-batches, over as many passes as it takes; of two sizes at one step the larger is taken at once.
+    """
+    most = count * passes - 1
+    span = max(count, min(len(sizes) + 1, most + 1))
+    steps = [min(most, max(1, round(place * span / (len(sizes) + 1)))) for place in range(1, len(sizes) + 1)]
+    return dict(zip(steps, sizes, strict=True)) if most > 0 else {}
+
+
+def stepwise(progress, family_config, train_config, parts, models=None):
+    """One stepwise training as a coroutine: yields (model, method, mini-batch), is sent its WordStats, and returns (model, entries).
+
+    The last wish has no mini-batch: it is the likelihood of the final model over all data. That model is made of the mean of the
+    last pass's statistics, each by the model of its moment, as averaging is in Cappé and Moulines (2009), section 2.2: else
+    it would be as uncertain as a few mini-batches are.
+
+    Parameters
+    ----------
+    progress : Progress
+        Where it starts or goes on; it is kept up to date.
+    parts : list of BlockSource
+        As `mini_batches` cuts them.
+    models : list, optional
+        Takes the model of each entry.
+    """
+    count, frames = len(parts), [int(part.lengths.sum()) for part in parts]
+    total, plan = count * train_config.passes, growth_plan(progress.sizes, count, train_config.passes)
+    # No Gaussian goes for what a few mini-batches say.
+    lenient = "min_occ" in vars(family_config) and count > 1
+    patient = replace(family_config, min_occ=0.0) if lenient else family_config
+    while progress.step < total:
+        place = progress.step % count
+        stats = yield progress.model, VITERBI, parts[place]
+        own = stats.log_like, stats.frames, stats.utts, stats.skipped
+        progress.passed = [before + more for before, more in zip(progress.passed, own, strict=True)]
+        stats = stats.scaled(sum(frames) / frames[place])
+        warm = warm_steps(plan, progress.step - progress.size_step, count)
+        weight = step_size(progress.size_step, warm, count, train_config.step_exponent)
+        progress.sums = interpolated(progress.sums, stats, weight)
+        if progress.step >= total - count:
+            progress.mean = stats if progress.mean is None else progress.mean + stats
+        progress.step += 1
+        progress.size_step += 1
+        if progress.step % count == 0:
+            progress.entries.append(_pass_entry(progress))
+            progress.passed = [0.0, 0, 0, 0]
+            if models is not None:
+                models.append(progress.model)
+        if progress.step < total and progress.size_step >= warm:
+            progress.model = progress.model.estimate(progress.sums, patient)
+        if progress.step in plan:
+            larger = progress.model.grow(progress.sums, family_config, plan[progress.step])
+            if larger is not None:
+                progress.model, progress.sums, progress.mean = larger, None, None
+                progress.phase, progress.size_step = progress.phase + 1, 0
+    mean = progress.mean.scaled(1.0 / min(count, progress.size_step))
+    model = progress.model.estimate(mean, family_config)
+    stats = yield model, VITERBI, None
+    removed = progress.model.components - model.components
+    entry = log_entry(model, stats, VITERBI, progress.phase, len(progress.entries), removed)
+    if models is not None:
+        models.append(model)
+    return model, [*progress.entries, {**entry, "ending": PASSES_DONE, "moving": False}]
+
+
+def warm_steps(plan, since, count):
+    """Count the mini-batches that a model gathers before it is first estimated, `since` being the step that it is from."""
+    then = min((step for step in plan if step > since), default=since + count)
+    return max(1, round(WARM * min(count, then - since)))
+
+
+def _pass_entry(progress):
+    """The entry of a pass: its objective is the sum over its mini-batches, each under the model that met it."""
+    names = "log_like", "frames", "utts", "skipped"
+    stats = replace(progress.sums, **dict(zip(names, progress.passed, strict=True)))
+    removed = np.zeros(progress.model.num_states, dtype=int)
+    entry = log_entry(progress.model, stats, VITERBI, progress.phase, len(progress.entries), removed)
+    return {**entry, "moving": True}
