@@ -1,6 +1,8 @@
 """Words that a training has finished, kept beside the model to be until it is whole."""
 
+import hashlib
 import io
+import json
 import logging
 import time
 
@@ -9,6 +11,7 @@ import numpy as np
 from asrkit import families
 from asrkit.distribution import VERSION
 from asrkit.errors import DataError
+from asrkit.io.kept_steps import KeptSteps, remove_steps
 from asrkit.io.pieces import pieces
 
 FOLDER = ".train.asrkit-part"
@@ -46,6 +49,8 @@ class KeptGroups:
             "data": data_hash,
             "iterations": keep_iterations,
         }
+        self._folder = folder
+        self._signature = hashlib.sha256(json.dumps(signature, sort_keys=True, default=str).encode()).hexdigest()
         self._family, self._keep_s = families.load(settings[0].family), keep_s
         self._pieces, self._waiting, self._since = pieces(folder / FOLDER, signature), [], time.monotonic()
 
@@ -69,7 +74,12 @@ class KeptGroups:
             self._pieces = None
         self._waiting, self._since = [], time.monotonic()
 
+    def steps(self, number):
+        """Where the training of group `number` keeps how far it is."""
+        return KeptSteps(self._folder, number, self._signature, self._keep_s)
+
     def remove(self):
+        remove_steps(self._folder)
         if self._pieces is not None:
             self._pieces.remove()
 

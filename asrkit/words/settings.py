@@ -12,7 +12,7 @@ from asrkit.features.projection import ProjectionConfig
 from asrkit.features.transform import TransformConfig
 from asrkit.features.warp import WarpConfig
 from asrkit.models.codebook import CodebookConfig
-from asrkit.words.training import TrainConfig
+from asrkit.words.training import STEPWISE, TrainConfig
 
 CODEBOOK = "codebook_"  # what the names of a codebook's settings begin with beside those of the training
 CODEBOOK_SIZE = f"{CODEBOOK}size"
@@ -59,6 +59,10 @@ class TrainingSettings:
     ruled: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
+        if self.training.method == STEPWISE and not families.load(self.family).adds_up:
+            raise SettingsError(
+                f"method=stepwise: the training of a {self.family} is no sum over utterances (leave method out)"
+            )
         if not self.asks_symbols:
             return
         sizes = (self.model.num_symbols, *([] if CODEBOOK_SIZE in self.asked else [CodebookConfig.size]))

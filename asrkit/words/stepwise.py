@@ -13,6 +13,7 @@ from asrkit.words.entries import log_entry
 VITERBI = "viterbi"
 PASSES_DONE = "passes done"
 FIRST = 2  # k0 of the step sizes: from the second step on (k + k0)^-exponent
+A_PARAMETER, LEAST = 1 / 6, 500  # frames of a mini-batch for each parameter, and at the least
 WARM = 0.25  # of a pass, or of what a size has of it: sums are gathered before the first estimate
 
 
@@ -60,22 +61,43 @@ class Progress:
         }
 
     @classmethod
-    def from_kept(cls, family, facts, arrays, empty):
-        """Make it anew of `facts` and `to_arrays`; `empty` is a Block without utterances."""
+    def of(cls, model, config):
+        """Begin with a model, which will grow as its schedule says."""
+        return cls(model, [size for size in model.schedule(config) if size > model.num_gauss])
+
+    @classmethod
+    def from_kept(cls, family, name, facts, arrays, block):
+        """Make the one that `kept_progress` had under `name` anew; `block` is some data of its word."""
         parts = {"model": {}, "sums": {}, "mean": {}}
-        for name, array in arrays.items():
-            place, own = name.split(".", 1)
-            parts[place][own] = array
+        for key, array in arrays.items():
+            whose, _, rest = key.partition("/")
+            place, _, own = rest.partition(".")
+            if whose == name:
+                parts[place][own] = array
         progress = cls(family.from_arrays(parts["model"]))
-        vars(progress).update(facts)
+        vars(progress).update(facts[name])
+        like = progress.model.accumulate(block, VITERBI).scaled(1.0)
         for place in ("sums", "mean"):
             if parts[place]:
-                none = progress.model.accumulate(empty, VITERBI).scaled(1.0)
-                setattr(progress, place, none.filled(parts[place]))
+                setattr(progress, place, like.filled(parts[place]))
         return progress
 
 
-def mini_batches(source, frames, rng):
+def kept_progress(progress):
+    """(facts, arrays) of several, dict of name to Progress: what `from_kept` makes them of."""
+    arrays = {
+        f"{name}/{place}": array for name, own in progress.items() for place, array in own.to_arrays().items()
+    }
+    return {name: own.facts() for name, own in progress.items()}, arrays
+
+
+def batch_frames(train_config, family, family_config, model):
+    """Frames of a mini-batch: as asked for, or by the parameters that the word's model should get."""
+    grows = family.wanted_gaussians(family_config, model.num_states) / model.num_gauss if family.grows else 1
+    return train_config.batch_frames or max(LEAST, round(A_PARAMETER * model.num_parameters * grows))
+
+
+def mini_batches(source, frames, seed):
     """Cut a word's utterances into mini-batches of about `frames` frames: list of BlockSource.
 
     Which utterances stand together is drawn, so that no mini-batch is of one speaker alone; in it they have the order of the data.
@@ -85,7 +107,7 @@ def mini_batches(source, frames, rng):
     count = min(len(lengths), max(1, round(int(lengths.sum()) / frames)))
     if count == 1:
         return [source]
-    order = rng.permutation(len(lengths))
+    order = np.random.default_rng(seed).permutation(len(lengths))
     return [source.part(np.sort(order[place::count])) for place in range(count)]
 
 

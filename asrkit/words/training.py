@@ -9,7 +9,7 @@ from asrkit import families
 from asrkit.config import check_fields, option
 from asrkit.errors import SettingsError
 from asrkit.words.entries import log_entry
-from asrkit.words.stepwise import Progress, mini_batches, stepwise
+from asrkit.words.stepwise import Progress, batch_frames, kept_progress, mini_batches, stepwise
 
 log = logging.getLogger("asrkit")
 
@@ -41,10 +41,13 @@ class TrainConfig:
     phrases: bool = option(False, "a text line of several words is one class, a phrase")
     passes: int = option(3, "of method stepwise: passes over the data", minimum=1, later=True)
     batch_frames: int = option(
-        1000, "of method stepwise: frames of a word after which its model is estimated anew", minimum=1, later=True
+        0,
+        "of method stepwise: frames of a word after which its model is estimated anew; 0: a sixth of its parameters, 500 at least",
+        minimum=0,
+        later=True,
     )
     step_exponent: float = option(
-        0.6,
+        0.51,
         "of method stepwise: a mini-batch's statistics count as its number to minus this; above 0.5",
         minimum=0.5,
         maximum=1,
@@ -55,7 +58,7 @@ class TrainConfig:
         check_fields(self)
         if self.step_exponent <= 0.5:
             raise SettingsError(
-                f"step_exponent={self.step_exponent:g} is not above 0.5, where steps stay too large to settle (take 0.6)"
+                f"step_exponent={self.step_exponent:g} is not above 0.5, where steps stay too large to settle (take 0.51)"
             )
 
 
@@ -90,6 +93,7 @@ def train_beside(
     commons=None,
     starts=None,
     histories=None,
+    steps=None,
 ):
     """What `train_words` gives for each of several settings of a family: list of dict.
 
@@ -101,6 +105,8 @@ def train_beside(
         What each word's training starts from, where that is not the family's to choose.
     histories : list, optional
         Takes a dict for each of the settings: each word's models, one an entry of its log.
+    steps : asrkit.io.kept_steps.KeptSteps, optional
+        Of stepwise training: where it keeps how far it is, and finds what a killed one has left.
 
     Notes
     -----
@@ -110,26 +116,37 @@ def train_beside(
     """
     family = families.load(family_name)
     indices = {word: index for index, word in enumerate(data)} if indices is None else indices
-    trainings, wanted, done, models = {}, {}, {}, {}
+    trainings, wanted, done, models, progress = {}, {}, {}, {}, {}
+    stepping, parts = train_config.method == STEPWISE, {}
+    facts, arrays = (steps and steps.load()) or ({}, {})
 
     def count(config):
         return 1 if starts else family.num_starts(config)
 
     for word, source in data.items():
         sample = source.sample(SAMPLE)
-        parts = []
-        if train_config.method == STEPWISE:
-            rng = np.random.default_rng([train_config.seed, indices[word]])
-            parts = mini_batches(source, train_config.batch_frames, rng)
         for place, config in enumerate(family_configs):
             for start in range(count(config)):
-                rng = np.random.default_rng([train_config.seed, indices[word], start])
-                common = (commons or {}).get((start, place))
-                own = sample if common is None else replace(sample, common=common)
-                first = starts[word] if starts else family.init(config, own, rng, start)
-                models[word, start, place] = None if histories is None else []
-                training = _training(first, config, train_config, parts, models[word, start, place])
-                trainings[word, start, place], wanted[word, start, place] = training, next(training)
+                key = word, start, place
+                models[key] = None if histories is None else []
+                if stepping and _named(key) in facts:
+                    progress[key] = Progress.from_kept(family, _named(key), facts, arrays, sample.select([0]))
+                else:
+                    rng = np.random.default_rng([train_config.seed, indices[word], start])
+                    common = (commons or {}).get((start, place))
+                    own = sample if common is None else replace(sample, common=common)
+                    first = starts[word] if starts else family.init(config, own, rng, start)
+                    progress[key] = Progress.of(first, config) if stepping else None
+                if stepping:
+                    frames = batch_frames(train_config, family, config, progress[key].model)
+                    if (word, frames) not in parts:
+                        parts[word, frames] = mini_batches(source, frames, [train_config.seed, indices[word]])
+                    training = stepwise(
+                        progress[key], config, train_config, parts[word, frames], models[key]
+                    )
+                else:
+                    training = _train(first, config, train_config, models[key])
+                trainings[key], wanted[key] = training, next(training)
     while wanted:
         alike = _alike(wanted) if len(family_configs) > 1 else {key: [key] for key in wanted}
         for first, stats in accumulate({key: wanted[key] for key in alike}, data).items():
@@ -139,6 +156,8 @@ def train_beside(
                 except StopIteration as stop:
                     done[key] = stop.value
                     del wanted[key]
+        if wanted and steps and steps.due():
+            steps.save(*kept_progress({_named(key): own for key, own in progress.items()}))
     found = []
     for place, config in enumerate(family_configs):
         keys = {word: [(word, start, place) for start in range(count(config))] for word in data}
@@ -149,11 +168,10 @@ def train_beside(
     return found
 
 
-def _training(first, family_config, train_config, parts, models):
-    if train_config.method != STEPWISE:
-        return _train(first, family_config, train_config, models)
-    sizes = [size for size in first.schedule(family_config) if size > first.num_gauss]
-    return stepwise(Progress(first, sizes), family_config, train_config, parts, models)
+def _named(key):
+    """Give a training's key as a name in a file; a word may hold any character."""
+    word, start, place = key
+    return f"{word.encode().hex()}.{start}.{place}"
 
 
 def _alike(wanted):

@@ -41,7 +41,7 @@ from asrkit.runtime import one_thread, ordered_map
 from asrkit.words.finishing import finish_words
 from asrkit.words.settings import CODEBOOK, TrainingSettings
 from asrkit.words.short import counted_short, too_short
-from asrkit.words.training import LIMIT, SAMPLE, TrainConfig
+from asrkit.words.training import LIMIT, SAMPLE, STEPWISE, TrainConfig
 from asrkit.words.training import train_beside as train_words_beside
 from asrkit.words.vocabulary import Vocabulary
 from asrkit.workflows.calibrate import confidence_lines, confidence_of, kept_of
@@ -341,7 +341,10 @@ def train_opened(
     groups, done = group_words(sources), kept.results() if kept else []
     if done:
         log.info("goes on: %d of %d groups of words were done", len(done), len(groups))
-    rest = ordered_map(work, groups[len(done) :], jobs=jobs, label="groups of words")
+    todo: list[tuple[Any, ...]] = list(groups[len(done) :])
+    if kept and settings[0].training.method == STEPWISE and not keep_iterations:
+        todo = [(*group, kept.steps(number)) for number, group in enumerate(todo, len(done))]
+    rest = ordered_map(work, todo, jobs=jobs, label="groups of words")
     for number, (results, group_histories) in enumerate(itertools.chain(done, rest)):
         if kept and number >= len(done):
             kept.add((results, group_histories))
@@ -487,9 +490,9 @@ def train_group(
     train_config: TrainConfig,
     commons: Mapping[tuple[int, int], Any],
     keep_iterations: bool,
-    group: tuple[dict[str, int], dict[str, Source]],
+    group: tuple[Any, ...],
 ) -> tuple[list[dict[str, tuple[WordModel, list[dict[str, Any]]]]], list[dict[str, list[WordModel]]]]:
-    indices, sources = group
+    indices, sources, *steps = group
     histories: list[dict[str, list[WordModel]]] = []
     results = train_words_beside(
         family_name,
@@ -499,6 +502,7 @@ def train_group(
         indices,
         commons=commons,
         histories=histories if keep_iterations else None,
+        steps=steps[0] if steps else None,
     )
     return results, histories
 

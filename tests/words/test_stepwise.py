@@ -58,10 +58,110 @@ def test_where_batch_em_has_converged_small_steps_stay(name):
     sums = model.accumulate(block, "viterbi").scaled(1.0)
     there = model.estimate(sums, config)
     frames, moved = len(block.obs), there
-    for part in mini_batches(block, 200, np.random.default_rng(0)):
+    for part in mini_batches(block, 200, 0):
         stats = moved.accumulate(part, "viterbi").scaled(frames / part.lengths.sum())
         sums = interpolated(sums, stats, 1e-8)
         moved = moved.estimate(sums, config)
     for key, array in there.to_arrays().items():
         np.testing.assert_allclose(np.exp(moved.to_arrays()[key]) if "log" in key else moved.to_arrays()[key],
                                    np.exp(array) if "log" in key else array, rtol=1e-6, atol=1e-6)  # fmt: skip
+
+
+def test_steps_follow_their_formula():
+    sizes = [step_size(k, 4, 16, 0.6) for k in range(7)]
+    assert sizes[:4] == [1, 1 / 2, 1 / 3, 1 / 4], "until the first estimate all count alike"
+    np.testing.assert_allclose(sizes[4:], [2**-0.6, 3**-0.6, 4**-0.6])
+    assert step_size(5, 1, 1, 0.6) == 1.0
+
+
+def test_warm_steps_are_the_mean_of_what_came():
+    rng, sums = np.random.default_rng(0), None
+    model, _ = train_word("gmm", config_of("gmm"), spoken(families.load("gmm"), 6), max_iters=1)
+    parts = [spoken(families.load("gmm"), seed) for seed in rng.integers(0, 99, 4)]
+    for k, part in enumerate(parts):
+        sums = interpolated(sums, model.accumulate(part), step_size(k, 9, 16, 0.6))
+    mean = sum((model.accumulate(part).emission.occ for part in parts[1:]), model.accumulate(parts[0]).emission.occ) / 4
+    np.testing.assert_allclose(sums.emission.occ, mean, rtol=1e-12)
+
+
+@pytest.mark.parametrize("sizes, count, passes, plan", [
+    ([2, 4, 8], 40, 3, {10: 2, 20: 4, 30: 8}),
+    ([2, 4, 8], 1, 3, {1: 2, 2: 8}),
+    ([2, 4], 2, 1, {1: 4}),
+    ([2, 4], 1, 1, {}),
+    ([], 9, 3, {}),
+])  # fmt: skip
+def test_growth_is_spread_over_the_first_pass(sizes, count, passes, plan):
+    assert growth_plan(sizes, count, passes) == plan
+
+
+def test_growth_reaches_the_size_that_was_asked_for():
+    block = spoken(families.load("chmm"), 7, num_utts=60)
+    config = config_of("chmm", num_gauss=4, min_count=5.0)
+    model, log = train_word("chmm", config, block, method="stepwise", batch_frames=150)
+    batch, _ = train_word("chmm", config, block)
+    assert model.num_gauss == batch.num_gauss and log[-1]["phase"] == 2
+
+
+@pytest.mark.parametrize("blocks", [1, 4])
+def test_mini_batches_are_all_utterances_each_once_wherever_they_lie(tmp_path, blocks):
+    items = list(spoken(families.load("chmm"), 8, num_utts=40).items())
+    cut = [items[place::blocks] for place in range(blocks)]
+    memory = MemorySource([Block.from_items(own) for own in cut])
+    places, offset = [], 0
+    with open(tmp_path / "features", "wb") as stream:
+        for own in cut:
+            places.append({})
+            for utt, array in own:
+                stream.write(array.tobytes())
+                places[-1][utt] = offset, array.shape, array.dtype
+                offset += array.nbytes
+    files = FileSource(tmp_path / "features", places)
+    found = [mini_batches(source, 200, [0, 1]) for source in (memory, files)]
+    assert len(found[0]) == len(found[1]) > 3
+    for one, other in zip(*found):
+        assert one.utts == other.utts and list(one.lengths) == list(other.lengths)
+        for (_, a), (_, b) in zip(*([item for block in own for item in block.items()] for own in (one, other))):
+            np.testing.assert_array_equal(a, b)
+        order = [memory.utts.index(utt) for utt in one.utts]
+        assert order == sorted(order), "in the order of the data"
+    assert sorted(utt for part in found[0] for utt in part.utts) == sorted(utt for utt, _ in items)
+    assert [part.utts for part in mini_batches(memory, 200, [1, 1])] != [part.utts for part in found[0]]
+    assert mini_batches(memory, 10**6, [0, 1]) == [memory]
+
+
+def test_a_word_does_not_depend_on_its_neighbours():
+    blocks = {word: spoken(families.load("gmm"), seed, 30) for seed, word in enumerate(("a", "b", "c"))}
+    config, how = config_of("gmm", num_starts=2), TrainConfig(method="stepwise", batch_frames=150)
+    together = train_words("gmm", config, how, blocks)
+    alone = train_words("gmm", config, how, {"b": blocks["b"]}, {"b": 1})
+    assert_same_bytes(together["b"][0], alone["b"][0])
+
+
+def generated(rng, frames, num_gauss=8, dim=6):
+    """Utterances of 40 frames drawn from a mixture."""
+    means = rng.normal(0, 1.5, (num_gauss, dim))
+    which = rng.integers(0, num_gauss, frames)
+    x = (means[which] + rng.normal(0, 1.0, (frames, dim))).astype("f")
+    return Block.from_items((f"u{place:04d}", own) for place, own in enumerate(np.array_split(x, frames // 40)))
+
+
+def test_three_passes_come_within_a_hundredth_of_twenty_iterations():
+    block = generated(np.random.default_rng(1), 20_000)
+    config = config_of("gmm", num_gauss=8, num_starts=1, init="random", min_occ=0.0)
+    last = {
+        how: train_word("gmm", config, block, **settings)[1][-1]["per_frame"]
+        for how, settings in {
+            "three": {"max_iters": 3, "tol": 0.0},
+            "batch": {"max_iters": 20, "tol": 0.0},
+            "stepwise": {"method": "stepwise", "passes": 3},
+        }.items()
+    }
+    assert last["stepwise"] > last["batch"] - 0.01 and last["three"] < last["batch"] - 0.1
+
+
+def test_what_cannot_be_asked_for():
+    with pytest.raises(SettingsError, match="dtw is no sum"):
+        TrainingSettings.of("dtw", method="stepwise")
+    with pytest.raises(SettingsError, match="not above 0.5"):
+        TrainConfig(step_exponent=0.5)

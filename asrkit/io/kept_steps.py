@@ -1,0 +1,62 @@
+"""Where a stepwise training is within its passes, kept beside the model to be: killed, it goes on from its last mini-batches."""
+
+import logging
+import shutil
+import time
+from pathlib import Path
+
+from asrkit.errors import DataError
+from asrkit.io.model_file import read_npz, write_npz
+
+FOLDER = ".steps.asrkit-part"
+KIND = "record of steps"
+
+log = logging.getLogger("asrkit")
+
+
+class KeptSteps:
+    """Of the words that train together, in a process of their own perhaps.
+
+    Parameters
+    ----------
+    folder : path
+        Of the model to be.
+    number : int
+        Which group of words it is.
+    signature : str
+        Of all that decides about the training.
+    keep_s : float
+        Seconds of work that a kill may cost.
+    """
+
+    def __init__(self, folder, number, signature, keep_s):
+        self._path, self._signature, self._keep_s = Path(folder) / FOLDER / f"{number}.npz", signature, keep_s
+        self._since = None
+
+    def load(self):
+        """(facts, arrays) of a killed training of the same settings and data; None where there are none."""
+        try:
+            meta, arrays = read_npz(self._path, KIND)
+        except (DataError, OSError):
+            return None
+        return (meta["facts"], arrays) if meta.get("signature") == self._signature else None
+
+    def due(self):
+        """Whether it is time to keep what is done; the first call starts the clock."""
+        now = time.monotonic()
+        self._since = now if self._since is None else self._since
+        return self._keep_s is not None and now - self._since >= self._keep_s
+
+    def save(self, facts, arrays):
+        """Replace what was kept."""
+        try:
+            write_npz(self._path, KIND, {"signature": self._signature, "facts": facts}, arrays)
+        except DataError as error:
+            log.warning("%s: its steps are not kept, if this training is killed", error)
+            self._keep_s = None
+        self._since = time.monotonic()
+
+
+def remove_steps(folder):
+    """Remove them of all groups."""
+    shutil.rmtree(Path(folder) / FOLDER, ignore_errors=True)
