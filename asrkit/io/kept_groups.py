@@ -50,7 +50,9 @@ class KeptGroups:
             "iterations": keep_iterations,
         }
         self._folder = folder
-        self._signature = hashlib.sha256(json.dumps(signature, sort_keys=True, default=str).encode()).hexdigest()
+        self._signature = hashlib.sha256(
+            json.dumps(signature, sort_keys=True, default=str).encode()
+        ).hexdigest()
         self._family, self._keep_s = families.load(settings[0].family), keep_s
         self._pieces, self._waiting, self._since = pieces(folder / FOLDER, signature), [], time.monotonic()
 

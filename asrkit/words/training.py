@@ -141,9 +141,7 @@ def train_beside(
                     frames = batch_frames(train_config, family, config, progress[key].model)
                     if (word, frames) not in parts:
                         parts[word, frames] = mini_batches(source, frames, [train_config.seed, indices[word]])
-                    training = stepwise(
-                        progress[key], config, train_config, parts[word, frames], models[key]
-                    )
+                    training = stepwise(progress[key], config, train_config, parts[word, frames], models[key])
                 else:
                     training = _train(first, config, train_config, models[key])
                 trainings[key], wanted[key] = training, next(training)

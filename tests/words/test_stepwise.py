@@ -80,7 +80,13 @@ def test_warm_steps_are_the_mean_of_what_came():
     parts = [spoken(families.load("gmm"), seed) for seed in rng.integers(0, 99, 4)]
     for k, part in enumerate(parts):
         sums = interpolated(sums, model.accumulate(part), step_size(k, 9, 16, 0.6))
-    mean = sum((model.accumulate(part).emission.occ for part in parts[1:]), model.accumulate(parts[0]).emission.occ) / 4
+    mean = (
+        sum(
+            (model.accumulate(part).emission.occ for part in parts[1:]),
+            model.accumulate(parts[0]).emission.occ,
+        )
+        / 4
+    )
     np.testing.assert_allclose(sums.emission.occ, mean, rtol=1e-12)
 
 
@@ -121,7 +127,9 @@ def test_mini_batches_are_all_utterances_each_once_wherever_they_lie(tmp_path, b
     assert len(found[0]) == len(found[1]) > 3
     for one, other in zip(*found):
         assert one.utts == other.utts and list(one.lengths) == list(other.lengths)
-        for (_, a), (_, b) in zip(*([item for block in own for item in block.items()] for own in (one, other))):
+        for (_, a), (_, b) in zip(
+            *([item for block in own for item in block.items()] for own in (one, other))
+        ):
             np.testing.assert_array_equal(a, b)
         order = [memory.utts.index(utt) for utt in one.utts]
         assert order == sorted(order), "in the order of the data"
@@ -143,7 +151,9 @@ def generated(rng, frames, num_gauss=8, dim=6):
     means = rng.normal(0, 1.5, (num_gauss, dim))
     which = rng.integers(0, num_gauss, frames)
     x = (means[which] + rng.normal(0, 1.0, (frames, dim))).astype("f")
-    return Block.from_items((f"u{place:04d}", own) for place, own in enumerate(np.array_split(x, frames // 40)))
+    return Block.from_items(
+        (f"u{place:04d}", own) for place, own in enumerate(np.array_split(x, frames // 40))
+    )
 
 
 def test_three_passes_come_within_a_hundredth_of_twenty_iterations():

@@ -38,7 +38,14 @@ def data(tmp_path_factory):
 
 
 def settings_of(family):
-    how = {"method": "stepwise", "passes": 2, "batch_frames": 100, "warps": "", "cmvn": "none", "calibrate": False}
+    how = {
+        "method": "stepwise",
+        "passes": 2,
+        "batch_frames": 100,
+        "warps": "",
+        "cmvn": "none",
+        "calibrate": False,
+    }
     return TrainingSettings.of(family, **how, **SMALL[family])
 
 
@@ -74,7 +81,10 @@ def test_a_training_goes_on_from_the_mini_batch_that_was_done(data, tmp_path, mo
 
 def test_what_was_kept_of_other_settings_or_is_damaged_is_not_taken(tmp_path):
     KeptSteps(tmp_path, 0, "these", 0).save({"a": 1}, {"a/x": np.ones(2)})
-    assert KeptSteps(tmp_path, 0, "others", 0).load() is None and KeptSteps(tmp_path, 1, "these", 0).load() is None
+    assert (
+        KeptSteps(tmp_path, 0, "others", 0).load() is None
+        and KeptSteps(tmp_path, 1, "these", 0).load() is None
+    )
     facts, arrays = KeptSteps(tmp_path, 0, "these", 0).load()
     assert facts == {"a": 1} and list(arrays) == ["a/x"]
     path = tmp_path / FOLDER / "0.npz"
