@@ -75,6 +75,9 @@ CASES = {
     "detect-endpoints": Case(["asrkit detect-endpoints data --nj 2 --force"], [PREPARE]),
     "train-gmm": Case([f"asrkit train data exp --family gmm --num-gauss 8 {TRAINING} --nj 2"], READY),
     "train-chmm": Case([f"asrkit train data exp --family chmm --num-gauss 4 {TRAINING} --nj 2"], READY),
+    "train-stepwise": Case(
+        [f"asrkit train data exp --family gmm --num-gauss 8 --method stepwise --batch-frames 200 {TRAINING} --nj 2"], READY
+    ),
     "train-schmm": Case([f"asrkit train data exp --family schmm --num-gauss 16 {TRAINING}"], READY),
     "train-dhmm": Case(
         [
