@@ -1,13 +1,18 @@
 """Stepwise EM: what it equals at its ends, where it stays, and how far a few passes come."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from oracle import assert_same_bytes, falls, small_config, spoken, train_word
+
+from scipy.stats import norm
 
 from asrkit import families
 from asrkit.errors import SettingsError
 from asrkit.io.store import FileSource, MemorySource
 from asrkit.models.base import Block
+from asrkit.words import stepwise
 from asrkit.words.settings import TrainingSettings
 from asrkit.words.stepwise import (
     PASSES_DONE,
@@ -99,6 +104,62 @@ def test_warm_steps_are_the_mean_of_what_came():
 ])  # fmt: skip
 def test_growth_is_spread_over_the_first_pass(sizes, count, passes, plan):
     assert growth_plan(sizes, count, passes) == plan
+
+
+def plain_stepwise(model, parts, passes, exponent):
+    """Stepwise EM of a diagonal mixture, from its definition: weights, means, variances."""
+    own = model.emission
+    weights, means, variances = np.exp(own.log_weights[0]), own.means[0], own.variances[0]
+    frames, total = sum(len(part.obs) for part in parts), passes * len(parts)
+    warm, sums, last = max(1, round(len(parts) / 4)), 0.0, 0.0
+
+    def maximised(sums):
+        occ, first, second = sums[:, :1], sums[:, 1 : 1 + means.shape[1]], sums[:, 1 + means.shape[1] :]
+        return occ[:, 0] / occ.sum(), first / occ, np.maximum(second / occ - (first / occ) ** 2, own.variance_floor)
+
+    for step in range(total):
+        x = parts[step % len(parts)].obs
+        joint = np.stack(
+            [np.log(w) + norm.logpdf(x, m, np.sqrt(v)).sum(axis=1) for w, m, v in zip(weights, means, variances)]
+        )
+        post = np.exp(joint - np.logaddexp.reduce(joint))
+        stats = post @ np.hstack([np.ones((len(x), 1)), x, x**2]) * (frames / len(x))
+        size = 1 / (step + 1) if step < warm else (step - warm + 2) ** -exponent
+        sums = (1 - size) * sums + size * stats
+        last = last + stats * (step >= total - len(parts))
+        if warm <= step + 1 < total:
+            weights, means, variances = maximised(sums)
+    return maximised(last / len(parts))
+
+
+@pytest.mark.parametrize("passes", [1, 2, 3])
+def test_a_mixture_becomes_what_the_definition_says(passes):
+    family, config = families.load("gmm"), config_of("gmm", num_starts=1, weight_floor=0.0, min_occ=0.0)
+    block = replace(spoken(family, 9, num_utts=30), exact=True)
+    model, _ = train_word(
+        "gmm", config, block, method="stepwise", passes=passes, batch_frames=90, step_exponent=0.7
+    )
+    parts = mini_batches(block, 90, [0, 0])
+    assert len({len(part.obs) for part in parts}) > 1, "mini-batches of several sizes"
+    first = family.init(config, block, np.random.default_rng([0, 0, 0]))
+    expected = plain_stepwise(first, parts, passes, 0.7)
+    found = np.exp(model.emission.log_weights[0]), model.emission.means[0], model.emission.variances[0]
+    for own, plain in zip(found, expected, strict=True):
+        np.testing.assert_allclose(own, plain, rtol=1e-7, atol=1e-9)
+
+
+def test_steps_begin_anew_with_each_size(monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        stepwise, "step_size", lambda step, *rest: seen.append(step) or step_size(step, *rest)
+    )
+    block = spoken(families.load("chmm"), 7, num_utts=60)
+    config = config_of("chmm", num_gauss=4, min_count=5.0)
+    train_word("chmm", config, block, method="stepwise", passes=2, batch_frames=150)
+    begun = [place for place, step in enumerate(seen) if step == 0]
+    count = len(seen) // 2
+    assert begun == [0, *growth_plan([6, 12], count, 2)], "the sizes of three states"
+    assert all(b == a + 1 or b == 0 for a, b in zip(seen, seen[1:]))
 
 
 def test_growth_reaches_the_size_that_was_asked_for():
