@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from oracle import assert_same_bytes, falls, small_config, spoken, train_word
-
 from scipy.stats import norm
 
 from asrkit import families
@@ -115,12 +114,19 @@ def plain_stepwise(model, parts, passes, exponent):
 
     def maximised(sums):
         occ, first, second = sums[:, :1], sums[:, 1 : 1 + means.shape[1]], sums[:, 1 + means.shape[1] :]
-        return occ[:, 0] / occ.sum(), first / occ, np.maximum(second / occ - (first / occ) ** 2, own.variance_floor)
+        return (
+            occ[:, 0] / occ.sum(),
+            first / occ,
+            np.maximum(second / occ - (first / occ) ** 2, own.variance_floor),
+        )
 
     for step in range(total):
         x = parts[step % len(parts)].obs
         joint = np.stack(
-            [np.log(w) + norm.logpdf(x, m, np.sqrt(v)).sum(axis=1) for w, m, v in zip(weights, means, variances)]
+            [
+                np.log(w) + norm.logpdf(x, m, np.sqrt(v)).sum(axis=1)
+                for w, m, v in zip(weights, means, variances)
+            ]
         )
         post = np.exp(joint - np.logaddexp.reduce(joint))
         stats = post @ np.hstack([np.ones((len(x), 1)), x, x**2]) * (frames / len(x))
