@@ -223,6 +223,9 @@ class Engine(Protocol):
     def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
         """Yield results in the order of the items; closed, leave nothing on its way."""
 
+    def width(self) -> int:
+        """Count how many items run at once."""
+
 
 _engine: ContextVar[Engine | None] = ContextVar("engine", default=None)
 _in_worker: ContextVar[bool] = ContextVar("in_worker", default=False)
@@ -241,6 +244,14 @@ def backend(engine: Engine | None) -> Iterator[None]:
 def elsewhere() -> bool:
     """Say whether an ordered map goes to an engine now."""
     return _engine.get() is not None
+
+
+def width(jobs: int) -> int:
+    """Count how many items an ordered map of so many jobs runs at once."""
+    engine = _engine.get()
+    if engine is not None:
+        return engine.width()
+    return 1 if _in_worker.get() else jobs
 
 
 @contextlib.contextmanager

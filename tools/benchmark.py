@@ -105,6 +105,13 @@ def parse(argv):
     parser.add_argument(
         "--cluster-frames", type=float, default=1e7, metavar="N", help="of `cluster` (1e7: 1 GB on the disk)"
     )
+    parser.add_argument(
+        "--cluster-words",
+        type=count,
+        default=16,
+        metavar="N",
+        help="of `cluster` (16; 3: their blocks are spread)",
+    )
     parser.add_argument("--cluster-workers", type=count, default=2, metavar="N", help="of `cluster` (2)")
     parser.add_argument(
         "--page", type=Path, metavar="FILE", help=f"put the tables into a page, behind the line {MARK}"

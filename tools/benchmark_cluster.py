@@ -12,7 +12,7 @@ import benchmark_asrkit as asrkit
 import benchmark_data as data
 from benchmark_timing import Failed, Row, measure, say, yes_no
 
-WORDS, STATES, GAUSS, ITERATIONS = 16, 8, 2, 4
+STATES, GAUSS, ITERATIONS = 8, 2, 4
 TIMES, SHARE, WORKER_MB = 1.6, 0.05, 1000
 START_S = 120
 
@@ -24,10 +24,11 @@ def cluster(corpus, options):
     """
     folder, workers = corpus.work / f"cluster{options.cluster_frames:.0f}", options.cluster_workers
     mean = (data.FRAMES[0] + data.FRAMES[1] - 1) / 2
-    takes = max(4, round(options.cluster_frames / WORDS / mean))
+    words = options.cluster_words
+    takes = max(4, round(options.cluster_frames / words / mean))
     try:
-        frames = data.write_words(folder / "train", WORDS, takes, 1, "train")
-        task = f"cluster, {frames:,} frames"
+        frames = data.write_words(folder / "train", words, takes, 1, "train")
+        task = f"cluster, {words} words, {frames:,} frames"
         one = trained(corpus, folder, "one")
         say(f"cluster: {workers} processes")
         loky = trained(corpus, folder, "loky", "--nj", workers)

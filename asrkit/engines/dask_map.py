@@ -80,6 +80,11 @@ class DaskMap:
             with contextlib.suppress(Exception):  # the scheduler may be gone
                 self._client.cancel([kept, *(future for future, _ in sent)], force=True)
 
+    def width(self) -> int:
+        """Count the workers' threads."""
+        self._ask()
+        return self._threads
+
     def _submit(self, function: Callable, *arguments: Any) -> Any:
         key = f"asrkit-{function.__name__}-{os.getpid()}-{next(_numbers)}-{os.urandom(8).hex()}"
         try:

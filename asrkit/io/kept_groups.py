@@ -12,6 +12,7 @@ from asrkit import families
 from asrkit.distribution import VERSION
 from asrkit.errors import DataError
 from asrkit.io.kept_steps import KeptSteps, remove_steps
+from asrkit.io.kept_sums import KeptSums
 from asrkit.io.pieces import pieces
 
 FOLDER = ".train.asrkit-part"
@@ -49,7 +50,7 @@ class KeptGroups:
             "data": data_hash,
             "iterations": keep_iterations,
         }
-        self._folder = folder
+        self._folder, self._sums = folder, None
         self._signature = hashlib.sha256(
             json.dumps(signature, sort_keys=True, default=str).encode()
         ).hexdigest()
@@ -80,12 +81,20 @@ class KeptGroups:
         """Where the training of group `number` keeps how far it is."""
         return KeptSteps(self._folder, number, self._signature, self._keep_s)
 
+    def sums(self):
+        """Where the training of all groups that are left keeps its iterations' sums."""
+        self._sums = self._sums or KeptSums(self._folder, self._signature, self._keep_s)
+        return self._sums
+
     def remove(self):
         remove_steps(self._folder)
+        self.sums().remove()
         if self._pieces is not None:
             self._pieces.remove()
 
     def close(self):
+        if self._sums is not None:
+            self._sums.close()
         if self._pieces is not None:
             self._pieces.close()
 

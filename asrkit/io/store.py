@@ -133,6 +133,11 @@ class Store:
             return Block.from_items(((utt, self._arrays[utt]) for utt in utts), keep)
         return read_block(self._path, {utt: self._places[utt] for utt in utts})
 
+    @property
+    def in_file(self):
+        """Whether the observations are in a file, and sources are places in it."""
+        return self._file is not None
+
     def length(self, utt):
         return len(self._arrays[utt]) if self._file is None else self._places[utt][1][0]
 
@@ -184,10 +189,7 @@ class Source(ABC):
             return replace(next(iter(self)), variance=self._variance)
         chosen = np.floor(np.arange(1, len(lengths) + 1) * share) > np.floor(np.arange(len(lengths)) * share)
         chosen[lengths.argmin()] = True
-        items, start = [], 0
-        for block, own in zip(self, self._lengths, strict=True):
-            items += list(block.select(np.flatnonzero(chosen[start : start + len(own)])).items())
-            start += len(own)
+        items = [item for block in self.part(np.flatnonzero(chosen)) for item in block.items()]
         return replace(Block.from_items(items), variance=self._variance)
 
     @abstractmethod
@@ -246,8 +248,38 @@ class FileSource(Source):
         cut = cut_blocks({utt: shape[0] for utt, (_, shape, _) in found.items()})
         return FileSource(self._path, [{utt: found[utt] for utt in utts} for utts in cut], self._variance)
 
+    def runs(self, count):
+        """Cut into runs of `count` blocks: list of FileRun, which are small where they travel."""
+        return [
+            FileRun(self._path, self._blocks[at : at + count]) for at in range(0, len(self._blocks), count)
+        ]
+
     def _names(self):
         return self._blocks
+
+
+class FileRun:
+    """Blocks in a file of arrays, their utterances without names: 12 bytes an utterance."""
+
+    def __init__(self, path, blocks):
+        """Take some of a FileSource's blocks."""
+        _, shape, self._dtype = next(iter(blocks[0].values()))
+        self._path, self._tail = path, shape[1:]
+        self._blocks = [
+            (
+                np.array([offset for offset, _, _ in block.values()], dtype=np.int64),
+                np.array([shape[0] for _, shape, _ in block.values()], dtype=np.int32),
+            )
+            for block in blocks
+        ]
+
+    def __iter__(self):
+        for offsets, lengths in self._blocks:
+            places = {
+                str(place): (int(offset), (int(length), *self._tail), self._dtype)
+                for place, (offset, length) in enumerate(zip(offsets, lengths, strict=True))
+            }
+            yield read_block(self._path, places)
 
 
 class Share:

@@ -5,7 +5,7 @@ from asrkit.runtime import ordered_map
 from asrkit.words.training import accumulate, log_entry
 
 
-def finish_words(family_name, family_config, trained, groups, jobs=1, codebook=None):
+def finish_words(family_name, family_config, trained, groups, jobs=1, codebook=None, run=None):
     """Settle what all words of a vocabulary have in common, once all of them are trained.
 
     Parameters
@@ -16,6 +16,8 @@ def finish_words(family_name, family_config, trained, groups, jobs=1, codebook=N
         The words' training utterances; what stands in one group is accumulated in one process.
     codebook : Codebook or None
         Of families whose observations are codes.
+    run : asrkit.words.spread.Spread, optional
+        Who accumulates all words together.
 
     Returns
     -------
@@ -28,11 +30,11 @@ def finish_words(family_name, family_config, trained, groups, jobs=1, codebook=N
     methods = {word: entries[-1]["method"] for word, (_, entries) in trained.items()}
     sums = None
     if family.finishes_by_sums(family_config):
-        sums = all_sums(models, methods, groups, jobs)
+        sums = all_sums(models, methods, groups, jobs, run)
     finished = family.finish(models, family_config, sums, codebook)
     if finished is models:
         return trained
-    sums = all_sums(finished, methods, groups, jobs)
+    sums = all_sums(finished, methods, groups, jobs, run)
     return {
         word: (model, [*trained[word][1], final_entry(models[word], model, sums[word], trained[word][1][-1])])
         for word, model in finished.items()
@@ -46,8 +48,12 @@ def final_entry(before, model, stats, last):
     return {**entry, **{name: last[name] for name in ("word", "start", "ending")}}
 
 
-def all_sums(models, methods, groups, jobs):
+def all_sums(models, methods, groups, jobs, run=None):
     """Accumulate every word's model over its data: dict of str to WordStats."""
+    if run is not None:
+        data = {word: source for group in groups for word, source in group.items()}
+        wanted = {(word, 0): (models[word], methods[word]) for word in data}
+        return {word: stats for (word, _), stats in run.accumulate(wanted, data).items()}
     work = [({(word, 0): (models[word], methods[word]) for word in group}, group) for group in groups]
     parts = ordered_map(_group_sums, work, jobs=jobs, label="groups of words, finished")
     return {word: stats for part in parts for (word, _), stats in part.items()}

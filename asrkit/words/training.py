@@ -1,5 +1,6 @@
 """The one training loop, for every family: accumulate, sum, estimate, until the objective stops rising."""
 
+import functools
 import logging
 from dataclasses import dataclass, replace
 
@@ -10,6 +11,7 @@ from asrkit.config import check_fields, option
 from asrkit.errors import SettingsError
 from asrkit.words.entries import log_entry
 from asrkit.words.stepwise import Progress, batch_frames, kept_progress, mini_batches, stepwise
+from asrkit.words.sums import Sum
 
 log = logging.getLogger("asrkit")
 
@@ -94,6 +96,7 @@ def train_beside(
     starts=None,
     histories=None,
     steps=None,
+    run=None,
 ):
     """What `train_words` gives for each of several settings of a family: list of dict.
 
@@ -107,6 +110,8 @@ def train_beside(
         Takes a dict for each of the settings: each word's models, one an entry of its log.
     steps : asrkit.io.kept_steps.KeptSteps, optional
         Of stepwise training: where it keeps how far it is, and finds what a killed one has left.
+    run : Here, or asrkit.words.spread.Spread, optional
+        Where first models and sums are made; in this process by default.
 
     Notes
     -----
@@ -123,31 +128,41 @@ def train_beside(
     def count(config):
         return 1 if starts else family.num_starts(config)
 
+    run = Here() if run is None else run
+    chosen = {
+        word: [
+            (start, place) for place, config in enumerate(family_configs) for start in range(count(config))
+        ]
+        for word in data
+    }
+    missing = {
+        word: [own for own in chosen[word] if not starts and _named((word, *own)) not in facts]
+        for word in data
+    }
+    make = functools.partial(first_models, family_name, family_configs, train_config.seed, commons or {})
+    items = [(word, indices[word], data[word], own) for word, own in missing.items() if own]
+    firsts = {key: model for found in run.map(make, items) for key, model in found.items()}
     for word, source in data.items():
-        sample = source.sample(SAMPLE)
-        for place, config in enumerate(family_configs):
-            for start in range(count(config)):
-                key = word, start, place
-                models[key] = None if histories is None else []
-                if stepping and _named(key) in facts:
-                    progress[key] = Progress.from_kept(family, _named(key), facts, arrays, sample.select([0]))
+        for start, place in chosen[word]:
+            key, config = (word, start, place), family_configs[place]
+            models[key] = None if histories is None else []
+            first = starts[word] if starts else firsts.get(key)
+            if not stepping:
+                training = _train(first, config, train_config, models[key])
+            else:
+                if _named(key) in facts:
+                    some = next(iter(source.part(np.array([0]))))
+                    progress[key] = Progress.from_kept(family, _named(key), facts, arrays, some)
                 else:
-                    rng = np.random.default_rng([train_config.seed, indices[word], start])
-                    common = (commons or {}).get((start, place))
-                    own = sample if common is None else replace(sample, common=common)
-                    first = starts[word] if starts else family.init(config, own, rng, start)
-                    progress[key] = Progress.of(first, config) if stepping else None
-                if stepping:
-                    frames = batch_frames(train_config, family, config, progress[key].model)
-                    if (word, frames) not in parts:
-                        parts[word, frames] = mini_batches(source, frames, [train_config.seed, indices[word]])
-                    training = stepwise(progress[key], config, train_config, parts[word, frames], models[key])
-                else:
-                    training = _train(first, config, train_config, models[key])
-                trainings[key], wanted[key] = training, next(training)
+                    progress[key] = Progress.of(first, config)
+                frames = batch_frames(train_config, family, config, progress[key].model)
+                if (word, frames) not in parts:
+                    parts[word, frames] = mini_batches(source, frames, [train_config.seed, indices[word]])
+                training = stepwise(progress[key], config, train_config, parts[word, frames], models[key])
+            trainings[key], wanted[key] = training, next(training)
     while wanted:
         alike = _alike(wanted) if len(family_configs) > 1 else {key: [key] for key in wanted}
-        for first, stats in accumulate({key: wanted[key] for key in alike}, data).items():
+        for first, stats in run.accumulate({key: wanted[key] for key in alike}, data).items():
             for key in alike[first]:
                 try:
                     wanted[key] = trainings[key].send(stats)
@@ -163,6 +178,24 @@ def train_beside(
         if histories is not None:
             kept = {word: entries[-1]["start"] for word, (_, entries) in found[-1].items()}
             histories.append({word: models[own[kept[word]]] for word, own in keys.items()})
+    return found
+
+
+def first_models(family_name, family_configs, seed, commons, item):
+    """What the trainings of a word start from: dict of (word, start, place of the settings) to WordModel.
+
+    Parameters
+    ----------
+    commons : dict of (start, place of the settings) to what `Family.common_start` gave
+    item : (word, its index, BlockSource, list of (start, place of the settings))
+    """
+    word, index, source, chosen = item
+    family, sample, found = families.load(family_name), source.sample(SAMPLE), {}
+    for start, place in chosen:
+        common = commons.get((start, place))
+        own = sample if common is None else replace(sample, common=common)
+        rng = np.random.default_rng([seed, index, start])
+        found[word, start, place] = family.init(family_configs[place], own, rng, start)
     return found
 
 
@@ -209,14 +242,21 @@ def accumulate(wanted, data):
 
     Notes
     -----
-    Blocks are cut by the data and a model's sums added in the order of its blocks; which of them stand in one
-    batch changes the speed and nothing else.
+    Blocks are cut by the data and a model's sums added in the order of its blocks, as `Sum` adds; which of them stand
+    in one batch changes the speed and nothing else.
     """
     sums = {}
     for keys, pairs, method in _batches(wanted, data):
         for key, stats in zip(keys, type(pairs[0][0]).accumulate_many(pairs, method), strict=True):
-            sums[key] = sums[key] + stats if key in sums else stats
-    return sums
+            sums.setdefault(key, Sum()).add(stats)
+    return {key: own.total for key, own in sums.items()}
+
+
+class Here:
+    """The work of a training, done in this process."""
+
+    map = staticmethod(map)
+    accumulate = staticmethod(accumulate)
 
 
 def _batches(wanted, data):

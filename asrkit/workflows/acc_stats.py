@@ -16,6 +16,7 @@ from asrkit.io.store import Share, Store
 from asrkit.models.base import Block, WordStats
 from asrkit.runtime import one_thread
 from asrkit.words.short import counted_short, too_short
+from asrkit.words.sums import added
 from asrkit.words.vocabulary import Vocabulary
 
 
@@ -105,7 +106,7 @@ def acc_stats(
             sources[word] = store.source(utts[word])
             short[word] = too_short(sources[word], own)
         sums[word] = [own.accumulate(block, method) for block in sources.get(word, [empty])]
-        stats[word] = sum(sums[word][1:], start=sums[word][0])
+        stats[word] = added(sums[word])
     skipped = {**features.skipped, **{utt: why for of_word in short.values() for utt, why in of_word.items()}}
     used = sum(map(is_recording, store.utts)) + len(features.skipped) - len(skipped)
     counted = {**features.skipped, **counted_short(short, sources, asked=False)}

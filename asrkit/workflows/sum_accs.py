@@ -14,6 +14,7 @@ from asrkit.io.model_file import (
     write_block_stats,
     write_stat_arrays,
 )
+from asrkit.words.sums import added
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -64,11 +65,9 @@ def _sum_shares(out: PathLike, stats_files: Sequence[PathLike], shares: Sequence
     if any(len(blocks) < totals[word] for word, blocks in sums.items()):
         write_block_stats(out, sums, totals, belongs)
         return
-    total = {}
-    for word, blocks in sums.items():
-        total[word], *others = (blocks[number] for number in sorted(blocks))
-        for arrays in others:
-            total[word] = _add(total[word], arrays)
+    total = {
+        word: added((blocks[number] for number in sorted(blocks)), _add) for word, blocks in sums.items()
+    }
     write_stat_arrays(out, total, belongs)
 
 

@@ -6,7 +6,7 @@ import itertools
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,10 +37,11 @@ from asrkit.io.places import as_path
 from asrkit.io.store import Source, Store
 from asrkit.models.base import WordModel
 from asrkit.models.codebook import Codebook
-from asrkit.runtime import one_thread, ordered_map
+from asrkit.runtime import one_thread, ordered_map, width
 from asrkit.words.finishing import finish_words
 from asrkit.words.settings import CODEBOOK, TrainingSettings
 from asrkit.words.short import counted_short, too_short
+from asrkit.words.spread import Spread
 from asrkit.words.training import LIMIT, SAMPLE, STEPWISE, TrainConfig
 from asrkit.words.training import train_beside as train_words_beside
 from asrkit.words.vocabulary import Vocabulary
@@ -54,6 +55,7 @@ FILES = (
     "final.npz",
 )  # in the order they are written in, iterations.npz before the last
 GROUP = 32_768  # frames of the words that one process trains together
+FEW = 4  # groups for each process: with fewer, some would wait for the last ones
 
 log = logging.getLogger("asrkit")
 
@@ -342,11 +344,20 @@ def train_opened(
     if done:
         log.info("goes on: %d of %d groups of words were done", len(done), len(groups))
     todo: list[tuple[Any, ...]] = list(groups[len(done) :])
-    if kept and settings[0].training.method == STEPWISE and not keep_iterations:
+    stepping = settings[0].training.method == STEPWISE
+    if kept and stepping and not keep_iterations:
         todo = [(*group, kept.steps(number)) for number, group in enumerate(todo, len(done))]
-    rest = ordered_map(work, todo, jobs=jobs, label="groups of words")
+    by_blocks = store.in_file and not stepping and families.load(family_name).adds_up
+    run = None
+    if by_blocks and width(jobs) > 1 and len(groups) < FEW * width(jobs):
+        run = Spread(sources, jobs, kept.sums() if kept else None)
+    rest: Iterable[Any]
+    if run is not None and todo:
+        rest = [work(joined(todo), run=run)]  # nothing of it is done before all is
+    else:
+        rest = ordered_map(work, todo, jobs=jobs, label="groups of words")
     for number, (results, group_histories) in enumerate(itertools.chain(done, rest)):
-        if kept and number >= len(done):
+        if kept and run is None and number >= len(done):
             kept.add((results, group_histories))
         for whole_history, part_history in zip(histories, group_histories):
             whole_history.update(part_history)
@@ -364,7 +375,7 @@ def train_opened(
     trained = []
     for own, config, by_word, history in zip(settings, configs, found, histories, strict=True):
         by_word = finish_words(
-            family_name, config, by_word, [own for _, own in groups], jobs, opened.codebook
+            family_name, config, by_word, [own for _, own in groups], jobs, opened.codebook, run
         )
         models = {word: model for word, (model, _) in by_word.items()}
         for word, models_of_word in history.items():
@@ -491,6 +502,7 @@ def train_group(
     commons: Mapping[tuple[int, int], Any],
     keep_iterations: bool,
     group: tuple[Any, ...],
+    run: Spread | None = None,
 ) -> tuple[list[dict[str, tuple[WordModel, list[dict[str, Any]]]]], list[dict[str, list[WordModel]]]]:
     indices, sources, *steps = group
     histories: list[dict[str, list[WordModel]]] = []
@@ -503,8 +515,15 @@ def train_group(
         commons=commons,
         histories=histories if keep_iterations else None,
         steps=steps[0] if steps else None,
+        run=run,
     )
     return results, histories
+
+
+def joined(groups: list[tuple[Any, ...]]) -> tuple[dict[str, int], dict[str, Source]]:
+    """Make one group of all."""
+    indices = {word: index for own, _ in groups for word, index in own.items()}
+    return indices, {word: source for _, own in groups for word, source in own.items()}
 
 
 def common_starts(
