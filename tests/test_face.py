@@ -12,7 +12,7 @@ import pytest
 import asrkit
 from asrkit.sklearn import Mfcc, WordClassifier
 
-NAMES = """load train adapt crossval teach forget merge Recognizer Hypothesis Speaker Vocabulary FrontEnd read_audio read_data find_speech score_errors
+NAMES = """load train adapt crossval cluster teach forget merge Recognizer Hypothesis Speaker Vocabulary FrontEnd read_audio read_data find_speech score_errors
 PronunciationScorer families study AsrkitError""".split()
 FUNCTIONS = [name for name in NAMES if inspect.isfunction(getattr(asrkit, name))]
 FUNCTIONS += [

@@ -58,6 +58,10 @@ def cluster(
     wait_s : float
         How long the scheduler (10 s at the most) and a first worker are waited for.
 
+    Returns
+    -------
+    context manager
+
     Raises
     ------
     DataError

@@ -48,6 +48,9 @@ FIELDS = {
 }
 
 
+WITH = {"scheduler": {"backend": "dask"}}  # what a setting does not go without
+
+
 def other_value(owner, field):
     """A value of the field that is neither its default nor refused, all else as it is."""
     default, choices = field.default, field.metadata["choices"]
@@ -59,12 +62,13 @@ def other_value(owner, field):
         candidates = ["other", "weights", "0.9"]
     else:
         candidates = [
-            type(default)(value) for value in (2 * default, default / 2, default + 1, default - 1, 8000)
+            type(default)(value)
+            for value in (2 * default, default / 2, default + 1, default - 1, 8000, default + 0.1)
         ]
     for value in candidates:
         try:
             if value != default:
-                owner(**{field.name: value})
+                owner(**{field.name: value, **WITH.get(field.name, {})})
                 return value
         except ValueError:
             continue
@@ -108,16 +112,16 @@ def test_defaults(owner, tmp_path):
 @pytest.mark.parametrize(("owner", "field"), FIELDS.values(), ids=FIELDS)
 def test_a_setting_survives_flags_and_conf_files(owner, field, tmp_path):
     value = other_value(owner, field)
-    config = owner(**{field.name: value})
+    others = WITH.get(field.name, {})
+    config, more = owner(**{field.name: value, **others}), [f"--{name}={own}" for name, own in others.items()]
     flag, text = f"--{flag_name(field)}", format_value(value)
-    assert parsed(owner, [flag, text]) == parsed(owner, [f"{flag}={text}"]) == config != owner()
+    assert parsed(owner, [flag, text, *more]) == parsed(owner, [f"{flag}={text}", *more]) == config != owner()
     (tmp_path / "x.conf").write_text(format_conf(config))
     assert f"{flag}={text}\n" in (tmp_path / "x.conf").read_text()
     assert parsed(owner, [f"--config={tmp_path}/x.conf"]) == config
-    assert (
-        parsed(owner, ["--config", f"{tmp_path}/x.conf", f"{flag}={format_value(field.default)}"]) == owner()
-    )
-    assert type(getattr(parsed(owner, [flag, text]), field.name)) is type(field.default)
+    back = parsed(owner, ["--config", f"{tmp_path}/x.conf", f"{flag}={format_value(field.default)}"])
+    assert back == owner(**others)
+    assert type(getattr(parsed(owner, [flag, text, *more]), field.name)) is type(field.default)
     assert field.metadata["help"]
 
 
