@@ -337,12 +337,18 @@ def cut_blocks(lengths):
 def read_block(path, places):
     """The Block of utterances in a file of arrays; `places` is utt -> (offset, shape, dtype)."""
     (_, shape, dtype), *_ = places.values()
-    lengths = [shape[0] for _, shape, _ in places.values()]
-    obs = np.empty((sum(lengths), *shape[1:]), dtype=dtype)
-    rows = np.split(obs, np.cumsum(lengths)[:-1])
+    starts = np.cumsum([0, *(shape[0] for _, shape, _ in places.values())]).tolist()
+    obs = np.empty((starts[-1], *shape[1:]), dtype=dtype)
+    size = obs[:1].nbytes
+    spans: list[list[int]] = []  # first row, last row and offset of what lies together in the file
+    for start, end, (offset, _, _) in zip(starts, starts[1:], places.values(), strict=False):
+        if spans and offset == spans[-1][2] + (start - spans[-1][0]) * size:
+            spans[-1][1] = end
+        else:
+            spans.append([start, end, offset])
     with open(path, "rb", buffering=0) as stream:
-        for (offset, _, _), row in zip(places.values(), rows, strict=True):
+        for start, end, offset in spans:
             stream.seek(offset)
-            if stream.readinto(row) != row.nbytes:
+            if stream.readinto(obs[start:end]) != (end - start) * size:
                 raise DataError(f"{path}: the temporary file of features is cut off (start again)")
-    return Block(tuple(places), obs, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+    return Block(tuple(places), obs, np.array(starts, dtype=np.int64))
