@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from command import asrkit
 
+from asrkit.io import store
+
 SMALL = {
     "gmm": ["--num-gauss=1"],
     "chmm": ["--num-states=2", "--covariance=diag"],
@@ -16,7 +18,7 @@ EQUAL = ["--calibrate=false", f"--max-iters={ITERS}", "--tol=0", "--delta-order=
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """A word of four blocks and one of a part of one, their utterances and speakers mixed."""
+    """A word of nineteen blocks and one of one, their utterances and speakers mixed."""
     folder, rng = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
     feats, words = {}, {}
     for place in range(220):
@@ -29,6 +31,12 @@ def data(tmp_path_factory):
     (folder / "text").write_text("".join(f"{utt} {words[utt]}\n" for utt in feats))
     (folder / "utt2spk").write_text("".join(f"{utt} {utt[0]}\n" for utt in feats))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    """More blocks than are added up by themselves."""
+    monkeypatch.setattr(store, "BLOCK", 5700)
 
 
 def sums_of(model, data, exp, parts):
