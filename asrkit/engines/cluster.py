@@ -17,6 +17,8 @@ LOKY, DASK, LOCAL = "loky", "dask", "local"
 CONNECT_S = 10.0
 WAIT_S = 60.0  # for a first worker
 DEATHS = 2  # of workers that the same work may cost, where we start them
+SLOW = "300 s"  # for what takes seconds, on a machine that has no time
+END_S = 10.0
 
 log = logging.getLogger("asrkit")
 
@@ -75,7 +77,7 @@ def cluster(
     """
     try:
         import dask
-        import distributed  # noqa: F401
+        import distributed
     except ImportError as error:
         raise missing_extra("cluster", f"backend={DASK} needs distributed", error) from None
     from asrkit.engines.dask_map import DaskMap
@@ -84,9 +86,12 @@ def cluster(
         "distributed.admin.large-graph-warning-threshold": "1 TB",  # items travel with their task, so that they come again
         "distributed.scheduler.allowed-failures": DEATHS,
     }
+    if scheduler == LOCAL:
+        settings["distributed.comm.timeouts.connect"] = SLOW
     with dask.config.set(settings), _silent(), contextlib.ExitStack() as stack:
         if scheduler == LOCAL:
-            client = stack.enter_context(_local(jobs))
+            own = stack.enter_context(local_workers(jobs))
+            client = stack.enter_context(distributed.Client(own, set_as_default=False))
             name, remedy = f"scheduler={LOCAL}", "fewer workers have more memory each"
         else:
             client = stack.enter_context(_connected(scheduler, wait_s))
@@ -98,45 +103,88 @@ def cluster(
 
 
 @contextlib.contextmanager
-def _local(jobs: int) -> Iterator[Any]:
-    from distributed import Client, LocalCluster
+def local_workers(jobs: int, **options: Any) -> Iterator[Any]:
+    """Start a scheduler and workers on this machine: a LocalCluster, which ends with the block, however far its start went.
 
-    with deaf_children():  # the thread that starts the workers, now and later, inherits it
-        own = LocalCluster(
-            n_workers=jobs,
-            threads_per_worker=1,
-            dashboard_address="127.0.0.1:0",
-            silence_logs=logging.CRITICAL,
-        )
-    with own, Client(own) as client:
-        yield client
+    Parameters
+    ----------
+    jobs : int
+    options
+        Others of LocalCluster.
+
+    Raises
+    ------
+    DataError
+        They did not start.
+    """
+    import multiprocessing
+
+    from distributed import LocalCluster
+    from distributed.core import Status
+
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise SystemExit(
+            1
+        )  # a worker that runs a script which does not look whether it is the main one: told there
+    own = LocalCluster.__new__(LocalCluster)  # ours before it starts, for a start may fail or be interrupted
+    try:
+        with deaf_children():  # the thread that starts the workers, now and later, inherits it
+            try:
+                own.__init__(  # type: ignore[misc]
+                    n_workers=jobs,
+                    threads_per_worker=1,
+                    dashboard_address="127.0.0.1:0",
+                    silence_logs=logging.CRITICAL,
+                    **options,
+                )
+            except Exception as error:
+                raise DataError(
+                    f"scheduler={LOCAL}: its workers did not start: {_first_line(error)} (in a script, what starts them "
+                    "stands below if __name__ == '__main__':)"
+                ) from None
+        yield own
+    finally:
+        _close(own, Status.closed, END_S)  # workers end with this process at the latest
 
 
 @contextlib.contextmanager
 def _connected(scheduler: str, wait_s: float) -> Iterator[Any]:
     from distributed import Client
 
-    connect_s = min(max(wait_s, 1.0), CONNECT_S)
+    options: dict[str, Any] = {"timeout": min(max(wait_s, 1.0), CONNECT_S), "set_as_default": False}
+    if scheduler.endswith(".json") and not is_url(scheduler):
+        _wait_for(scheduler, wait_s)
+        options["scheduler_file"] = scheduler
+    else:
+        options["address"] = scheduler
+    client = Client.__new__(Client)
     try:
-        if scheduler.endswith(".json") and not is_url(scheduler):
-            ends_s = time.monotonic() + wait_s
-            while not os.path.exists(scheduler):
-                if time.monotonic() > ends_s:
-                    raise DataError(
-                        f"scheduler={scheduler}: not found (dask scheduler --scheduler-file writes it)"
-                    )
-                time.sleep(0.1)
-            client = Client(scheduler_file=scheduler, timeout=connect_s)
-        else:
-            client = Client(scheduler, timeout=connect_s)
-    except (OSError, ValueError, TypeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"scheduler={scheduler}: {reason} (dask scheduler starts one)") from None
-    try:
+        try:
+            client.__init__(**options)  # type: ignore[misc]
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise DataError(
+                f"scheduler={scheduler}: {_first_line(error)} (dask scheduler starts one)"
+            ) from None
         yield client
     finally:
-        with contextlib.suppress(Exception):  # the scheduler may be gone
-            client.close(timeout=1)
+        _close(client, "closed", 1.0)  # the scheduler may be gone
+
+
+def _wait_for(file: str, wait_s: float) -> None:
+    ends_s = time.monotonic() + wait_s
+    while not os.path.exists(file):
+        if time.monotonic() > ends_s:
+            raise DataError(f"scheduler={file}: not found (dask scheduler --scheduler-file writes it)")
+        time.sleep(0.1)
+
+
+def _close(own: Any, closed: Any, timeout_s: float) -> None:
+    """Close a Client or a LocalCluster, however far its start went. What is left to the garbage collector warns there, and a Client
+    closes itself: where that happens while its thread starts another one's, it waits for a lock that the thread has itself.
+    """
+    with contextlib.suppress(Exception):
+        own.close(timeout=timeout_s)
+    own.status = closed
 
 
 def _check_workers(client: Any, name: str, paths: list[str], wait_s: float) -> None:
@@ -166,6 +214,10 @@ def _check_workers(client: Any, name: str, paths: list[str], wait_s: float) -> N
                 its_kernel,
                 kernel,
             )
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 @contextlib.contextmanager

@@ -127,9 +127,7 @@ class DaskMap:
                     f"that died of the same work: out of memory? ({self._remedy}; {KEPT})"
                 ) from None
             except MemoryError as error:
-                raise DataError(
-                    f"{self.name}: a worker is out of memory: {error} ({self._remedy}; {KEPT})"
-                ) from None
+                raise DataError(f"{self.name}: out of memory: {error} ({self._remedy}; {KEPT})") from None
             except (CancelledError, OSError) as error:
                 raise self._lost(error) from None
 

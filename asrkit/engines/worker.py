@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from asrkit.config import is_url
 from asrkit.distribution import VERSION
-from asrkit.errors import AsrkitError, DataError
+from asrkit.errors import AsrkitError, DataError, StoreError
 from asrkit.runtime import inside_worker, one_thread
 
 SEEN = "(every machine must see it under this name, as on a shared disk; TMPDIR moves temporary files)"
@@ -86,30 +86,46 @@ def run(work: Work, packed: list[bytes]) -> tuple[float, list[Done]]:
                 with inside_worker(work.level, records), one_thread():
                     result = work.function(loads(item))
                 done.append(Done(result, None, "", records))
-            except MemoryError:
-                raise
             except Exception as error:
+                if memory := _cause(error, MemoryError):
+                    raise MemoryError(_named(memory)) from None
                 done.append(Done(None, _portable(error), traceback.format_exc(), records))
                 break
     return time.perf_counter() - started, done
 
 
 def _portable(error: Exception) -> Exception:
-    """The error as it can travel; a file that was not found is one that this worker does not see, unless it is a URL's."""
+    """The error as it can travel. What is missing is missing on this worker: a module, rights in a store, or a file, but for a URL's."""
     from distributed.protocol.pickle import dumps, loads
 
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, FileNotFoundError):
-        cause = cause.__cause__ or cause.__context__
-    far = isinstance(cause, OSError) and isinstance(cause.filename, str) and is_url(cause.filename)
-    if isinstance(cause, FileNotFoundError) and not far and isinstance(error, (AsrkitError, OSError)):
-        what = str(error) if isinstance(error, AsrkitError) else f"{cause.filename}: not found"
+    ours = isinstance(error, AsrkitError)
+    module = _cause(error, ImportError)
+    if isinstance(error, StoreError) or (ours and module):
+        return type(error)(_named(error))
+    if module:
+        return DataError(f"{_named(module)} (install the same on all machines)")
+    file = _cause(error, FileNotFoundError)
+    far = isinstance(file, OSError) and isinstance(file.filename, str) and is_url(file.filename)
+    if isinstance(file, OSError) and not far and isinstance(error, (AsrkitError, OSError)):
+        what = str(error) if ours else f"{file.filename}: not found"
         return DataError(f"{what}: worker {address()} does not see it {SEEN}")
     try:
         loads(dumps(error))
     except Exception:  # whatever an error of another library can't do
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error
+
+
+def _cause(error: BaseException, kind: type[BaseException]) -> BaseException | None:
+    """The first error of a kind, of this one and what it came of."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, kind):
+        cause = cause.__cause__ or cause.__context__
+    return cause
+
+
+def _named(error: BaseException) -> str:
+    return f"worker {address()}: {str(error) or type(error).__name__}"
 
 
 def _keep_pages() -> None:

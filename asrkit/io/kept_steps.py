@@ -3,10 +3,10 @@
 import logging
 import shutil
 import time
-from pathlib import Path
 
-from asrkit.errors import DataError
+from asrkit.errors import DataError, StoreError
 from asrkit.io.model_file import read_npz, write_npz
+from asrkit.io.places import RemotePath, as_path
 
 FOLDER = ".steps.asrkit-part"
 KIND = "record of steps"
@@ -30,7 +30,11 @@ class KeptSteps:
     """
 
     def __init__(self, folder, number, signature, keep_s):
-        self._path, self._signature, self._keep_s = Path(folder) / FOLDER / f"{number}.npz", signature, keep_s
+        self._path, self._signature, self._keep_s = (
+            as_path(folder) / FOLDER / f"{number}.npz",
+            signature,
+            keep_s,
+        )
         self._since = None
 
     def load(self):
@@ -51,7 +55,7 @@ class KeptSteps:
         """Replace what was kept."""
         try:
             write_npz(self._path, KIND, {"signature": self._signature, "facts": facts}, arrays)
-        except DataError as error:
+        except (DataError, StoreError) as error:
             log.warning("%s: its steps are not kept, if this training is killed", error)
             self._keep_s = None
         self._since = time.monotonic()
@@ -59,4 +63,9 @@ class KeptSteps:
 
 def remove_steps(folder):
     """Remove them of all groups."""
-    shutil.rmtree(Path(folder) / FOLDER, ignore_errors=True)
+    found = as_path(folder) / FOLDER
+    if not isinstance(found, RemotePath):
+        shutil.rmtree(found, ignore_errors=True)
+        return
+    for one in found.glob("*.npz"):
+        one.unlink(missing_ok=True)

@@ -12,87 +12,31 @@ import time
 
 import numpy as np
 import pytest
-from command import MFCC
 from command import asrkit as command
 from scored import TRAIN as MIXGOP
-from scored import write_set
-from synthetic import write_words
+from workers import CHMM, client, content, distributed, local_workers, scheduler, workers, world  # noqa: F401
 
 import asrkit
 from asrkit.engines import dask_map, worker
 from asrkit.errors import DataError
-from asrkit.io.pieces import Pieces
-from asrkit.io.recordings import CHUNK
+from asrkit.io.kept_steps import FOLDER as STEPS
 from asrkit.io.store import FileSource
 from asrkit.runtime import ordered_map, progress
-
-distributed = pytest.importorskip("distributed", reason="needs distributed (pip install -e '.[test]')")
-from distributed.protocol.pickle import dumps  # noqa: E402
-
-CHMM = ["--family=chmm", "--num-states=3", "--max-iters=3", "--warps=0.9"]
-# Whose bytes hold seconds, or where they were made.
-OTHERS = (
-    "train.json",
-    "log",
-    "tune.json",
-    "tune.tsv",
-    "num_jobs",
-    "decode.json",
-    "run.json",
-    "crossval.json",
-)
-OTHERS += ("codebook.json", "tuned.conf", "tune.png")
-
-
-@pytest.fixture(scope="module")
-def workers():
-    """Two worker processes, the scheduler in this one."""
-    import dask
-
-    for name in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 2}),
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL
-        ) as own,
-    ):
-        yield own
-
-
-@pytest.fixture
-def scheduler(workers):
-    return workers.scheduler_address
-
-
-@pytest.fixture
-def client(workers):
-    with distributed.Client(workers, set_as_default=False) as own:
-        yield own
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    """Features, a model of each kind and what is to be scored, made in one process."""
-    top = tmp_path_factory.mktemp("world")
-    name = "{word}_{speaker}_{take}.wav"
-    write_words(top / "wav", name, speakers=("anna", "bert", "carl"), takes=range(4))
-    command("prepare-wavs", top / "wav", top / "data", "--pattern", "{word}_{speaker}_{index}")
-    command("compute-mfcc", top / "data", *MFCC)
-    command("train", top / "data", top / "chmm", *CHMM)
-    write_set(top / "phones", 0, takes=12)
-    command("mixgop", "train", top / "phones" / "data", top / "phones" / "ali", top / "mixgop", *MIXGOP)
-    return top
-
-
-def content(folder):
-    """What must be equal of a command's files: dict of path to bytes."""
-    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in OTHERS]
-    return {str(path.relative_to(folder)): path.read_bytes().replace(bytes(folder), b"") for path in paths}
-
+from asrkit.words.settings import TrainingSettings
+from asrkit.workflows import train as train_module
+from asrkit.workflows.train import train
 
 CALLS = {
     "train": ["train", "data", "OUT", *CHMM],
+    "train, stepwise": [
+        "train",
+        "data",
+        "OUT",
+        *CHMM,
+        "--method=stepwise",
+        "--passes=2",
+        "--batch-frames=500",
+    ],
     "train-codebook": ["train-codebook", "data", "OUT", "--codebook-size=8"],
     "decode": ["decode", "chmm", "data", "OUT"],
     "decode, learning": ["decode", "chmm", "data", "OUT", "--adapt=map"],
@@ -143,80 +87,57 @@ def test_features_are_those_of_one_process(kind, world, scheduler, tmp_path):
     assert found[0] == found[1] and "data/raw_mfcc_data.1.ark".replace("mfcc", kind) in found[0]
 
 
-@pytest.mark.bytes
-def test_a_killed_worker_changes_no_byte(world, workers, client, tmp_path):
+def kill_once(client, due=lambda: True):
+    """Kill a worker at work, as soon as that is due: a list that then has its address, and the thread that waits."""
     killed = []
 
     def kill_at_work():
-        pids = client.run(os.getpid)
         while not killed:
             busy = [address for address, keys in client.processing().items() if any("run" in k for k in keys)]
-            if busy:
-                os.kill(pids[busy[0]], signal.SIGKILL)
+            if busy and due():
+                os.kill(client.run(os.getpid)[busy[0]], signal.SIGKILL)
                 killed.append(busy[0])
 
     thread = threading.Thread(target=kill_at_work, daemon=True)
     thread.start()
-    command(
-        "train", world / "data", tmp_path, *CHMM, "--backend=dask", f"--scheduler={workers.scheduler_address}"
-    )
-    thread.join(10)
-    assert killed and (tmp_path / "final.npz").read_bytes() == (world / "chmm" / "final.npz").read_bytes()
-
-
-@pytest.fixture
-def own_scheduler(tmp_path):
-    """A scheduler and a worker in processes of their own: the address, and how to kill the former."""
-    file = tmp_path / "scheduler.json"
-    options = ["--scheduler-file", str(file), "--no-dashboard"]
-    calls = [["scheduler", "--host", "127.0.0.1", "--port", "0"], ["worker", "--nthreads", "1", "--no-nanny"]]
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-m", f"distributed.cli.dask_{call[0]}", *call[1:], *options],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd=tmp_path,
-        )
-        for call in calls
-    ]
-    yield file, processes[0]
-    for process in processes:
-        process.kill()
-        process.wait()
+    return killed, thread
 
 
 @pytest.mark.bytes
-def test_the_scheduler_goes_away_and_the_same_command_goes_on(
-    world, scheduler, own_scheduler, tmp_path, monkeypatch, capsys
-):
-    file, process = own_scheduler
-    lines = (world / "data" / "wav.scp").read_text().splitlines()
-    entries = [f"{take}-{line}\n" for take in range(10, 10 + 5 * CHUNK // len(lines)) for line in lines]
-    for name in ("data", "expected/data"):
-        (tmp_path / name).mkdir(parents=True)
-        (tmp_path / name / "wav.scp").write_text("".join(entries))
-    folder = tmp_path / "data"
-    words = ("compute-mfcc", folder, *MFCC, "--backend=dask")
-    real = Pieces.append
+def test_a_killed_worker_changes_no_byte_of_a_stepwise_training(world, scheduler, client, tmp_path):
+    how = {"method": "stepwise", "passes": 3, "batch_frames": 100, "num_states": 3, "calibrate": False}
+    settings = TrainingSettings.of("chmm", **how)
+    train(world / "data", tmp_path / "one", settings)
+    killed, thread = kill_once(client, (tmp_path / "dask" / STEPS / "0.npz").exists)
+    with asrkit.cluster(scheduler):
+        train(world / "data", tmp_path / "dask", settings, keep_s=0)
+    thread.join(60)
+    assert killed and content(tmp_path / "dask") == content(tmp_path / "one")
 
-    def append_once(self, *piece):
-        real(self, *piece)
-        process.kill()
-        process.wait()
 
-    monkeypatch.setattr(Pieces, "append", append_once)
-    command(*words, f"--scheduler={file}", status=1)
-    said = capsys.readouterr().err.splitlines()
-    assert len(said) == 2 and said[1] == (
-        f"asrkit compute-mfcc: error: --scheduler {file}: the scheduler went away "
-        "(what was finished is kept: the same command goes on)"
-    )
-    assert not (folder / "feats.scp").exists()
-    monkeypatch.setattr(Pieces, "append", real)
-    command(*words, f"--scheduler={scheduler}")
-    assert f"goes on: {CHUNK} of {len(entries)} recordings were done" in capsys.readouterr().err
-    command("compute-mfcc", tmp_path / "expected" / "data", *MFCC)
-    assert content(folder) == content(tmp_path / "expected" / "data")
+@pytest.mark.bytes
+def test_any_number_of_processes_and_workers_writes_the_same(world, tmp_path, monkeypatch):
+    monkeypatch.setattr(train_module, "GROUP", 1)  # each word may train elsewhere
+
+    def made(place, *more):
+        command("train", world / "data", tmp_path / place, *CHMM, *more)
+        command("decode", tmp_path / place, world / "data", tmp_path / place / "decode", *more)
+        return content(tmp_path / place)
+
+    expected = made("1")
+    assert {"final.npz", "decode/hyp"} <= expected.keys()
+    for number in (2, 3):
+        assert made(f"{number}", f"--nj={number}") == expected, number
+    with local_workers(1) as own, distributed.Client(own, set_as_default=False) as client:
+        for number in (1, 2, 4):
+            own.scale(number)
+            client.wait_for_workers(number)
+            if number == 4:
+                killed, thread = kill_once(client)
+            found = made(f"dask{number}", "--backend=dask", f"--scheduler={own.scheduler_address}")
+            assert found == expected, number
+    thread.join(60)
+    assert killed
 
 
 def waits(item):
@@ -284,7 +205,11 @@ def test_constants_go_once(scheduler, monkeypatch):
     real = dask_map.DaskMap._submit
 
     def submit(self, function, *arguments):
-        sent.append(len(dumps(arguments)) if function is dask_map.keep else sum(map(len, arguments[1])))
+        sent.append(
+            len(distributed.protocol.pickle.dumps(arguments))
+            if function is dask_map.keep
+            else sum(map(len, arguments[1]))
+        )
         return real(self, function, *arguments)
 
     monkeypatch.setattr(dask_map.DaskMap, "_submit", submit)
@@ -327,7 +252,7 @@ def test_what_a_function_raises_is_raised_here(scheduler):
     ("work", "says"),
     [
         (killed, "worker tcp://.* was killed, the last of 3 that died of the same work: out of memory?"),
-        (starved, "a worker is out of memory: Unable to allocate 8.00 GiB"),
+        (starved, "out of memory: worker tcp://.*: Unable to allocate 8.00 GiB"),
     ],
 )
 def test_lost_work_is_one_line_and_the_next_map_works(work, says, scheduler):
@@ -357,37 +282,6 @@ def test_workers_are_held_against_this_machine(scheduler, tmp_path, monkeypatch)
         pytest.raises(DataError, match=r"worker tcp://.*: asrkit .*, here it is 0\.1 \(install the same"),
         asrkit.cluster(scheduler),
     ):
-        pass
-
-
-@pytest.mark.parametrize("where", ["tcp://127.0.0.1:1", "nowhere.json", "s3://b/far.json", "no address"])
-def test_a_scheduler_that_is_not_there_is_one_line(where):
-    with pytest.raises(DataError, match=f"^scheduler={where}: ") as lost, asrkit.cluster(where, wait_s=0.3):
-        pass
-    assert len(str(lost.value).splitlines()) == 1
-    assert ("scheduler-file writes it" in str(lost.value)) == (where == "nowhere.json")
-
-
-def test_a_scheduler_without_workers_is_one_line():
-    with (
-        distributed.LocalCluster(
-            n_workers=0, dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL
-        ) as own,
-        pytest.raises(DataError, match="no worker within 0.1 s"),
-        asrkit.cluster(own.scheduler_address, wait_s=0.1),
-    ):
-        pass
-
-
-def test_a_scheduler_is_dasks(capsys):
-    with pytest.raises(SystemExit):
-        command("train", "data", "exp", "--family=gmm", "--scheduler=local")
-    assert "--scheduler local: is Dask's (--backend dask goes with it)" in capsys.readouterr().err
-
-
-def test_without_distributed_the_extra_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(DataError, match="backend=dask needs distributed .*pip install"), asrkit.cluster():
         pass
 
 

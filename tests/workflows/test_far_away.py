@@ -1,6 +1,5 @@
 """Data and results at URLs: a whole recipe in a store gives the bytes of the same on this machine."""
 
-import logging
 import re
 from collections import Counter
 
@@ -9,6 +8,7 @@ from command import MFCC, asrkit
 from stores import far_root, put_tree, read_tree, s3_root, s3_server, unsteady  # noqa: F401
 from synthetic import write_words
 
+from asrkit.engines.cluster import local_workers
 from asrkit.errors import StoreError
 from asrkit.features.kind import load
 from asrkit.io.archive import read_scp
@@ -75,11 +75,9 @@ def test_recipe_gives_the_bytes_of_this_machine(here, far_root):
 
 
 def test_dasks_workers_read_a_bucket(here, s3_root, tmp_path):
-    distributed = pytest.importorskip("distributed", reason="needs distributed (pip install -e '.[test]')")
+    pytest.importorskip("distributed", reason="needs distributed (pip install -e '.[test]')")
     put_tree(here / "data/train", f"{s3_root}/train")
-    with distributed.LocalCluster(  # its workers have the environment of this moment
-        n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL
-    ) as workers:
+    with local_workers(1) as workers:  # which have the environment of this moment
         more = ["--backend=dask", f"--scheduler={workers.scheduler_address}"]
         asrkit("train", f"{s3_root}/train", f"{s3_root}/exp", *SMALL, *more)
         asrkit("decode", f"{s3_root}/exp", f"{s3_root}/train", f"{s3_root}/heard", *more)

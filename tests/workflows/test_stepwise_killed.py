@@ -7,6 +7,7 @@ import pytest
 from asrkit.io import store as store_module
 from asrkit.io.files import write_table
 from asrkit.io.kept_steps import FOLDER, KeptSteps
+from asrkit.io.places import as_path
 from asrkit.words.settings import TrainingSettings
 from asrkit.workflows.train import train
 
@@ -50,14 +51,19 @@ def settings_of(family):
 
 
 def content(folder):
-    return {name: (folder / name).read_bytes() for name in ("final.npz", "train.jsonl")}
+    return {name: (as_path(folder) / name).read_bytes() for name in ("final.npz", "train.jsonl")}
 
 
-@every_family
+@pytest.mark.parametrize(
+    "family, exp", [*((family, "exp") for family in SMALL), ("gmm", "memory://steps/exp")]
+)
 @pytest.mark.bytes
-def test_a_training_goes_on_from_the_mini_batch_that_was_done(data, tmp_path, monkeypatch, family):
+def test_a_training_goes_on_from_the_mini_batch_that_was_done(data, tmp_path, monkeypatch, family, exp):
     settings, real, kills = settings_of(family), KeptSteps.save, 0
     train(data, tmp_path / "whole", settings)
+    monkeypatch.chdir(tmp_path)
+    if exp.startswith("memory:"):
+        pytest.importorskip("fsspec", reason="fsspec is not installed (pip install -e '.[test]')")
 
     def save(self, facts, arrays):
         real(self, facts, arrays)
@@ -70,13 +76,14 @@ def test_a_training_goes_on_from_the_mini_batch_that_was_done(data, tmp_path, mo
         with monkeypatch.context() as patch:
             patch.setattr(KeptSteps, "save", save)
             try:
-                train(data, tmp_path / "exp", settings, keep_s=0)
+                train(data, exp, settings, keep_s=0)
                 break
             except Killed:
                 kills += 1
     steps = [own["step"] for own in found[0].values()] if found else []
-    assert kills > 5 and content(tmp_path / "exp") == content(tmp_path / "whole"), steps
-    assert not (tmp_path / "exp" / FOLDER).exists()
+    assert kills > 5 and content(exp) == content("whole"), steps
+    assert not (as_path(exp) / FOLDER).exists()
+    assert not list(tmp_path.glob("memory:*"))
 
 
 def test_what_was_kept_of_other_settings_or_is_damaged_is_not_taken(tmp_path):
