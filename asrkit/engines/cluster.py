@@ -1,6 +1,7 @@
 """Dask's workers in place of processes of this machine: found, held against this one, and left."""
 
 import contextlib
+import json
 import logging
 import os
 import time
@@ -152,15 +153,12 @@ def _connected(scheduler: str, wait_s: float) -> Iterator[Any]:
     from distributed import Client
 
     options: dict[str, Any] = {"timeout": min(max(wait_s, 1.0), CONNECT_S), "set_as_default": False}
-    if scheduler.endswith(".json") and not is_url(scheduler):
-        _wait_for(scheduler, wait_s)
-        options["scheduler_file"] = scheduler
-    else:
-        options["address"] = scheduler
+    in_file = scheduler.endswith(".json") and not is_url(scheduler)
+    address = _address_in(scheduler, wait_s) if in_file else scheduler
     client = Client.__new__(Client)
     try:
         try:
-            client.__init__(**options)  # type: ignore[misc]
+            client.__init__(address, **options)  # type: ignore[misc]
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise DataError(
                 f"scheduler={scheduler}: {_first_line(error)} (dask scheduler starts one)"
@@ -170,11 +168,24 @@ def _connected(scheduler: str, wait_s: float) -> Iterator[Any]:
         _close(client, "closed", 1.0)  # the scheduler may be gone
 
 
-def _wait_for(file: str, wait_s: float) -> None:
-    ends_s = time.monotonic() + wait_s
-    while not os.path.exists(file):
+def _address_in(file: str, wait_s: float) -> str:
+    """Wait for a scheduler's file that is whole, and give the address in it."""
+    ends_s, fault = time.monotonic() + wait_s, "not found"
+    while True:
+        try:
+            with open(file, encoding="utf-8") as stream:
+                address = json.load(stream)["address"]
+            if isinstance(address, str):
+                return address
+            fault = "names no address"
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            fault = f"cannot be read: {error.strerror}"
+        except (ValueError, TypeError, KeyError):
+            fault = "names no address"
         if time.monotonic() > ends_s:
-            raise DataError(f"scheduler={file}: not found (dask scheduler --scheduler-file writes it)")
+            raise DataError(f"scheduler={file}: {fault} (dask scheduler --scheduler-file writes it)")
         time.sleep(0.1)
 
 

@@ -74,6 +74,17 @@ def test_a_scheduler_that_is_not_there_is_one_line(where, monkeypatch):
     assert set(left) <= {"closed"}  # one that closes itself there may wait for ever
 
 
+@pytest.mark.parametrize("content", ["", "no json", "[]", "{}", '{"address": 3}'])
+def test_a_file_that_is_no_schedulers_is_one_line(content, tmp_path):
+    file = tmp_path / "scheduler.json"
+    file.write_text(content)
+    with (
+        pytest.raises(DataError, match="names no address .dask scheduler"),
+        asrkit.cluster(str(file), wait_s=0.0),
+    ):
+        pass
+
+
 def test_a_scheduler_without_workers_is_one_line():
     with (
         local_workers(0) as own,

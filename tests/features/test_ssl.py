@@ -266,11 +266,14 @@ def test_segments_rates_and_normalisation(tmp_path, folder):
 
 
 @needs_torch
-def test_number_of_jobs_changes_no_byte(tmp_path, folder):
+@pytest.mark.parametrize("more", [[], ["--backend=dask"]], ids=["processes", "dask"])
+def test_number_of_jobs_changes_no_byte(tmp_path, folder, more):
+    if more:
+        pytest.importorskip("distributed", reason="needs distributed (pip install -e '.[test]')")
     lengths = {f"amy-{i:02d}": 2000 + 371 * i for i in range(10)}
     one, two = (write_recordings(tmp_path / name / "data", lengths) for name in ("one", "two"))
     asrkit("compute-ssl", one, "--model", folder)
-    asrkit("compute-ssl", two, "--model", folder, "--nj=2")
+    asrkit("compute-ssl", two, "--model", folder, "--nj=2", *more)
     assert (two / "data" / "raw_ssl_data.2.ark").exists()
     first, second = feats_of(one), feats_of(two)
     assert list(first) == list(second)
