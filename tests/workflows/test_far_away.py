@@ -1,10 +1,13 @@
 """Data and results at URLs: a whole recipe in a store gives the bytes of the same on this machine."""
 
 import re
+import shutil
 from collections import Counter
 
 import pytest
 from command import MFCC, asrkit
+from scored import TRAIN as MIXGOP
+from scored import write_set
 from stores import far_root, put_tree, read_tree, s3_root, s3_server, unsteady  # noqa: F401
 from synthetic import write_words
 
@@ -72,6 +75,34 @@ def test_recipe_gives_the_bytes_of_this_machine(here, far_root):
         if name.endswith("run.json"):  # of a fold: checksums of files that say how long it took
             continue
         assert timeless(content, far_root) == timeless(expected[name], here), name
+
+
+def other_commands(root):
+    """Commands that the recipe has not, in the folder or store `root`."""
+    data, phones = f"{root}/data/all", (f"{root}/phones/data", f"{root}/phones/ali")
+    asrkit("train", data, f"{root}/steps", *SMALL, "--method=stepwise", "--passes=1")
+    asrkit("adapt", f"{root}/exp/mono", data, f"{root}/adapted", "--method=map")
+    asrkit("learning-curve", data, data, f"{root}/curve", "--counts=2,all", "--draws=1", *SMALL)
+    asrkit("mixgop", "train", *phones, f"{root}/mixgop", *MIXGOP)
+    asrkit("mixgop", "score", f"{root}/mixgop", *phones, f"{root}/scores", "--textgrid=true")
+
+
+def test_other_commands_give_the_bytes_of_this_machine(here, tmp_path):
+    for name in ("data", "exp"):
+        shutil.copytree(here / name, tmp_path / name)
+    write_set(tmp_path / "phones", 0, takes=12)
+    root = "memory://others"
+    put_tree(tmp_path, root)
+    for name in ("phones/data/feats.scp", "data/all/feats.scp", "data/all/wav.scp"):
+        own = (tmp_path / name).read_text()
+        as_path(f"{root}/{name}").write_bytes(own.replace(str(tmp_path), root).encode())
+    for where in (tmp_path, root):
+        other_commands(where)
+    found, expected = read_tree(as_path(root)), read_tree(tmp_path)
+    assert {"steps/final.npz", "adapted/final.npz", "scores/phones.tsv"} <= found.keys() == expected.keys()
+    for name, content in found.items():
+        if not name.endswith("run.json"):  # checksums of files that say how long it took
+            assert timeless(content, root) == timeless(expected[name], tmp_path), name
 
 
 def test_dasks_workers_read_a_bucket(here, s3_root, tmp_path):
