@@ -43,7 +43,7 @@ class ClusterConfig:
 
 @contextlib.contextmanager
 def cluster(
-    scheduler: str = LOCAL, *, jobs: int = 1, shared: Iterable[PathLike] = (), wait_s: float = WAIT_S
+    scheduler: PathLike = LOCAL, *, jobs: int = 1, shared: Iterable[PathLike] = (), wait_s: float = WAIT_S
 ) -> Iterator[None]:
     """Run the work of this block on the workers of a Dask scheduler, whatever `jobs` its calls have.
 
@@ -51,9 +51,9 @@ def cluster(
 
     Parameters
     ----------
-    scheduler : str
+    scheduler : path
         `tcp://HOST:PORT`, or `tls://`; the path of a scheduler file, `FILE.json`; or `local`: a scheduler and workers on this machine,
-        which end with the block.
+        which end with the block. Of a cluster of Dask's or dask-jobqueue's, its `scheduler_address`.
     jobs : int
         Workers that `local` starts.
     shared : iterable of path
@@ -69,6 +69,8 @@ def cluster(
     ------
     DataError
         The scheduler or its workers are not there, a worker has other versions or does not see a path, or distributed is not installed.
+    SettingsError
+        `jobs` is less than 1, or `scheduler` no path.
 
     Examples
     --------
@@ -76,6 +78,13 @@ def cluster(
     >>> with asrkit.cluster("tcp://10.0.0.1:8786"):                       # doctest: +SKIP
     ...     model = asrkit.train("data/train", family="chmm")
     """
+    if not isinstance(scheduler, PathLike):
+        raise SettingsError(
+            f"scheduler={type(scheduler).__name__}: is an address or the path of a file (of a cluster, its scheduler_address)"
+        )
+    if jobs < 1:
+        raise SettingsError(f"jobs={jobs} is less than 1")
+    scheduler = os.fspath(scheduler)
     try:
         import dask
         import distributed

@@ -308,9 +308,9 @@ def test_an_interrupt_ends_the_workers_too(world, tmp_path):
         assert process.poll() is None
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)
-    said = process.communicate(timeout=60)[1]
+    said = process.communicate(timeout=300)[1]
     assert process.returncode == 130 and said.splitlines()[-1] == "asrkit crossval: interrupted"
-    ends_s = time.monotonic() + 10
+    ends_s = time.monotonic() + 60
     while time.monotonic() < ends_s:
         try:
             os.killpg(process.pid, 0)

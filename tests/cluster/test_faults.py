@@ -13,7 +13,7 @@ from workers import content, distributed, local_workers, own_scheduler, schedule
 
 import asrkit
 from asrkit.engines import worker
-from asrkit.errors import DataError, StoreError
+from asrkit.errors import DataError, SettingsError, StoreError
 from asrkit.io.pieces import Pieces
 from asrkit.io.places import as_path
 from asrkit.io.recordings import CHUNK
@@ -79,7 +79,7 @@ def test_a_file_that_is_no_schedulers_is_one_line(content, tmp_path):
     file.write_text(content)
     with (
         pytest.raises(DataError, match="names no address .dask scheduler"),
-        asrkit.cluster(str(file), wait_s=0.0),
+        asrkit.cluster(file, wait_s=0.0),
     ):
         pass
 
@@ -97,6 +97,15 @@ def test_a_scheduler_is_dasks(capsys):
     with pytest.raises(SystemExit):
         command("train", "data", "exp", "--family=gmm", "--scheduler=local")
     assert "--scheduler local: is Dask's (--backend dask goes with it)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "given, says",
+    [({"jobs": 0}, "jobs=0 is less than 1"), ({"scheduler": object()}, "scheduler=object: is an")],
+)
+def test_what_no_cluster_can_be_is_said_at_once(given, says):
+    with pytest.raises(SettingsError, match=says), asrkit.cluster(**given):
+        pass
 
 
 def test_without_distributed_the_extra_is_named(monkeypatch):
