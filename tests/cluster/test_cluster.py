@@ -28,15 +28,6 @@ from asrkit.workflows.train import train
 
 CALLS = {
     "train": ["train", "data", "OUT", *CHMM],
-    "train, stepwise": [
-        "train",
-        "data",
-        "OUT",
-        *CHMM,
-        "--method=stepwise",
-        "--passes=2",
-        "--batch-frames=500",
-    ],
     "train-codebook": ["train-codebook", "data", "OUT", "--codebook-size=8"],
     "decode": ["decode", "chmm", "data", "OUT"],
     "decode, learning": ["decode", "chmm", "data", "OUT", "--adapt=map"],
