@@ -1,5 +1,6 @@
 """Words that a training has finished, kept beside the model to be until it is whole."""
 
+import contextlib
 import hashlib
 import io
 import json
@@ -10,7 +11,7 @@ import numpy as np
 
 from asrkit import families
 from asrkit.distribution import VERSION
-from asrkit.errors import DataError
+from asrkit.errors import DataError, StoreError
 from asrkit.io.kept_steps import KeptSteps, remove_steps
 from asrkit.io.kept_sums import KeptSums
 from asrkit.io.pieces import pieces
@@ -71,9 +72,10 @@ class KeptGroups:
         try:
             for waiting in self._waiting:
                 self._pieces.append(*encode(waiting))
-        except DataError as error:
+        except (DataError, StoreError) as error:
             log.warning("%s: what is done is not kept, if this training is killed", error)
-            self.remove()
+            with contextlib.suppress(StoreError):
+                self._pieces.remove()
             self._pieces = None
         self._waiting, self._since = [], time.monotonic()
 

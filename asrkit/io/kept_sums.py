@@ -1,12 +1,13 @@
 """The sums of the iterations that a training has behind it, kept beside the model to be: killed, it estimates again and reads no data."""
 
+import contextlib
 import io
 import logging
 import time
 
 import numpy as np
 
-from asrkit.errors import DataError
+from asrkit.errors import DataError, StoreError
 from asrkit.io.pieces import pieces
 from asrkit.io.places import as_path
 
@@ -60,9 +61,10 @@ class KeptSums:
         try:
             for waiting in self._waiting:
                 self._pieces.append(*waiting)
-        except DataError as error:
+        except (DataError, StoreError) as error:
             log.warning("%s: its iterations are not kept, if this training is killed", error)
-            self._pieces.remove()
+            with contextlib.suppress(StoreError):
+                self._pieces.remove()
             self._pieces = None
             return
         self._place, self._waiting, self._since = len(self._pieces), [], time.monotonic()

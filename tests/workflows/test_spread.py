@@ -4,9 +4,11 @@ import kaldiio
 import numpy as np
 import pytest
 
+from asrkit.errors import DataError, StoreError
 from asrkit.io import store as store_module
 from asrkit.io.files import write_table
 from asrkit.io.kept_groups import KeptGroups
+from asrkit.io.pieces import Pieces
 from asrkit.words import spread as spread_module
 from asrkit.words.settings import TrainingSettings
 from asrkit.words.spread import Spread
@@ -131,4 +133,19 @@ def test_sums_of_other_words_are_not_taken(data, tmp_path, monkeypatch, rounds):
     before = len(rounds)
     train(data, tmp_path / "exp", settings, jobs=2, keep_s=0)
     assert rounds[before : before + 2] == ["words, first models", "iteration 1"]
+    assert content(tmp_path / "exp") == content(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("error", [DataError, StoreError])
+def test_what_cannot_be_kept_ends_no_training(data, tmp_path, monkeypatch, caplog, error, jobs):
+    """A full disk, or a store that does not answer for a while."""
+    train(data, tmp_path / "whole", settings_of("gmm"))
+
+    def refuse(self, content, facts):
+        raise error("it: cannot be written")
+
+    monkeypatch.setattr(Pieces, "append", refuse)
+    train(data, tmp_path / "exp", settings_of("gmm"), jobs=jobs, keep_s=0)
+    assert sum("kept, if this training is killed" in text for text in caplog.messages) == 1
     assert content(tmp_path / "exp") == content(tmp_path / "whole")
