@@ -31,6 +31,7 @@ _shared: dict[
 _variables: dict[str, str | None] = {}  # the environment before the first of them began
 _single = False  # whether every library of this process has come up with one thread
 _own = threading.local()  # .depth: how many blocks this Python thread is in
+_loaded: tuple[frozenset[str], list[Any]] = (frozenset(), [])  # modules, and the libraries found beside them
 
 
 @contextlib.contextmanager
@@ -61,15 +62,13 @@ def _hold() -> list[tuple[Any, int]]:
     global _inside
     if _single:
         return []
-    import threadpoolctl
-
     with _lock:
         if not _inside:
             _variables.update({name: os.environ.get(name) for name in THREAD_VARIABLES})
             os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
         _inside += 1
         per_thread = []
-        for library in threadpoolctl.ThreadpoolController().lib_controllers:
+        for library in _libraries():
             before = library.get_num_threads()
             if "openmp" in (library.internal_api, library.info().get("threading_layer")):
                 per_thread.append((library, before))
@@ -77,6 +76,19 @@ def _hold() -> list[tuple[Any, int]]:
                 _shared.setdefault(library.filepath, (library, before))
             _set_threads(library, 1)
         return per_thread
+
+
+def _libraries() -> list[Any]:
+    """Give the loaded libraries that have threads. To find them takes milliseconds, more than much of what is
+    run: they are looked for again only where modules have come or gone, for libraries come with modules.
+    """
+    global _loaded
+    modules = frozenset(sys.modules)
+    if modules != _loaded[0]:
+        import threadpoolctl
+
+        _loaded = modules, threadpoolctl.ThreadpoolController().lib_controllers
+    return _loaded[1]
 
 
 def _release(per_thread: list[tuple[Any, int]]) -> None:

@@ -58,6 +58,28 @@ def test_blas_has_one_thread_inside_and_its_own_after(four_threads):
     assert blas_threads() == {4} and {name: os.environ.get(name) for name in THREAD_VARIABLES} == before
 
 
+LATER = """
+import numpy, threadpoolctl
+from asrkit.runtime import one_thread
+def blas():
+    return [lib["num_threads"] for lib in threadpoolctl.threadpool_info() if lib["user_api"] == "blas"]
+for _ in range(2):
+    with one_thread():
+        before = blas()
+import scipy.linalg
+outside = blas()
+with one_thread():
+    print(before, outside, blas(), sep="; ")
+"""
+
+
+def test_a_library_that_was_loaded_after_a_block_has_one_thread_in_the_next():
+    before, outside, inside = map(json.loads, run_python(LATER, OPENBLAS_NUM_THREADS="2").split(";"))
+    if len(outside) == len(before) or set(outside) != {2}:
+        pytest.skip("numpy and scipy have one BLAS here, or one that can't have two threads")
+    assert before == [1] and inside == [1, 1]
+
+
 def test_the_last_of_several_threads_gives_them_back(four_threads):
     entered, leave = threading.Event(), threading.Event()
 
