@@ -224,6 +224,7 @@ for thread in threads: thread.join()
 
 @pytest.mark.bytes
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="Haswell is an x86")
+@pytest.mark.skipif("OPENBLAS_CORETYPE" in os.environ, reason="all tests of bytes are run on another kernel")
 def test_the_same_on_another_kernel(wide, tmp_path):
     kernel = {"OPENBLAS_CORETYPE": "Haswell"}
     expected = command_line(wide, tmp_path / "command", **kernel)
