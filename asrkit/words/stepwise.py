@@ -15,6 +15,11 @@ PASSES_DONE = "passes done"
 FIRST = 2  # k0 of the step sizes: from the second step on (k + k0)^-exponent
 A_PARAMETER, LEAST = 1 / 6, 500  # frames of a mini-batch for each parameter, and at the least
 WARM = 0.25  # of a pass, or of what a size has of it: sums are gathered before the first estimate
+ENOUGH, MOST_ROUNDS = (
+    84,
+    7,
+)  # mini-batches of a pass; where it has fewer, they are gone through again, so often at the most
+HELD, TOGETHER = 1 << 15, 8  # frames that stay in memory meanwhile, but so many mini-batches at the least
 
 
 class Progress:
@@ -24,15 +29,17 @@ class Progress:
     ----------
     model : WordModel
     step : int
-        Mini-batches that are done, of all passes.
+        Mini-batches that are done, of all passes and rounds.
     size_step : int
         Of these, those since the model last grew.
     sums : WordStats or None
         The interpolated statistics, as of all data; None before the model's first mini-batch.
     mean : WordStats or None
-        The last pass's statistics, added up; None before it.
+        The statistics of the last pass's last rounds, added up; None before them.
+    num_mean : int
+        Of how many mini-batches.
     passed : list
-        Objective, frames, utterances, skipped of this pass's mini-batches so far, each by the model of its moment.
+        Objective, frames, utterances, skipped of this pass's mini-batches so far, each in its last round, by the model of its moment.
     entries : list of dict
         The log.
     """
@@ -40,15 +47,14 @@ class Progress:
     def __init__(self, model, sizes=()):
         """Begin; `sizes` are the numbers of Gaussians that the model grows to in turn."""
         self.model, self.sizes = model, list(sizes)
-        self.step = self.size_step = self.phase = 0
+        self.step = self.size_step = self.phase = self.num_mean = 0
         self.sums = self.mean = None
         self.passed, self.entries = [0.0, 0, 0, 0], []
 
     def facts(self):
         """What is no array, as JSON values."""
-        return {
-            name: vars(self)[name] for name in ("sizes", "step", "size_step", "phase", "passed", "entries")
-        }
+        names = "sizes", "step", "size_step", "phase", "num_mean", "passed", "entries"
+        return {name: vars(self)[name] for name in names}
 
     def to_arrays(self):
         """What is arrays: dict of `model.NAME`, `sums.NAME`, `mean.NAME`."""
@@ -111,6 +117,48 @@ def mini_batches(source, frames, seed):
     return [source.part(np.sort(order[place::count])) for place in range(count)]
 
 
+class Held:
+    """A mini-batch that is read once for all its rounds."""
+
+    def __init__(self, source):
+        self._source, self._blocks, self.lengths = source, None, source.lengths
+
+    def __iter__(self):
+        return iter(self._source if self._blocks is None else self._blocks)
+
+    def hold(self):
+        """Read it and keep it in memory."""
+        self._blocks = list(self)
+
+    def release(self):
+        """Let it go; who goes through it again reads it again."""
+        self._blocks = None
+
+
+def num_rounds(train_config, frames):
+    """How often mini-batches of so many `frames` (list) are gone through before others are read.
+
+    As often as a pass has `ENOUGH` of them, once where they are too large to stay in memory.
+    """
+    if train_config.rounds:
+        return train_config.rounds
+    if sum(frames) > HELD * len(frames):
+        return 1
+    return max(1, min(MOST_ROUNDS, -(-ENOUGH // len(frames))))
+
+
+def visits(frames, rounds):
+    """The mini-batches of a pass in their order: list of (place, whether it is the last round).
+
+    Those that stay in memory together, about `HELD` frames or `TOGETHER` mini-batches, whichever is more, are gone through `rounds` times.
+    """
+    count = len(frames)
+    together = max(TOGETHER, HELD * count // sum(frames))
+    size = -(-count // -(-count // together))  # of as many such groups, all about as large
+    groups = [range(start, min(start + size, count)) for start in range(0, count, size)]
+    return [(place, number == rounds - 1) for group in groups for number in range(rounds) for place in group]
+
+
 def interpolated(sums, stats, step_size):
     """(1 - step_size) sums + step_size stats: Cappé and Moulines (2009), eq. 13."""
     if sums is None or step_size == 1.0:
@@ -145,37 +193,44 @@ def stepwise(progress, family_config, train_config, parts, models=None):
     """One stepwise training as a coroutine: yields (model, method, mini-batch), is sent its WordStats, and returns (model, entries).
 
     The last wish has no mini-batch: it is the likelihood of the final model over all data. That model is made of the mean of the
-    last pass's statistics, each by the model of its moment, as averaging is in Cappé and Moulines (2009), section 2.2: else
-    it would be as uncertain as a few mini-batches are.
+    last pass's statistics, of each mini-batch's last round, by the model of its moment, as averaging is in Cappé and Moulines
+    (2009), section 2.2: else it would be as uncertain as a few mini-batches are.
 
     Parameters
     ----------
     progress : Progress
         Where it starts or goes on; it is kept up to date.
-    parts : list of BlockSource
-        As `mini_batches` cuts them.
+    parts : list of Held
+        Of what `mini_batches` cuts.
     models : list, optional
         Takes the model of each entry.
     """
     count, frames = len(parts), [int(part.lengths.sum()) for part in parts]
-    total, plan = count * train_config.passes, growth_plan(progress.sizes, count, train_config.passes)
+    order = visits(frames, num_rounds(train_config, frames))
+    total = len(order) * train_config.passes
+    plan = growth_plan(progress.sizes, len(order), train_config.passes)
     # No Gaussian goes for what a few mini-batches say.
     lenient = "min_occ" in vars(family_config) and count > 1
     patient = replace(family_config, min_occ=0.0) if lenient else family_config
     while progress.step < total:
-        place = progress.step % count
+        place, last = order[progress.step % len(order)]
+        if not last:
+            parts[place].hold()
         stats = yield progress.model, VITERBI, parts[place]
-        own = stats.log_like, stats.frames, stats.utts, stats.skipped
-        progress.passed = [before + more for before, more in zip(progress.passed, own, strict=True)]
+        if last:
+            parts[place].release()
+            own = stats.log_like, stats.frames, stats.utts, stats.skipped
+            progress.passed = [before + more for before, more in zip(progress.passed, own, strict=True)]
         stats = stats.scaled(sum(frames) / frames[place])
         warm = warm_steps(plan, progress.step - progress.size_step, count)
         weight = step_size(progress.size_step, warm, count, train_config.step_exponent)
         progress.sums = interpolated(progress.sums, stats, weight)
-        if progress.step >= total - count:
+        if last and progress.step >= total - len(order):
             progress.mean = stats if progress.mean is None else progress.mean + stats
+            progress.num_mean += 1
         progress.step += 1
         progress.size_step += 1
-        if progress.step % count == 0:
+        if progress.step % len(order) == 0:
             progress.entries.append(_pass_entry(progress))
             progress.passed = [0.0, 0, 0, 0]
             if models is not None:
@@ -186,8 +241,8 @@ def stepwise(progress, family_config, train_config, parts, models=None):
             larger = progress.model.grow(progress.sums, family_config, plan[progress.step])
             if larger is not None:
                 progress.model, progress.sums, progress.mean = larger, None, None
-                progress.phase, progress.size_step = progress.phase + 1, 0
-    mean = progress.mean.scaled(1.0 / min(count, progress.size_step))
+                progress.phase, progress.size_step, progress.num_mean = progress.phase + 1, 0, 0
+    mean = progress.mean.scaled(1.0 / progress.num_mean)
     model = progress.model.estimate(mean, family_config)
     stats = yield model, VITERBI, None
     removed = progress.model.components - model.components
@@ -204,7 +259,7 @@ def warm_steps(plan, since, count):
 
 
 def _pass_entry(progress):
-    """The entry of a pass: its objective is the sum over its mini-batches, each under the model that met it."""
+    """The entry of a pass: its objective is the sum over its mini-batches, each under the model that met it last."""
     names = "log_like", "frames", "utts", "skipped"
     stats = replace(progress.sums, **dict(zip(names, progress.passed, strict=True)))
     removed = np.zeros(progress.model.num_states, dtype=int)

@@ -10,7 +10,7 @@ from asrkit import families
 from asrkit.config import check_fields, option
 from asrkit.errors import SettingsError
 from asrkit.words.entries import log_entry
-from asrkit.words.stepwise import Progress, batch_frames, kept_progress, mini_batches, stepwise
+from asrkit.words.stepwise import Held, Progress, batch_frames, kept_progress, mini_batches, stepwise
 from asrkit.words.sums import Sum
 
 log = logging.getLogger("asrkit")
@@ -45,6 +45,13 @@ class TrainConfig:
     batch_frames: int = option(
         0,
         "of method stepwise: frames of a word after which its model is estimated anew; 0: a sixth of its parameters, 500 at least",
+        minimum=0,
+        later=True,
+    )
+    rounds: int = option(
+        0,
+        "of method stepwise: how often mini-batches that are in memory are gone through before others are read; 0: so often that a pass "
+        "has 84 of a word, 7 times at the most",
         minimum=0,
         later=True,
     )
@@ -157,7 +164,8 @@ def train_beside(
                     progress[key] = Progress.of(first, config)
                 frames = batch_frames(train_config, family, config, progress[key].model)
                 if (word, frames) not in parts:
-                    parts[word, frames] = mini_batches(source, frames, [train_config.seed, indices[word]])
+                    cut = mini_batches(source, frames, [train_config.seed, indices[word]])
+                    parts[word, frames] = [Held(own) for own in cut]
                 training = stepwise(progress[key], config, train_config, parts[word, frames], models[key])
             trainings[key], wanted[key] = training, next(training)
     while wanted:

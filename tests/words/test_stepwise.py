@@ -19,6 +19,7 @@ from asrkit.words.stepwise import (
     interpolated,
     mini_batches,
     step_size,
+    visits,
 )
 from asrkit.words.training import TrainConfig, train_words
 
@@ -35,13 +36,15 @@ def without_growth(name):
 
 
 @every_family
-def test_one_mini_batch_of_everything_is_batch_em(name):
+@pytest.mark.parametrize("passes, rounds", [(2, 1), (1, 2)])
+def test_one_mini_batch_of_everything_is_batch_em(name, passes, rounds):
     block, config = spoken(families.load(name), 3, num_utts=20), without_growth(name)
-    model, log = train_word(name, config, block, method="stepwise", passes=2, batch_frames=10**6)
+    settings = {"method": "stepwise", "passes": passes, "rounds": rounds, "batch_frames": 10**6}
+    model, log = train_word(name, config, block, **settings)
     batch, entries = train_word(name, config, block, max_iters=2, tol=0.0)
-    assert len(entries) == len(log) == 3, "batch EM has not converged before"
+    assert len(entries) == 3 and len(log) == passes + 1, "batch EM has not converged before"
     assert_same_bytes(model, batch)
-    assert [entry["objective"] for entry in log] == [entry["objective"] for entry in entries]
+    assert [entry["objective"] for entry in log] == [entry["objective"] for entry in entries[rounds - 1 :]]
     assert not falls(log) and log[-1]["ending"] == PASSES_DONE
 
 
@@ -94,6 +97,55 @@ def test_warm_steps_are_the_mean_of_what_came():
     np.testing.assert_allclose(sums.emission.occ, mean, rtol=1e-12)
 
 
+@pytest.mark.parametrize("count, frames, rounds, groups", [
+    (1, 500, 7, [1]),
+    (9, 500, 7, [9]),
+    (30, 1000, 3, [30]),
+    (40, 1000, 3, [20, 20]),
+    (12, 20_000, 7, [6, 6]),
+    (12, 40_000, 1, [6, 6]),
+    (100, 600, 1, [50, 50]),
+])  # fmt: skip
+def test_few_mini_batches_are_gone_through_again_while_they_are_in_memory(count, frames, rounds, groups):
+    each = [frames] * count
+    assert stepwise.num_rounds(TrainConfig(), each) == rounds
+    order, ends = visits(each, rounds), np.cumsum([0, *groups])
+    expected = [list(range(a, b)) * rounds for a, b in zip(ends, ends[1:])]  # of each group, in its rounds
+    assert [place for place, _ in order] == sum(expected, [])
+    assert sorted(place for place, last in order if last) == list(range(count)), "each has one last round"
+    assert stepwise.num_rounds(TrainConfig(rounds=4), each) == 4
+
+
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_a_pass_reads_each_mini_batch_once_and_holds_few(monkeypatch, rounds):
+    monkeypatch.setattr(stepwise, "HELD", 1)
+    monkeypatch.setattr(stepwise, "TOGETHER", 2)
+    read, held, most = [], set(), []
+    real = {name: getattr(stepwise.Held, name) for name in ("hold", "release", "__iter__")}
+
+    def hold(self):
+        if self not in held:
+            held.add(self)
+            read.append(self)
+        real["hold"](self)
+
+    def release(self):
+        read.extend([] if self in held else [self])
+        most.append(len(held))
+        held.discard(self)
+        real["release"](self)
+        assert self._blocks is None
+
+    monkeypatch.setattr(stepwise.Held, "hold", hold)
+    monkeypatch.setattr(stepwise.Held, "release", release)
+    block = spoken(families.load("gmm"), 9, num_utts=30)
+    train_word(
+        "gmm", config_of("gmm", num_starts=1), block, method="stepwise", rounds=rounds, batch_frames=90
+    )
+    count = len(set(read))
+    assert count == 7 and read == read[:count] * 3 and max(most) == (2 if rounds > 1 else 0) and not held
+
+
 @pytest.mark.parametrize("sizes, count, passes, plan", [
     ([2, 4, 8], 40, 3, {10: 2, 20: 4, 30: 8}),
     ([2, 4, 8], 1, 3, {1: 2, 2: 8}),
@@ -105,11 +157,12 @@ def test_growth_is_spread_over_the_first_pass(sizes, count, passes, plan):
     assert growth_plan(sizes, count, passes) == plan
 
 
-def plain_stepwise(model, parts, passes, exponent):
+def plain_stepwise(model, parts, passes, exponent, groups, rounds):
     """Stepwise EM of a diagonal mixture, from its definition: weights, means, variances."""
+    order = [(place, number) for group in groups for number in range(rounds) for place in group] * passes
     own = model.emission
     weights, means, variances = np.exp(own.log_weights[0]), own.means[0], own.variances[0]
-    frames, total = sum(len(part.obs) for part in parts), passes * len(parts)
+    frames, total = sum(len(part.obs) for part in parts), len(order)
     warm, sums, last = max(1, round(len(parts) / 4)), 0.0, 0.0
 
     def maximised(sums):
@@ -120,8 +173,8 @@ def plain_stepwise(model, parts, passes, exponent):
             np.maximum(second / occ - (first / occ) ** 2, own.variance_floor),
         )
 
-    for step in range(total):
-        x = parts[step % len(parts)].obs
+    for step, (place, number) in enumerate(order):
+        x = parts[place].obs
         joint = np.stack(
             [
                 np.log(w) + norm.logpdf(x, m, np.sqrt(v)).sum(axis=1)
@@ -132,23 +185,34 @@ def plain_stepwise(model, parts, passes, exponent):
         stats = post @ np.hstack([np.ones((len(x), 1)), x, x**2]) * (frames / len(x))
         size = 1 / (step + 1) if step < warm else (step - warm + 2) ** -exponent
         sums = (1 - size) * sums + size * stats
-        last = last + stats * (step >= total - len(parts))
+        last = last + stats * (number == rounds - 1 and step >= total - total // passes)
         if warm <= step + 1 < total:
             weights, means, variances = maximised(sums)
     return maximised(last / len(parts))
 
 
-@pytest.mark.parametrize("passes", [1, 2, 3])
-def test_a_mixture_becomes_what_the_definition_says(passes):
+@pytest.mark.parametrize("passes, rounds", [(1, 1), (2, 1), (3, 1), (1, 2), (2, 3)])
+def test_a_mixture_becomes_what_the_definition_says(monkeypatch, passes, rounds):
+    monkeypatch.setattr(stepwise, "HELD", 200)
+    monkeypatch.setattr(stepwise, "TOGETHER", 2)
     family, config = families.load("gmm"), config_of("gmm", num_starts=1, weight_floor=0.0, min_occ=0.0)
     block = replace(spoken(family, 9, num_utts=30), exact=True)
     model, _ = train_word(
-        "gmm", config, block, method="stepwise", passes=passes, batch_frames=90, step_exponent=0.7
+        "gmm",
+        config,
+        block,
+        method="stepwise",
+        passes=passes,
+        rounds=rounds,
+        batch_frames=90,
+        step_exponent=0.7,
     )
     parts = mini_batches(block, 90, [0, 0])
     assert len({len(part.obs) for part in parts}) > 1, "mini-batches of several sizes"
+    groups = [[0, 1], [2, 3], [4, 5], [6]] if rounds > 1 else [range(7)]
+    assert len(parts) == 7
     first = family.init(config, block, np.random.default_rng([0, 0, 0]))
-    expected = plain_stepwise(first, parts, passes, 0.7)
+    expected = plain_stepwise(first, parts, passes, 0.7, groups, rounds)
     found = np.exp(model.emission.log_weights[0]), model.emission.means[0], model.emission.variances[0]
     for own, plain in zip(found, expected, strict=True):
         np.testing.assert_allclose(own, plain, rtol=1e-7, atol=1e-9)
@@ -163,8 +227,8 @@ def test_steps_begin_anew_with_each_size(monkeypatch):
     config = config_of("chmm", num_gauss=4, min_count=5.0)
     train_word("chmm", config, block, method="stepwise", passes=2, batch_frames=150)
     begun = [place for place, step in enumerate(seen) if step == 0]
-    count = len(seen) // 2
-    assert begun == [0, *growth_plan([6, 12], count, 2)], "the sizes of three states"
+    visited = len(seen) // 2
+    assert begun == [0, *growth_plan([6, 12], visited, 2)], "the sizes of three states"
     assert all(b == a + 1 or b == 0 for a, b in zip(seen, seen[1:]))
 
 
