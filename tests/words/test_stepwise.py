@@ -11,6 +11,7 @@ from asrkit import families
 from asrkit.errors import SettingsError
 from asrkit.io.store import FileSource, MemorySource
 from asrkit.models.base import Block
+from asrkit.models.hmm import Hmm
 from asrkit.words import stepwise
 from asrkit.words.settings import TrainingSettings
 from asrkit.words.stepwise import (
@@ -230,6 +231,24 @@ def test_steps_begin_anew_with_each_size(monkeypatch):
     visited = len(seen) // 2
     assert begun == [0, *growth_plan([6, 12], visited, 2)], "the sizes of three states"
     assert all(b == a + 1 or b == 0 for a, b in zip(seen, seen[1:]))
+
+
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_all_estimates_are_of_sums_as_of_all_data(monkeypatch, rounds):
+    seen, real = [], Hmm.estimate
+    monkeypatch.setattr(
+        Hmm,
+        "estimate",
+        lambda self, stats, config: seen.append(stats.occupancy.sum()) or real(self, stats, config),
+    )
+    block, config = (
+        spoken(families.load("chmm"), 7, num_utts=60),
+        config_of("chmm", num_gauss=4, min_count=5.0),
+    )
+    seen.clear()
+    how = {"method": "stepwise", "passes": 1, "rounds": rounds, "batch_frames": 150}
+    assert train_word("chmm", config, block, **how)[1][-1]["phase"] == 2, "it grew in its last pass"
+    np.testing.assert_allclose(seen[-8:], len(block.obs), rtol=1e-9)
 
 
 def test_growth_reaches_the_size_that_was_asked_for():
