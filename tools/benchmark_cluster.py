@@ -80,6 +80,7 @@ def trained(corpus, folder, name, *more):
 def running(folder, workers):
     """A scheduler and workers, each a process: the scheduler's file, and the processes."""
     file, environment = folder / "scheduler.json", asrkit.environment()
+    file.unlink(missing_ok=True)  # of a scheduler that is gone
     calls = [["dask_scheduler", "--host", "127.0.0.1", "--port", "0"]]
     calls += [["dask_worker", "--nthreads", "1", "--no-nanny", "--local-directory", str(folder)]] * workers
     with open(folder / "dask.log", "w", encoding="utf-8") as log:
