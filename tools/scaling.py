@@ -2,7 +2,7 @@
 """What an iteration of training costs on 1 to 1000 workers: constants measured here, a simulation of the rest.
 
 Without options it simulates with the constants of docs/scaling.json and prints the tables of docs/scaling.md; with the same constants and
-seed they are the same. --measure (four minutes on an idle machine, and 200 MB) and --validate (two) need `pip install -e '.[cluster,bench]'`.
+seed they are the same. --measure (a minute on an idle machine, and 200 MB) and --validate (another) need `pip install -e '.[cluster,bench]'`.
 
 example: python tools/scaling.py --measure --validate --plot docs/scaling.png --page docs/scaling.md
 """
@@ -108,7 +108,7 @@ def plot(constants, options, found, path):
                 continue
             limit = found[case.title, form][-1][1]
             said = {"words": f"{options.words} words", "tail": "the last items"}.get(limit, limit)
-            place = {"xytext": (2, -13 if form == "disk" else 6), "textcoords": "offset points"}
+            place = {"xytext": (2, 6 if form in ("words", "part") else -15), "textcoords": "offset points"}
             if form != "disk" or limit == "disk":
                 axis.annotate(said, (1000, seconds[-1]), ha="right", fontsize=9, color=color, **place)
         whole = sum(cases.work_of(constants, case, options.hours * 360_000, options.words, "blocks").item_s)
