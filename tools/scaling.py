@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 import scaling_cases as cases
-from scaling_cases import CASES, FORMS, VALIDATED, WORDS, WORKERS
+from scaling_cases import CASES, FORMS, UTT, VALIDATED, WORDS, WORKERS
 from scaling_tables import MIXGOP, tables
 
 LOCAL = Path(__file__).resolve().parents[1] / "docs" / "scaling.json"
@@ -74,7 +74,7 @@ def validate(constants, work, options):
     ]
     for row in rows:
         words = row["words"]
-        data.write_words(work / f"words{words}", words, round(1e6 / words / 55), 1, "train")
+        data.write_words(work / f"words{words}", words, round(1e6 / words / UTT), 1, "train")
         found = measured.passes(work / f"words{words}", work, row["workers"], VALIDATED[words], options.turns)
         for name in ("seconds", "cpu_s"):
             row[name] += found[name]

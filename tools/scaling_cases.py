@@ -10,13 +10,14 @@ from asrkit.io.store import BLOCK
 from asrkit.words.sums import RUN
 
 DIM, STATES, WORDS, ITERATIONS = 39, 12, 10, 20
+UTT = 55  # frames of an utterance: a word of half a second
 WORKERS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 FORMS = {
     "words": "Dask, a word a worker",
     "disk": "Dask, all words together, from the disk",
     "memory": "Dask, all words together, from memory",
-    "part": "job arrays, --part",
-    "own": "job arrays, a directory a task",
+    "part": "job arrays, a task reads all",
+    "own": "job arrays, a task reads its share",
 }
 
 
@@ -87,8 +88,14 @@ def iteration(constants, case, form, workers, options):
     frames = options.hours * 360_000
     if form in ("part", "own"):
         work = work_of(constants, case, frames, options.words, "blocks")
-        frame_s = constants["process"]["whole_frame_us"] * 1e-6
-        arrays = model.Arrays(options.start, options.queue, frame_s * frames, frames * 4 * DIM, form == "own")
+        process, own = constants["process"], form == "own"
+        read_s, tables_s = (
+            1e-6 * process["whole_frame_us"] * frames,
+            1e-6 * process["table_utt_us"] * frames / UTT,
+        )
+        arrays = model.Arrays(
+            options.start, options.queue, read_s, frames * 4 * DIM, tables_s if own else 0.0, own
+        )
         seconds, parts = arrays.seconds(cluster_of(constants, options, workers), work)
         return seconds, max(parts, key=parts.get)
     cluster = cluster_of(constants, options, workers, memory=form == "memory")

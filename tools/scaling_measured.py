@@ -13,8 +13,10 @@ from pathlib import Path
 import benchmark_asrkit as asrkit
 import benchmark_cluster as cluster
 import benchmark_data as data
+import kaldiio
 import numpy as np
 from benchmark_timing import measure, say
+from scaling_cases import UTT
 
 from asrkit import families
 from asrkit.engines.cluster import cluster as on_workers
@@ -32,7 +34,7 @@ from asrkit.words.sums import RUN
 from asrkit.workflows.train import word_sources
 
 REPEATS = 5
-DIM, STATES, SYMBOLS, FRAMES = data.DIM, 12, 256, 55  # frames of an utterance: a word of half a second
+DIM, STATES, SYMBOLS, FRAMES = data.DIM, 12, 256, UTT
 SHAPES = [
     *(("chmm", "diag", gauss) for gauss in (1, 2, 4, 8)),
     *(("chmm", "full", gauss) for gauss in (1, 2)),
@@ -198,7 +200,7 @@ def sound_costs(seconds=120):
 
 
 def process_costs(corpus_folder, folder, parts=200):
-    """Seconds of a process of Kaldi's steps: with next to no data, and for reading all of which it scores little."""
+    """Seconds of a process of Kaldi's steps: with next to no data, for reading all of which it scores little, and for the tables alone."""
     tiny = folder / "tiny"
     data.write_words(tiny / "train", 2, 4, 1, "train")
     options = [
@@ -214,8 +216,12 @@ def process_costs(corpus_folder, folder, parts=200):
         "--cmvn",
         "none",
     ]
-    found = {}
-    for name, source in (("tiny", tiny / "train"), ("whole", corpus_folder)):
+    found, lengths = {}, corpus_folder / "utt2num_frames"
+    lengths.unlink(missing_ok=True)
+    for name, source in (("tiny", tiny / "train"), ("whole", corpus_folder), ("tables", corpus_folder)):
+        if name == "tables":
+            known = kaldiio.load_scp_sequential(str(source / "feats.scp"))
+            lengths.write_text("".join(f"{utt} {len(feats)}\n" for utt, feats in known), encoding="utf-8")
         log, own = folder / "steps.log", folder / f"{name}-steps"
         init = asrkit.command("init-model", source, own, *options)
         measure([init], log, environment=asrkit.environment())
@@ -225,7 +231,12 @@ def process_costs(corpus_folder, folder, parts=200):
         runs = [measure([acc], log, environment=asrkit.environment()) for _ in range(3)]
         found[name] = statistics.median(run.cpu_s for run in runs)
     frames = data.write_words(corpus_folder, 16, 0, 1, "train")  # which is there, and counted
-    return {"start_s": found["tiny"], "whole_frame_us": 1e6 * (found["whole"] - found["tiny"]) / frames}
+    utts = len(lengths.read_text(encoding="utf-8").splitlines())
+    return {
+        "start_s": found["tiny"],
+        "whole_frame_us": 1e6 * (found["whole"] - found["tiny"]) / frames,
+        "table_utt_us": 1e6 * (found["tables"] - found["tiny"]) / utts,
+    }
 
 
 def task_costs(folder, workers=2):
@@ -292,7 +303,6 @@ def task_costs(folder, workers=2):
 @one_thread()
 def mixgop_costs(folder, dim=1024, tokens=512):
     """Processor seconds of a phone of 512 tokens of 1024 dimensions, as many Gaussians as it bears; and seconds a byte to read their features."""
-    import kaldiio
 
     rng = np.random.default_rng(0)
     some = rng.standard_normal((tokens, dim), dtype=np.float32)

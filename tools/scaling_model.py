@@ -248,14 +248,17 @@ class Arrays:
         That a job waits for its turn; twice an iteration.
     read_s, read_bytes : float
         Of a task, for reading the whole corpus, of which it scores its share.
+    tables_s : float
+        Of a task, for the tables of the whole directory, which tell it what its share is.
     own : bool
-        Each task has a directory of its own (`split-data`) and reads that alone.
+        A task reads its share alone, for the lengths of the others are known.
     """
 
     start_s: float
     queue_s: float
     read_s: float
     read_bytes: float
+    tables_s: float = 0.0
     own: bool = False
 
     def seconds(self, cluster, work):
@@ -263,16 +266,18 @@ class Arrays:
         tasks = min(cluster.workers, len(work.item_s))
         share, slow = 1 / tasks if self.own else 1.0, float(cluster.slowness().max())
         from_disk = share * self.read_bytes * max(tasks / cluster.disk, 1 / cluster.link)
-        reading_s = share * self.read_s * slow
+        reading_s, tables_s = share * self.read_s * slow, self.tables_s * slow
         most = math.ceil(len(work.item_s) / tasks)
         scoring_s = most * sum(work.item_s) / len(work.item_s) * slow
-        files = tasks if self.own else len(work.item_s)  # sums: of a task, or of each block
-        adding_s = files * (work.driver_s + 2 * work.got_bytes / cluster.disk)
+        adding_s = len(work.item_s) * (  # sums of each block
+            work.driver_s + 2 * work.got_bytes / cluster.disk
+        )
         parts = {
             "start": 2 * self.start_s + (slow - 1) * self.start_s,
             "queue": 2 * self.queue_s,
             "disk": max(0.0, from_disk - reading_s - scoring_s),
             "reading": reading_s,
+            "tables": tables_s,
             "workers": scoring_s,
             "sums": adding_s + work.after_s,
         }

@@ -26,6 +26,7 @@ NAMES = {
     "start": "start",
     "queue": "queue",
     "reading": "each task reads all",
+    "tables": "each task reads the tables",
     "sums": "adding the sums",
 }
 
@@ -88,7 +89,7 @@ def machine_table(constants):
         ["an item of eight blocks", f"{figure(read['item_bytes'] / 1e3)} KB, packed in {1e3 * read['pack_s']:.2f} ms"],
         ["a Dask task", f"{1e3 * task['scheduler_s']:.1f} ms of the scheduler's processor, {1e3 * task['worker_s']:.1f} of the worker's; the driver sends it in {1e3 * task['submit_s']:.2f} ms and waits {1e3 * task['gather_s']:.1f} ms for its answer"],
         ["bytes through Dask", f"items {figure(task['items_bytes_s'] / 1e6)} MB/s, results {figure(task['results_bytes_s'] / 1e6)} MB/s"],
-        ["`acc-stats`, a process", f"{process['start_s']:.2f} s of the processor to start and end, {process['whole_frame_us']:.2f} µs a frame of the directory for what others score"],
+        ["`acc-stats`, a process", f"{process['start_s']:.2f} s of the processor to start and end, {process['whole_frame_us']:.2f} µs a frame of the directory for what others score, where it must read that, else {process['table_utt_us']:.1f} µs an utterance"],
         ["MixGoP", f"{constants['mixgop']['ssl_frame_us']:.2f} µs to read a frame of 1024 dimensions, {constants['mixgop']['phone_s']:.2f} s a phone of 512 tokens"],
         ["MFCC", f"{constants['sound']['mfcc_hour_s']:.1f} s of the processor for an hour of 8 kHz sound that has been read"],
     ]  # fmt: skip

@@ -109,6 +109,11 @@ class FeatureSet:
             for together in zip(*copies, strict=True):
                 yield from together
 
+    @property
+    def num_copies(self):
+        """How often every utterance is there."""
+        return (1 + len(self.warps)) * len(self.memories)
+
     def place(self, table):
         """Where errors say that something stands: a file of the data directory, or the argument that holds the features."""
         return self._name or str(self.data.path / table)

@@ -12,6 +12,7 @@ from asrkit.features.warp import WarpConfig
 from asrkit.io.features import ReadConfig, check_skipped, is_recording, read_features, summary
 from asrkit.io.model_file import read_model, write_block_stats, write_stats
 from asrkit.io.places import as_path
+from asrkit.io.shares import check_whole, own_features
 from asrkit.io.store import Share, Store
 from asrkit.models.base import Block, WordStats
 from asrkit.runtime import one_thread
@@ -85,10 +86,13 @@ def acc_stats(
         warps=copies.factors,
         memories=copies.memories,
     )
-    share = Share(vocabulary.words, part, parts)
-    store = Store(
-        features, as_path(stats_file).parent, vocabulary.observe, share.takes if parts > 1 else None
-    )
+    share, takes = Share(vocabulary.words, part, parts), None
+    if parts > 1:
+        whole = features
+        features, takes = own_features(whole, share)
+    store = Store(features, as_path(stats_file).parent, vocabulary.observe, takes)
+    if parts > 1 and features is not whole:
+        check_whole(features)
     share.close()
     utts: dict[str, list[str]] = {word: [] for word in vocabulary.words}
     for utt in store.utts:

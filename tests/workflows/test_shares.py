@@ -1,10 +1,13 @@
 """acc-stats --part, sum-accs and est-model: the bytes of train, whatever the number of shares."""
 
+import shutil
+
 import kaldiio
 import numpy as np
 import pytest
 from command import asrkit
 
+from asrkit.io import features as features_module
 from asrkit.io import store
 
 SMALL = {
@@ -46,6 +49,61 @@ def sums_of(model, data, exp, parts):
         files.append(exp / f"{part}.{parts}.acc")
         asrkit("acc-stats", model, data, files[-1], f"--part={part}", f"--parts={parts}")
     return files
+
+
+@pytest.fixture
+def noted(data, tmp_path):
+    """The data directory with the lengths of its utterances: a copy."""
+    folder = tmp_path / "noted"
+    shutil.copytree(data, folder)
+    lengths = {utt: len(feats) for utt, feats in kaldiio.load_scp(str(folder / "feats.scp")).items()}
+    (folder / "utt2num_frames").write_text("".join(f"{utt} {length}\n" for utt, length in lengths.items()))
+    return folder
+
+
+@pytest.mark.bytes
+@pytest.mark.parametrize("options", [["--warps="], ["--warps=0.9", "--cmvn=utterance"], ["--cmvn=speaker"]])
+def test_a_share_reads_its_own_utterances_alone(data, noted, tmp_path, monkeypatch, options):
+    """Where the lengths are known, and to the bytes of a whole; of speakers the statistics are of all they said."""
+    read, real = [], features_module.FeatureSet._transformed
+
+    def transformed(self, some, factor, memory, heard):
+        read.extend(utt for utt, _ in some if factor is None)
+        return real(self, some, factor, memory, heard)
+
+    asrkit("init-model", data, tmp_path, "--family=gmm", "--num-gauss=1", *EQUAL, *options)
+    asrkit("acc-stats", tmp_path / "0.npz", data, tmp_path / "one.acc")
+    monkeypatch.setattr(features_module.FeatureSet, "_transformed", transformed)
+    asrkit("sum-accs", tmp_path / "sum.acc", *sums_of(tmp_path / "0.npz", noted, tmp_path, 5))
+    assert (tmp_path / "sum.acc").read_bytes() == (tmp_path / "one.acc").read_bytes()
+    assert set(read) == set(feats_of(data)) and len(read) <= 1.2 * len(set(read)), "copies are cut apart, too"
+    read.clear()
+    sums_of(tmp_path / "0.npz", data, tmp_path, 5)
+    assert len(read) == 5 * len(feats_of(data)), "without lengths each reads all"
+
+
+def feats_of(folder):
+    return [line.split()[0] for line in (folder / "feats.scp").read_text().splitlines()]
+
+
+def test_lengths_that_are_wrong_and_utterances_that_cannot_be_used_are_named(noted, tmp_path, capsys):
+    asrkit("init-model", noted, tmp_path, "--family=gmm", "--num-gauss=1", *EQUAL)
+    share = ["acc-stats", tmp_path / "0.npz", noted, tmp_path / "1.acc", "--part=2", "--parts=2"]
+    lines = (noted / "utt2num_frames").read_text().splitlines()
+    (noted / "utt2num_frames").write_text("\n".join([lines[0][:-3] + "499", *lines[1:]]) + "\n")
+    capsys.readouterr()
+    asrkit(*share, status=1)
+    says = capsys.readouterr().err.splitlines()[-1]
+    assert "utt2num_frames: 'x-000': 499 frames, where it has 500 (asrkit compute-mfcc" in says
+    (noted / "utt2num_frames").write_text("\n".join(lines) + "\n")
+    feats = {utt: own.copy() for utt, own in kaldiio.load_scp(str(noted / "feats.scp")).items()}
+    feats["x-000"][3] = np.nan
+    kaldiio.save_ark(str(noted / "feats.ark"), feats, scp=str(noted / "feats.scp"))
+    asrkit(*share, "--max-skipped=999", status=1)
+    says = capsys.readouterr().err.splitlines()[-1]
+    assert "utterance 'x-000': " in says and "without utt2num_frames each share reads all" in says
+    (noted / "utt2num_frames").write_text("\n".join(lines[1:]) + "\n")  # one lacks: all are read
+    asrkit(*share, "--max-skipped=999")
 
 
 @pytest.mark.bytes
