@@ -1,4 +1,4 @@
-"""Stores that tests put data in: fsspec's memory, and a local S3 server where moto and s3fs are there."""
+"""Stores that tests put data in: fsspec's memory, and a local S3 server moto's."""
 
 import importlib.util
 import itertools
@@ -17,7 +17,7 @@ def s3_server():
     """The address of a local S3 server of this process."""
     missing = [name for name in ("moto", "s3fs") if importlib.util.find_spec(name) is None]
     if missing:
-        pytest.skip(f"the local S3 server needs {' and '.join(missing)} (pip install 'moto[server]' s3fs)")
+        pytest.skip(f"the local S3 server needs {' and '.join(missing)} (pip install -e '.[test]')")
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)

@@ -95,7 +95,6 @@ def kill_once(client, due=lambda: True):
     return killed, thread
 
 
-@pytest.mark.bytes
 def test_a_killed_worker_changes_no_byte_of_a_stepwise_training(world, scheduler, client, tmp_path):
     how = {"method": "stepwise", "passes": 3, "batch_frames": 100, "num_states": 3, "calibrate": False}
     settings = TrainingSettings.of("chmm", **how)

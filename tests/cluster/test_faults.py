@@ -20,7 +20,6 @@ from asrkit.io.recordings import CHUNK
 from asrkit.runtime import ordered_map
 
 
-@pytest.mark.bytes
 def test_a_scheduler_goes_away_or_is_started_again_and_the_same_command_goes_on(
     world, own_scheduler, tmp_path, monkeypatch, capsys
 ):
