@@ -1,7 +1,9 @@
-"""Stores that tests put data in: fsspec's memory, and a local S3 server moto's."""
+"""Stores that tests put data in: fsspec's memory, and moto's local S3 server."""
 
+import gc
 import importlib.util
 import itertools
+import warnings
 from pathlib import Path
 
 import pytest
@@ -42,7 +44,11 @@ def s3_root(s3_server, monkeypatch):
     name = f"bucket-{next(_numbers)}"
     s3fs.S3FileSystem.clear_instance_cache()
     s3fs.S3FileSystem().mkdir(name)
-    return f"s3://{name}"
+    yield f"s3://{name}"
+    with warnings.catch_warnings():  # what it leaves is collected here, not in a later test
+        warnings.simplefilter("ignore")
+        s3fs.S3FileSystem.clear_instance_cache()
+        gc.collect()
 
 
 @pytest.fixture(params=["memory", "s3"])
